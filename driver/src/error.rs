@@ -1,0 +1,145 @@
+//! The one error type of the library.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::io::ReadError;
+use crate::sparse::{ConvertError, CsrError};
+
+/// Why a call failed. Every variant says what was asked, what is allowed, and what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An argument makes no sense; nothing was sent to the card.
+    #[error("argument {index} is bad: {what}")]
+    InvalidArg {
+        /// Position of the argument in the call, from 1, the receiver not counted (as in LAPACK).
+        index: usize,
+        /// What is wrong with it, with the value and what is allowed.
+        what: String,
+    },
+    /// The card was not built for this. Nothing is converted silently.
+    #[error("the card cannot do {asked}; it has {have}")]
+    Unsupported {
+        /// What the call asked for.
+        asked: String,
+        /// What the card was built with.
+        have: String,
+    },
+    /// There is no card at this address.
+    #[error("no card at {card}: check the address, or list what is there with `mattock doctor`")]
+    NotFound {
+        /// Address of the card as given.
+        card: String,
+    },
+    /// Another process owns the card.
+    #[error("card {card} is in use by another process")]
+    Busy {
+        /// Address of the card as given.
+        card: String,
+    },
+    /// The file of the card may not be opened.
+    #[error("no permission for {}: give your user access to it", path.display())]
+    Permission {
+        /// File that was refused.
+        path: PathBuf,
+    },
+    /// The machine gives the card no memory protection.
+    #[error("no IOMMU group for {card}: switch the IOMMU on in the firmware and the kernel")]
+    NoIommu {
+        /// Address of the card as given.
+        card: String,
+    },
+    /// The process may not lock enough memory for DMA.
+    #[error("DMA needs {need} bytes of locked memory, the limit is {limit}: raise `ulimit -l`")]
+    MemlockLimit {
+        /// Bytes needed.
+        need: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// What answers is not a card of ours.
+    #[error("not a Mattock card: its identification reads {got:#010x}, not {want:#010x}")]
+    IdMismatch {
+        /// Word read.
+        got: u32,
+        /// Word expected.
+        want: u32,
+    },
+    /// The card speaks another version of the register map.
+    #[error("the card speaks register map {card}, this library {library}: update the older one")]
+    VersionMismatch {
+        /// Version of the card.
+        card: String,
+        /// Version of this library.
+        library: String,
+    },
+    /// Card or host memory does not suffice.
+    #[error("out of memory: {need} bytes are needed, {have} are there")]
+    OutOfMemory {
+        /// Bytes needed.
+        need: u64,
+        /// Bytes there.
+        have: u64,
+    },
+    /// The card did not finish in time. It has been reset and can be used again.
+    #[error("{op} did not finish in {after:?}; {snapshot}")]
+    Timeout {
+        /// Operation that was waited for.
+        op: &'static str,
+        /// How long it was waited for.
+        after: Duration,
+        /// Registers of the card when time ran out.
+        snapshot: String,
+    },
+    /// The card no longer answers: every register reads as all ones.
+    #[error("card {card} is lost: it no longer answers; open it again after a reset")]
+    DeviceLost {
+        /// Address of the card as given.
+        card: String,
+    },
+    /// The card reported an error for this command.
+    #[error("the card reported error {code:#06x} ({name}) at address {address:#x}")]
+    DeviceFault {
+        /// Code in the completion record.
+        code: u32,
+        /// Its name in the specification.
+        name: String,
+        /// Memory address of the access at fault, 0 when there is none.
+        address: u64,
+    },
+    /// The call was cancelled before it was done.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// Arrays do not form a sparse matrix.
+    #[error("bad sparse matrix: {0}")]
+    Matrix(#[from] CsrError),
+    /// A value does not fit the asked type.
+    #[error("bad value: {0}")]
+    Convert(#[from] ConvertError),
+    /// A matrix file is not what it should be.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// File that was read.
+        path: PathBuf,
+        /// What is wrong with it, and on which line.
+        source: ReadError,
+    },
+    /// The operating system refused something.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, for example `write`.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An [`Error::InvalidArg`] for argument `index`, counted from 1.
+    pub fn invalid_arg(index: usize, what: impl Into<String>) -> Self {
+        Self::InvalidArg { index, what: what.into() }
+    }
+}

@@ -1,0 +1,10 @@
+//! Sparse matrices on the host: the checked [`Csr`] form, its assembly from triplets, and the
+//! conversion of values to the types a card computes with.
+
+mod convert;
+mod csr;
+mod triplets;
+
+pub use convert::ConvertError;
+pub use csr::{Csr, CsrError};
+pub use triplets::Triplets;
