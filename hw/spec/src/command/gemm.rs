@@ -1,0 +1,130 @@
+//! Parameters of a dense product.
+
+use super::bytes::{Block, Rejected, put};
+use crate::regs::gemm::MODE;
+
+/// A dense product `D = A * B`.
+///
+/// | bytes | field |
+/// |---|---|
+/// | 0..4 | mode, laid out as the register `GEMM.MODE` |
+/// | 4..16 | M, N, K |
+/// | 16..24, 24..28 | address of A, bytes between its rows (columns) |
+/// | 32..40, 40..44 | address of B, stride |
+/// | 48..56, 56..60 | address of D, stride |
+/// | 28..32, 44..48, 60..64 | reserved, zero |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct GemmCommand {
+    /// Index into the card's tuple list.
+    pub tuple: u8,
+    /// A lies column by column.
+    pub a_col_major: bool,
+    /// B lies column by column.
+    pub b_col_major: bool,
+    /// D is written column by column.
+    pub d_col_major: bool,
+    /// Read A from memory; otherwise it is still in the scratchpad.
+    pub load_a: bool,
+    /// Read B from memory.
+    pub load_b: bool,
+    /// Multiply.
+    pub compute: bool,
+    /// Write D to memory; otherwise it stays in the result buffer.
+    pub store: bool,
+    /// Rows of A and D.
+    pub m: u32,
+    /// Columns of B and D.
+    pub n: u32,
+    /// Columns of A, rows of B.
+    pub k: u32,
+    /// Bus address of A.
+    pub a: u64,
+    /// Bytes from one row of A (column, when `a_col_major`) to the next.
+    pub a_stride: u32,
+    /// Bus address of B.
+    pub b: u64,
+    /// Bytes from one row of B (column, when `b_col_major`) to the next.
+    pub b_stride: u32,
+    /// Bus address of D.
+    pub d: u64,
+    /// Bytes from one row of D (column, when `d_col_major`) to the next.
+    pub d_stride: u32,
+}
+
+impl GemmCommand {
+    /// Bytes of the parameter block.
+    pub const BYTES: usize = 64;
+
+    /// Byte offsets of fields that `BAD_SHAPE` and `BAD_ADDRESS` point to.
+    pub const OFFSET_M: u32 = 4;
+    /// See [`OFFSET_M`](Self::OFFSET_M).
+    pub const OFFSET_A: u32 = 16;
+    /// See [`OFFSET_M`](Self::OFFSET_M).
+    pub const OFFSET_B: u32 = 32;
+    /// See [`OFFSET_M`](Self::OFFSET_M).
+    pub const OFFSET_D: u32 = 48;
+
+    /// The word for `GEMM.MODE`.
+    pub fn mode(&self) -> u32 {
+        MODE::TUPLE.put(self.tuple.into())
+            | MODE::A_COL_MAJOR.put(self.a_col_major.into())
+            | MODE::B_COL_MAJOR.put(self.b_col_major.into())
+            | MODE::D_COL_MAJOR.put(self.d_col_major.into())
+            | MODE::LOAD_A.put(self.load_a.into())
+            | MODE::LOAD_B.put(self.load_b.into())
+            | MODE::COMPUTE.put(self.compute.into())
+            | MODE::STORE.put(self.store.into())
+    }
+
+    /// The block's bytes.
+    pub fn encode(&self) -> [u8; Self::BYTES] {
+        let mut block = [0; Self::BYTES];
+        put(&mut block, 0, self.mode().to_le_bytes());
+        put(&mut block, 4, self.m.to_le_bytes());
+        put(&mut block, 8, self.n.to_le_bytes());
+        put(&mut block, 12, self.k.to_le_bytes());
+        for (at, address, stride) in [
+            (Self::OFFSET_A, self.a, self.a_stride),
+            (Self::OFFSET_B, self.b, self.b_stride),
+            (Self::OFFSET_D, self.d, self.d_stride),
+        ] {
+            put(&mut block, at as usize, address.to_le_bytes());
+            put(&mut block, at as usize + 8, stride.to_le_bytes());
+        }
+        block
+    }
+
+    /// Reads a parameter block.
+    ///
+    /// # Errors
+    /// Not 64 bytes, or a reserved bit is set.
+    pub fn decode(bytes: &[u8]) -> Result<GemmCommand, Rejected> {
+        let block = Block::<{ Self::BYTES }>::new(bytes)?;
+        block.reserved_bits(1, 0x07)?;
+        block.reserved_bits(2, 0x0f)?;
+        block.reserved(3, 4)?;
+        for from in [28, 44, 60] {
+            block.reserved(from, from + 4)?;
+        }
+        let mode = block.u32(0);
+        Ok(GemmCommand {
+            tuple: MODE::TUPLE.get(mode) as u8,
+            a_col_major: MODE::A_COL_MAJOR.get(mode) == 1,
+            b_col_major: MODE::B_COL_MAJOR.get(mode) == 1,
+            d_col_major: MODE::D_COL_MAJOR.get(mode) == 1,
+            load_a: MODE::LOAD_A.get(mode) == 1,
+            load_b: MODE::LOAD_B.get(mode) == 1,
+            compute: MODE::COMPUTE.get(mode) == 1,
+            store: MODE::STORE.get(mode) == 1,
+            m: block.u32(4),
+            n: block.u32(8),
+            k: block.u32(12),
+            a: block.u64(16),
+            a_stride: block.u32(24),
+            b: block.u64(32),
+            b_stride: block.u32(40),
+            d: block.u64(48),
+            d_stride: block.u32(56),
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! Parameters of a sparse product.
+
+use super::bytes::{Block, Rejected, put};
+use crate::regs::ErrorCode;
+use crate::regs::ValueType;
+use crate::regs::spgemm::MODE;
+
+/// Bus addresses of the three arrays of a split CSR matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct CsrAddresses {
+    /// Row pointers, u32, one more than rows.
+    pub row_pointers: u64,
+    /// Column indices, u32.
+    pub columns: u64,
+    /// Values, 4 bytes each.
+    pub values: u64,
+}
+
+/// A sparse product `C = A * B`.
+///
+/// | bytes | field |
+/// |---|---|
+/// | 0..4 | mode, laid out as the register `SPGEMM.MODE` |
+/// | 4..16 | rows, inner, cols |
+/// | 16..28 | entries of A, entries of B, capacity of C |
+/// | 28..32 | hash seed |
+/// | 32..104 | addresses of A's row pointers, columns, values, then B's, then C's |
+/// | 104..128 | reserved, zero |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpgemmCommand {
+    /// Type of the values.
+    pub value: ValueType,
+    /// Rows of A and C.
+    pub rows: u32,
+    /// Columns of A, rows of B.
+    pub inner: u32,
+    /// Columns of B and C.
+    pub cols: u32,
+    /// Entries of A.
+    pub nnz_a: u32,
+    /// Entries of B.
+    pub nnz_b: u32,
+    /// Entries C's arrays can hold.
+    pub c_capacity: u32,
+    /// Hash seed.
+    pub seed: u32,
+    /// Where A lies.
+    pub a: CsrAddresses,
+    /// Where B lies.
+    pub b: CsrAddresses,
+    /// Where C goes.
+    pub c: CsrAddresses,
+}
+
+impl SpgemmCommand {
+    /// Bytes of the parameter block.
+    pub const BYTES: usize = 128;
+
+    /// Byte offset of `cols`, for `BAD_SHAPE`.
+    pub const OFFSET_COLS: u32 = 12;
+    /// Byte offset of the first of the nine addresses, 8 bytes each, for `BAD_ADDRESS`.
+    pub const OFFSET_ADDRESSES: u32 = 32;
+
+    /// The word for `SPGEMM.MODE`.
+    pub fn mode(&self) -> u32 {
+        MODE::VALUE.put(self.value as u32)
+    }
+
+    /// The nine addresses in the order of the block and of the registers.
+    pub fn addresses(&self) -> [u64; 9] {
+        let [a, b, c] = [self.a, self.b, self.c].map(|m| [m.row_pointers, m.columns, m.values]);
+        [a[0], a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2]]
+    }
+
+    /// The block's bytes.
+    pub fn encode(&self) -> [u8; Self::BYTES] {
+        let mut block = [0; Self::BYTES];
+        let words = [
+            self.mode(),
+            self.rows,
+            self.inner,
+            self.cols,
+            self.nnz_a,
+            self.nnz_b,
+            self.c_capacity,
+            self.seed,
+        ];
+        for (i, word) in words.into_iter().enumerate() {
+            put(&mut block, 4 * i, word.to_le_bytes());
+        }
+        for (i, address) in self.addresses().into_iter().enumerate() {
+            put(&mut block, Self::OFFSET_ADDRESSES as usize + 8 * i, address.to_le_bytes());
+        }
+        block
+    }
+
+    /// Reads a parameter block.
+    ///
+    /// # Errors
+    /// Not 128 bytes, an unknown value type, or a reserved bit is set.
+    pub fn decode(bytes: &[u8]) -> Result<SpgemmCommand, Rejected> {
+        let block = Block::<{ Self::BYTES }>::new(bytes)?;
+        let value = block.reserved_bits(0, MODE::VALUE.mask() as u8)?;
+        block.reserved(1, 4)?;
+        block.reserved(104, Self::BYTES)?;
+        let value = ValueType::from_u8(value)
+            .ok_or(Rejected { code: ErrorCode::UnsupportedMode, info: value.into() })?;
+        let csr = |first: usize| {
+            let at = Self::OFFSET_ADDRESSES as usize + 8 * first;
+            CsrAddresses {
+                row_pointers: block.u64(at),
+                columns: block.u64(at + 8),
+                values: block.u64(at + 16),
+            }
+        };
+        Ok(SpgemmCommand {
+            value,
+            rows: block.u32(4),
+            inner: block.u32(8),
+            cols: block.u32(12),
+            nnz_a: block.u32(16),
+            nnz_b: block.u32(20),
+            c_capacity: block.u32(24),
+            seed: block.u32(28),
+            a: csr(0),
+            b: csr(3),
+            c: csr(6),
+        })
+    }
+}

@@ -1,0 +1,245 @@
+//! The whole card: ports, memory, and which engines it has.
+
+use super::keys::{Allowed, Checked, Checker, Visitor, Writer, choice, key, required};
+use super::reader::Reader;
+use super::{ConfigError, GemmConfig, SpgemmConfig, reference};
+
+/// How the host reaches the card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HostPort {
+    /// AXI4-Lite registers and AXI4 masters, under a PCIe bridge.
+    Axi,
+    /// Framed serial port.
+    Uart,
+}
+
+/// Who runs the command logic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Control {
+    /// The host driver, against the engine registers.
+    Host,
+    /// A RISC-V core on the card.
+    Riscv,
+}
+
+/// The AXI4 memory port of each engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemoryConfig {
+    /// Data bus width in bytes.
+    pub bus_bytes: u32,
+    /// Address bus width.
+    pub address_bits: u32,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        MemoryConfig { bus_bytes: 64, address_bits: 40 }
+    }
+}
+
+impl MemoryConfig {
+    fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
+        v.number(
+            key("bus_bytes", "Data bus width of the AXI4 masters, in bytes"),
+            Allowed::PowerOfTwo(8, 64),
+            &mut self.bus_bytes,
+        )?;
+        v.number(
+            key("address_bits", "Address bus width of the AXI4 masters"),
+            Allowed::Range(16, 64),
+            &mut self.address_bits,
+        )
+    }
+}
+
+/// A card as it is generated. Build it with [`from_toml`](Self::from_toml) or
+/// [`reference`](Self::reference); after changing fields call [`check`](Self::check).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CardConfig {
+    /// Names the Verilog top module: a letter, then letters, digits and underscores.
+    pub name: String,
+    /// How the host reaches the card.
+    pub host: HostPort,
+    /// Who runs the command logic.
+    pub control: Control,
+    /// Nominal engine clock.
+    pub clock_mhz: u32,
+    /// The memory port of each engine.
+    pub memory: MemoryConfig,
+    /// The dense engine, if any.
+    pub gemm: Option<GemmConfig>,
+    /// The sparse engine, if any.
+    pub spgemm: Option<SpgemmConfig>,
+}
+
+impl CardConfig {
+    /// Reads and checks a configuration.
+    ///
+    /// # Errors
+    /// The first fault, with its place in `text`.
+    pub fn from_toml(text: &str) -> Result<CardConfig, ConfigError> {
+        let mut reader = Reader::new(text)?;
+        let mut card = CardConfig::blank();
+        card.visit(&mut reader)?;
+        reader.unknown_keys()?;
+        card.check_together().map_err(|e| reader.locate(e))?;
+        Ok(card)
+    }
+
+    /// One of the [reference cards](super::REFERENCE_NAMES).
+    ///
+    /// # Errors
+    /// The name is none of them; the error names the nearest.
+    pub fn reference(name: &str) -> Result<CardConfig, ConfigError> {
+        CardConfig::from_toml(reference::text(name)?)
+    }
+
+    /// Checks every value, alone and together.
+    ///
+    /// # Errors
+    /// The first fault; `span` is `None`.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let mut card = self.clone();
+        card.visit(&mut Checker::default())?;
+        card.check_together()
+    }
+
+    /// Says whether this version's generator can build the card. A card that passes
+    /// [`check`](Self::check) may still ask for something that is promised for later.
+    ///
+    /// # Errors
+    /// The first key asking for what is not there yet.
+    pub fn check_buildable(&self) -> Result<(), ConfigError> {
+        self.check()?;
+        let later = |key, value: String, allowed: &str| {
+            Err(ConfigError::new(
+                key,
+                format!("{value}, which is not yet built"),
+                allowed,
+                "use an allowed value",
+            ))
+        };
+        if self.host == HostPort::Uart {
+            return later("host", "\"uart\"".into(), "\"axi\"");
+        }
+        if self.control == Control::Riscv {
+            return later("control", "\"riscv\"".into(), "\"host\"");
+        }
+        if let Some(tuple) =
+            self.gemm.iter().flat_map(|g| &g.tuples).find(|t| !GemmConfig::is_buildable(t))
+        {
+            return later(
+                "gemm.tuples",
+                format!("\"{tuple}\""),
+                "integers up to i8 and u8 with an i32 result",
+            );
+        }
+        if let Some(s) = self.spgemm.as_ref().filter(|s| s.clusters > 1) {
+            return later("spgemm.clusters", s.clusters.to_string(), "1");
+        }
+        Ok(())
+    }
+
+    /// The canonical text: every key, in a fixed order.
+    pub fn to_toml(&self) -> String {
+        let mut writer = Writer::default();
+        // The writer accepts every value.
+        let _ = self.clone().visit(&mut writer);
+        writer.text
+    }
+
+    /// 64-bit FNV-1a of [`to_toml`](Self::to_toml): the same for the same card, whatever the layout
+    /// and comments of the file it came from. The card reports it in `DIGEST_LO` and `DIGEST_HI`.
+    pub fn digest(&self) -> u64 {
+        self.to_toml().bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
+    fn blank() -> CardConfig {
+        CardConfig {
+            name: String::new(),
+            host: HostPort::Axi,
+            control: Control::Host,
+            clock_mhz: 100,
+            memory: MemoryConfig::default(),
+            gemm: None,
+            spgemm: None,
+        }
+    }
+
+    /// Defaults for every key of every table, for the manual.
+    pub(super) fn everything() -> CardConfig {
+        CardConfig {
+            gemm: Some(GemmConfig::default()),
+            spgemm: Some(SpgemmConfig::default()),
+            name: "card".into(),
+            ..CardConfig::blank()
+        }
+    }
+
+    pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
+        let name = required("name", "Name of the card and of its Verilog top module");
+        let rule = "a letter, then up to 31 letters, digits and underscores";
+        v.text(name, rule, &mut self.name)?;
+        if !is_identifier(&self.name) {
+            let value = format!("{:?}", self.name);
+            return Err(v.fault(name, None, &value, rule, "choose another name"));
+        }
+        choice(
+            v,
+            key("host", "Host port; `uart` is not yet built"),
+            &[("axi", HostPort::Axi), ("uart", HostPort::Uart)],
+            &mut self.host,
+        )?;
+        choice(
+            v,
+            key("control", "Who runs the command logic; `riscv` is not yet built"),
+            &[("host", Control::Host), ("riscv", Control::Riscv)],
+            &mut self.control,
+        )?;
+        v.number(
+            key("clock_mhz", "Nominal engine clock, for reports and deadlines"),
+            Allowed::Range(1, 1000),
+            &mut self.clock_mhz,
+        )?;
+        if v.enter("memory", true)? {
+            self.memory.visit(v)?;
+            v.leave();
+        }
+        if v.enter("gemm", self.gemm.is_some())? {
+            self.gemm.get_or_insert_default().visit(v)?;
+            v.leave();
+        }
+        if v.enter("spgemm", self.spgemm.is_some())? {
+            self.spgemm.get_or_insert_default().visit(v)?;
+            v.leave();
+        }
+        Ok(())
+    }
+
+    /// What no single key can tell.
+    fn check_together(&self) -> Checked {
+        if self.gemm.is_none() && self.spgemm.is_none() {
+            return Err(ConfigError::new(
+                "gemm",
+                "",
+                "`[gemm]`, `[spgemm]` or both",
+                "give the card an engine",
+            ));
+        }
+        if let Some(gemm) = &self.gemm {
+            gemm.check_together(&self.memory)?;
+        }
+        if let Some(spgemm) = &self.spgemm {
+            spgemm.check_together(&self.memory)?;
+        }
+        Ok(())
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.len() <= 32
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

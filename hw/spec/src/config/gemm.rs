@@ -1,0 +1,156 @@
+//! The dense engine of a card.
+
+use super::keys::{Allowed, Checked, Visitor, key, required};
+use super::{ConfigError, MemoryConfig};
+use crate::format::{Format, MAX_TUPLES, Tuple};
+
+/// An output-stationary array with its scratchpads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GemmConfig {
+    /// PE rows: rows of D computed at once.
+    pub rows: u32,
+    /// PE columns.
+    pub cols: u32,
+    /// Type tuples commands choose among, by index.
+    pub tuples: Vec<Tuple>,
+    /// Accumulator width of integer tuples.
+    pub acc_bits: u32,
+    /// A scratchpad, KiB, both buffers together.
+    pub a_kib: u32,
+    /// B scratchpad, KiB, both buffers together.
+    pub b_kib: u32,
+    /// Result buffer, KiB.
+    pub result_kib: u32,
+    /// Operand and result addresses and strides are multiples of this many bytes.
+    pub align: u32,
+}
+
+impl Default for GemmConfig {
+    fn default() -> Self {
+        GemmConfig {
+            rows: 0,
+            cols: 0,
+            tuples: Vec::new(),
+            acc_bits: 32,
+            a_kib: 16,
+            b_kib: 16,
+            result_kib: 16,
+            align: 64,
+        }
+    }
+}
+
+impl GemmConfig {
+    /// The widest storage of an A operand over all tuples, in bits.
+    pub fn a_bits(&self) -> u32 {
+        self.tuples.iter().map(|t| t.a.storage_bits()).max().unwrap_or(0)
+    }
+
+    /// The widest storage of a B operand over all tuples, in bits.
+    pub fn b_bits(&self) -> u32 {
+        self.tuples.iter().map(|t| t.b.storage_bits()).max().unwrap_or(0)
+    }
+
+    /// Whether this version's generator builds the tuple.
+    pub(super) fn is_buildable(tuple: &Tuple) -> bool {
+        let narrow = |f: Format| matches!(f, Format::Int(i) if i.bits() <= 8);
+        narrow(tuple.a) && narrow(tuple.b) && tuple.d == Format::I32
+    }
+
+    pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
+        v.number(required("rows", "PE rows"), Allowed::Range(1, 256), &mut self.rows)?;
+        v.number(required("cols", "PE columns"), Allowed::Range(1, 256), &mut self.cols)?;
+        let acc = key("acc_bits", "Accumulator width of integer tuples");
+        v.number(acc, Allowed::Range(8, 32), &mut self.acc_bits)?;
+        self.visit_tuples(v)?;
+        let pad = Allowed::PowerOfTwo(1, 4096);
+        v.number(key("a_kib", "A scratchpad in KiB, both buffers together"), pad, &mut self.a_kib)?;
+        v.number(key("b_kib", "B scratchpad in KiB, both buffers together"), pad, &mut self.b_kib)?;
+        v.number(key("result_kib", "Result buffer in KiB"), pad, &mut self.result_kib)?;
+        let align = key("align", "Operand addresses and strides are multiples of this many bytes");
+        v.number(align, Allowed::PowerOfTwo(1, 64), &mut self.align)
+    }
+
+    fn visit_tuples(&mut self, v: &mut dyn Visitor) -> Checked {
+        let key = required("tuples", "Type tuples `A,B,D` a command chooses among");
+        let allowed = "a list of tuples such as \"i8,i8,i32\"";
+        let mut names: Vec<String> = self.tuples.iter().map(Tuple::to_string).collect();
+        v.list(key, allowed, &mut names)?;
+        self.tuples.clear();
+        for (i, name) in names.iter().enumerate() {
+            let fault =
+                |next: &str| Err(v.fault(key, Some(i), &format!("{name:?}"), allowed, next));
+            let tuple = match name.parse::<Tuple>() {
+                Ok(tuple) => tuple.with_accumulator(self.acc_bits as u8),
+                Err(e) => return fault(&e.to_string()),
+            };
+            if self.tuples.contains(&tuple) {
+                return fault("remove the repeated tuple");
+            }
+            if self.tuples.len() == MAX_TUPLES {
+                return fault(&format!("keep at most {MAX_TUPLES} tuples"));
+            }
+            self.tuples.push(tuple);
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_together(&self, memory: &MemoryConfig) -> Checked {
+        // Two buffers of one tile, deep enough that a burst is more than a few beats.
+        let shortest = 16;
+        for (key, kib, lanes, bits) in [
+            ("gemm.a_kib", self.a_kib, self.rows, self.a_bits()),
+            ("gemm.b_kib", self.b_kib, self.cols, self.b_bits()),
+        ] {
+            fits_below(
+                key,
+                kib,
+                2 * shortest * lanes * bits / 8,
+                "two buffers of 16 steps of the array",
+            )?;
+        }
+        let acc_bytes =
+            self.tuples.iter().map(|t| t.acc.storage_bits() / 8).max().unwrap_or(4).max(1);
+        fits_below(
+            "gemm.result_kib",
+            self.result_kib,
+            self.rows * self.cols * acc_bytes,
+            "one tile of results",
+        )?;
+        for (key, kib) in [
+            ("gemm.a_kib", self.a_kib),
+            ("gemm.b_kib", self.b_kib),
+            ("gemm.result_kib", self.result_kib),
+        ] {
+            fits_address_space(key, kib, memory)?;
+        }
+        Ok(())
+    }
+}
+
+fn fits_below(key: &str, kib: u32, need_bytes: u32, what: &str) -> Checked {
+    if kib * 1024 >= need_bytes {
+        return Ok(());
+    }
+    let need_kib = need_bytes.div_ceil(1024).next_power_of_two();
+    Err(ConfigError::new(
+        key,
+        kib,
+        format!("at least {need_kib}, to hold {what}"),
+        format!("write {need_kib} or make the array smaller"),
+    ))
+}
+
+/// A buffer larger than the memory it caches means one of the two numbers is wrong.
+pub(super) fn fits_address_space(key: &str, kib: u32, memory: &MemoryConfig) -> Checked {
+    let bits = memory.address_bits;
+    if bits >= 42 || u64::from(kib) * 1024 <= 1 << bits {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        key,
+        kib,
+        format!("at most {}, all that {bits} address bits reach", (1u64 << bits) / 1024),
+        "make the buffer smaller or raise `memory.address_bits`",
+    ))
+}

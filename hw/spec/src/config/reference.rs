@@ -1,0 +1,27 @@
+//! The reference cards, one TOML file each in `hw/configs`.
+
+use super::ConfigError;
+use super::keys::nearest;
+
+const TEXTS: [(&str, &str); 5] = [
+    ("tiny", include_str!("../../../configs/tiny.toml")),
+    ("small", include_str!("../../../configs/small.toml")),
+    ("bench16", include_str!("../../../configs/bench16.toml")),
+    ("sparse4", include_str!("../../../configs/sparse4.toml")),
+    ("sparse4x4", include_str!("../../../configs/sparse4x4.toml")),
+];
+
+/// Names of the reference cards, smallest first.
+pub const REFERENCE_NAMES: [&str; 5] = [TEXTS[0].0, TEXTS[1].0, TEXTS[2].0, TEXTS[3].0, TEXTS[4].0];
+
+/// The TOML text of a reference card.
+pub(super) fn text(name: &str) -> Result<&'static str, ConfigError> {
+    if let Some((_, text)) = TEXTS.iter().find(|(known, _)| *known == name) {
+        return Ok(text);
+    }
+    let next = match nearest(name, &REFERENCE_NAMES) {
+        Some(known) => format!("did you mean {known:?}?"),
+        None => "give a reference card or the path of a TOML file".into(),
+    };
+    Err(ConfigError::new("config", format!("{name:?}"), REFERENCE_NAMES.join(", "), next))
+}

@@ -1,0 +1,25 @@
+//! What Mattock hardware promises software.
+//!
+//! Everything both sides must agree on is written here once: the RTL generator, the driver, the
+//! firmware, the reference models and the printed manuals all read these tables.
+//!
+//! | module | promises |
+//! |---|---|
+//! | [`format`](mod@format) | number formats, bit for bit, and the (A, B, accumulate, D) tuples a card is built with |
+//! | [`config`] | card configurations in TOML, and the reference cards (feature `std`) |
+//! | [`regs`] | register maps, error codes and the capability list a driver reads from the card |
+//! | [`command`] | ring entries, parameter blocks and completion records, byte for byte |
+//!
+//! Without the default feature `std` the crate needs neither `std` nor an allocator.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+pub mod command;
+#[cfg(feature = "std")]
+pub mod config;
+pub mod format;
+pub mod regs;
+
+#[cfg(feature = "std")]
+pub use config::{CardConfig, ConfigError};
+pub use format::{Format, Rounding, Tuple, Value};
+pub use regs::ErrorCode;
