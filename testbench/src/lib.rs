@@ -1,0 +1,26 @@
+//! What Mattock's hardware and driver are checked with.
+//!
+//! | module        | what is in it                                                              |
+//! |---------------|----------------------------------------------------------------------------|
+//! | [`mod@reference`] | level-1 models in plain Rust: the truth for both engines, and comparisons   |
+//! | [`rmat`]      | seeded random graphs with the skew of real ones                             |
+//! | [`stats`]     | sizes and product counts of sparse matrices                                 |
+//! | [`digits`]    | 1,797 handwritten digits and an int8 network that reads them                |
+//!
+//! Small real inputs lie in `testbench/data`, each folder with its sources and licences.
+
+pub mod digits;
+pub mod reference;
+pub mod rmat;
+pub mod stats;
+
+use std::path::PathBuf;
+
+/// Names of the matrices committed under `testbench/data/matrices`, smallest first.
+pub const MATRICES: [&str; 3] = ["karate", "bcspwr10", "ca-GrQc"];
+
+/// Path of a committed matrix file, for a name of [`MATRICES`].
+pub fn matrix_path(name: &str) -> PathBuf {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/data/matrices");
+    PathBuf::from(folder).join(format!("{name}.mtx.gz"))
+}

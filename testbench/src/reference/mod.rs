@@ -1,0 +1,16 @@
+//! Level-1 models: what the engines must compute, written as plainly as possible.
+//!
+//! Nothing here knows how the hardware works, and nothing of the hardware is used here. The models
+//! are themselves checked against outside libraries in `testbench/tests`.
+
+mod compare;
+mod gemm;
+mod int4;
+mod spgemm;
+mod spgemm_bound;
+
+pub use compare::{Comparison, Difference, compare_exact};
+pub use gemm::{Layout, LayoutError, gemm};
+pub use int4::{Int4Error, pack_i4, unpack_i4};
+pub use spgemm::{PlusTimes, ShapeError, spgemm};
+pub use spgemm_bound::SpgemmBound;

@@ -1,0 +1,132 @@
+//! Sparse matrix times sparse matrix.
+
+use mattock::Csr;
+
+/// The arithmetic of a sparse product: `sum + a * b`.
+pub trait PlusTimes: Copy {
+    /// `self * other`.
+    fn times(self, other: Self) -> Self;
+    /// `self + other`.
+    fn plus(self, other: Self) -> Self;
+}
+
+/// 32-bit two's complement; overflow wraps, so the order of the sum does not matter.
+impl PlusTimes for i32 {
+    fn times(self, other: Self) -> Self {
+        self.wrapping_mul(other)
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self.wrapping_add(other)
+    }
+}
+
+/// IEEE double precision.
+impl PlusTimes for f64 {
+    fn times(self, other: Self) -> Self {
+        self * other
+    }
+
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+}
+
+/// Matrices whose shapes do not fit for a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("A has {a_cols} columns but B has {b_rows} rows")]
+pub struct ShapeError {
+    /// Columns of A.
+    pub a_cols: usize,
+    /// Rows of B.
+    pub b_rows: usize,
+}
+
+/// `C = A * B`, row by row (Gustavson 1978), columns sorted.
+///
+/// Structural: C has an entry wherever A and B have a pair of entries to multiply, also where
+/// factors are stored zeros and where a sum cancels to zero. Sums run in the order of A's columns.
+///
+/// # Errors
+/// [`ShapeError`].
+pub fn spgemm<T: PlusTimes>(a: &Csr<T>, b: &Csr<T>) -> Result<Csr<T>, ShapeError> {
+    row_wise(a, b, |x, y| x.times(*y), |sum, x, y| *sum = sum.plus(x.times(*y)))
+}
+
+/// The row-wise product over any accumulator: `first` makes it, `more` adds to it.
+pub(super) fn row_wise<A, B, C: Copy>(
+    a: &Csr<A>,
+    b: &Csr<B>,
+    first: impl Fn(&A, &B) -> C,
+    more: impl Fn(&mut C, &A, &B),
+) -> Result<Csr<C>, ShapeError> {
+    if a.cols() != b.rows() {
+        return Err(ShapeError { a_cols: a.cols(), b_rows: b.rows() });
+    }
+    let mut accumulator: Vec<Option<C>> = vec![None; b.cols()];
+    let mut columns: Vec<u32> = Vec::new();
+    let mut row_ptr = Vec::with_capacity(a.rows() + 1);
+    let (mut col_idx, mut values) = (Vec::new(), Vec::new());
+    row_ptr.push(0);
+    for row in 0..a.rows() {
+        let (inner, a_values) = a.row(row);
+        for (&k, x) in inner.iter().zip(a_values) {
+            let (b_cols, b_values) = b.row(k as usize);
+            for (&col, y) in b_cols.iter().zip(b_values) {
+                match &mut accumulator[col as usize] {
+                    Some(sum) => more(sum, x, y),
+                    empty => {
+                        *empty = Some(first(x, y));
+                        columns.push(col);
+                    }
+                }
+            }
+        }
+        columns.sort_unstable();
+        values.extend(columns.iter().filter_map(|&col| accumulator[col as usize].take()));
+        col_idx.append(&mut columns);
+        row_ptr.push(col_idx.len() as u64);
+    }
+    Ok(Csr::new(a.rows(), b.cols(), row_ptr, col_idx, values).expect("rows were made sorted"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(rows: usize, cols: usize, entries: &[(usize, u32, i32)]) -> Csr<i32> {
+        let mut triplets = mattock::sparse::Triplets::new();
+        for &(row, col, value) in entries {
+            triplets.push(row as u32, col, value);
+        }
+        triplets.into_csr(rows, cols, |a, b| a + b).unwrap()
+    }
+
+    #[test]
+    fn zeros_and_cancelled_sums_stay() {
+        let a = matrix(2, 2, &[(0, 0, 1), (0, 1, 1), (1, 0, 0)]);
+        let b = matrix(2, 3, &[(0, 2, 5), (1, 2, -5), (0, 0, 7)]);
+        let c = spgemm(&a, &b).unwrap();
+        assert_eq!(c, matrix(2, 3, &[(0, 0, 7), (0, 2, 0), (1, 0, 0), (1, 2, 0)]));
+    }
+
+    #[test]
+    fn integers_wrap() {
+        let a = matrix(1, 2, &[(0, 0, i32::MAX), (0, 1, 1)]);
+        let b = matrix(2, 1, &[(0, 0, 2), (1, 0, 3)]);
+        assert_eq!(spgemm(&a, &b).unwrap().values(), [1]);
+    }
+
+    #[test]
+    fn empty_shapes_and_misfits() {
+        let none = Csr::<i32>::empty(0, 0).unwrap();
+        assert_eq!(spgemm(&none, &none).unwrap(), none);
+        let tall = Csr::<i32>::empty(3, 0).unwrap();
+        let wide = Csr::<i32>::empty(0, 4).unwrap();
+        assert_eq!(spgemm(&tall, &wide).unwrap(), Csr::empty(3, 4).unwrap());
+        insta::assert_snapshot!(
+            spgemm(&wide, &wide).unwrap_err(),
+            @"A has 4 columns but B has 0 rows"
+        );
+    }
+}
