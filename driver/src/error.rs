@@ -143,3 +143,39 @@ impl Error {
         Self::InvalidArg { index, what: what.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages are read by people: what was asked, what is allowed, what to do next.
+    #[test]
+    fn messages() {
+        let card = || "pci:0000:03:00.0".to_string();
+        let refused = || std::io::Error::other("refused");
+        let errors = [
+            Error::invalid_arg(3, "m is -1, it must be 0 or more"),
+            Error::Unsupported { asked: "i8,i8,f32".into(), have: "i8,i8,i32".into() },
+            Error::NotFound { card: card() },
+            Error::Busy { card: card() },
+            Error::Permission { path: "/dev/vfio/7".into() },
+            Error::NoIommu { card: card() },
+            Error::MemlockLimit { need: 1 << 20, limit: 1 << 16 },
+            Error::IdMismatch { got: u32::MAX, want: 0x4d41_4331 },
+            Error::VersionMismatch { card: "2.0".into(), library: "1.3".into() },
+            Error::OutOfMemory { need: 4096, have: 1024 },
+            Error::Timeout {
+                op: "gemm",
+                after: Duration::from_millis(1500),
+                snapshot: "STATUS was 0x00000001".into(),
+            },
+            Error::DeviceLost { card: card() },
+            Error::DeviceFault { code: 0x21, name: "DMA_READ".into(), address: 0x1000 },
+            Error::Cancelled,
+            Error::from(CsrError::RowPointerStart { got: 1 }),
+            Error::Read { path: "a.mtx".into(), source: ReadError::Empty },
+            Error::Io { action: "write", path: "c.mtx".into(), source: refused() },
+        ];
+        insta::assert_snapshot!(errors.map(|error| error.to_string()).join("\n"));
+    }
+}

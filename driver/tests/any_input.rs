@@ -1,4 +1,6 @@
 //! Whatever the bytes, a reader answers; whatever the matrix, writing and reading give it back.
+//!
+//! More cases than the usual 2,000 of each: `PROPTEST_CASES=200000 cargo test --test any_input`.
 
 use mattock::Csr;
 use mattock::io::{Format, ReadOptions, Symmetrize, read_matrix_from, write_matrix_market_to};
@@ -83,9 +85,13 @@ fn check(bytes: &[u8], options: &ReadOptions) {
     }
 }
 
+fn config() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases.max(2000), failure_persistence: None, ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None,
-        ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300), options in any_options()) {

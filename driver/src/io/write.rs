@@ -1,5 +1,6 @@
 //! The Matrix Market writer.
 
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -46,6 +47,7 @@ impl MatrixMarketValue for f64 {
 
 /// Writes `matrix` to `path` as Matrix Market, coordinate, general; gzipped when the name ends in
 /// `.gz`. The file appears whole or not at all: it is written beside its place and then renamed.
+/// Only what is no regular file, such as a pipe or `/dev/null`, is written directly.
 ///
 /// # Errors
 /// [`Error::Io`]; a file that was there before is then still there.
@@ -80,27 +82,44 @@ pub fn write_matrix_market_to<T: MatrixMarketValue>(
 }
 
 fn write_file<T: MatrixMarketValue>(path: &Path, matrix: &Csr<T>) -> io::Result<()> {
+    let zip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
+    let place = match fs::metadata(path) {
+        Ok(there) if !there.is_file() && !there.is_dir() => {
+            return write_stream(&mut File::options().write(true).open(path)?, matrix, zip);
+        }
+        // A link stays: the file it names is replaced.
+        Ok(_) => fs::canonicalize(path)?,
+        Err(_) => path.to_path_buf(),
+    };
+    let path = place.as_path();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
         // A temporary file is private by default; the result should obey the user's umask.
         use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
-    let mut out = BufWriter::with_capacity(1 << 16, file.as_file_mut());
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz")) {
-        let mut zip = GzEncoder::new(&mut out, Compression::default());
-        write_matrix_market_to(&mut zip, matrix)?;
-        zip.finish()?;
+    write_stream(file.as_file_mut(), matrix, zip)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn write_stream<T: MatrixMarketValue>(
+    file: &mut File,
+    matrix: &Csr<T>,
+    zip: bool,
+) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    if zip {
+        let mut packed = GzEncoder::new(&mut out, Compression::default());
+        write_matrix_market_to(&mut packed, matrix)?;
+        packed.finish()?;
     } else {
         write_matrix_market_to(&mut out, matrix)?;
     }
-    out.flush()?;
-    drop(out);
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    out.flush()
 }
 
 #[cfg(test)]
@@ -128,18 +147,57 @@ mod tests {
             write_matrix_market(&path, &sample()).unwrap();
             assert_eq!(read_matrix(&path, &ReadOptions::default()).unwrap().matrix, sample());
         }
-        let zipped = std::fs::read(folder.path().join("m.mtx.gz")).unwrap();
+        let zipped = fs::read(folder.path().join("m.mtx.gz")).unwrap();
         assert_eq!(zipped[..2], [0x1f, 0x8b]);
+    }
+
+    /// A value that cannot be written.
+    #[derive(Clone)]
+    struct Unwritable;
+
+    impl MatrixMarketValue for Unwritable {
+        const FIELD: &'static str = "real";
+
+        fn write(&self, _: &mut dyn Write) -> io::Result<()> {
+            Err(io::Error::other("disk full"))
+        }
+    }
+
+    #[test]
+    fn a_write_that_stops_halfway_keeps_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.mtx");
+        write_matrix_market(&path, &sample()).unwrap();
+        let error = write_matrix_market(&path, &sample().pattern(Unwritable)).unwrap_err();
+        assert!(error.to_string().ends_with("disk full"), "{error}");
+        assert_eq!(read_matrix(&path, &ReadOptions::default()).unwrap().matrix, sample());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("m.mtx"), folder.path().join("link.mtx"));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write_matrix_market(&link, &sample()).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(read_matrix(&file, &ReadOptions::default()).unwrap().matrix, sample());
+        let null = Path::new("/dev/null");
+        write_matrix_market(null, &sample()).unwrap();
+        assert!(fs::metadata(null).unwrap().file_type().is_char_device());
     }
 
     #[test]
     fn a_failed_write_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let taken = folder.path().join("taken");
-        std::fs::create_dir(&taken).unwrap();
-        std::fs::write(taken.join("file"), "x").unwrap();
+        fs::create_dir(&taken).unwrap();
+        fs::write(taken.join("file"), "x").unwrap();
         assert!(matches!(write_matrix_market(&taken, &sample()), Err(Error::Io { .. })));
         assert!(write_matrix_market(folder.path().join("no/such/folder"), &sample()).is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -250,7 +250,6 @@ impl<T: Clone> Csr<T> {
         for col in 0..self.cols {
             next[col + 1] += next[col];
         }
-        let row_ptr = next.clone();
         // Source position of each entry of the result; rows are visited in order, so the columns
         // of the result rise.
         let mut from = vec![0usize; self.nnz()];
@@ -264,7 +263,10 @@ impl<T: Clone> Csr<T> {
             }
         }
         let values = from.iter().map(|&at| self.values[at].clone()).collect();
-        Ok(Self { rows: self.cols, cols: self.rows, row_ptr, col_idx, values })
+        // Each start has moved to the end of its row, which is the start of the next.
+        next.rotate_right(1);
+        next[0] = 0;
+        Ok(Self { rows: self.cols, cols: self.rows, row_ptr: next, col_idx, values })
     }
 }
 

@@ -66,7 +66,6 @@ impl<T: Clone> Triplets<T> {
         for row in 0..rows {
             next[row + 1] += next[row];
         }
-        let starts = next.clone();
         let mut order = vec![0usize; self.rows.len()];
         for (at, &row) in self.rows.iter().enumerate() {
             let slot = &mut next[row as usize];
@@ -79,7 +78,9 @@ impl<T: Clone> Triplets<T> {
         let mut col_idx: Vec<u32> = Vec::with_capacity(order.len());
         let mut values: Vec<T> = Vec::with_capacity(order.len());
         for row in 0..rows {
-            let entries = &mut order[starts[row] as usize..starts[row + 1] as usize];
+            // Placing the entries has moved each start to the end of its row.
+            let start = if row == 0 { 0 } else { next[row - 1] };
+            let entries = &mut order[start as usize..next[row] as usize];
             entries.sort_by_key(|&at| self.cols[at]);
             let first = col_idx.len();
             for &at in entries.iter() {
