@@ -56,6 +56,24 @@ pub(crate) fn ask_header(
     let quoted =
         text.lines().filter(|line| line.starts_with('#')).filter_map(|line| line.split('"').nth(1));
     let path = quoted.map(Path::new).find(|path| path.ends_with(header))?.to_owned();
-    let version = Version::after(&text, "version_is \"");
+    // Line markers may stand between the two words of our line too.
+    let words = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+    let version = Version::after(&words.collect::<Vec<_>>().join(" "), "version_is \"");
     Some((path, version.ok_or_else(|| format!("{version_macro} has no version"))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_is_asked_for_a_header() {
+        // A C++ compiler is one of the three things a machine must have before set-up.
+        let (path, version) = ask_header(Path::new("c++"), "limits.h", "\"3.2.1\"").unwrap();
+        assert!(path.is_absolute() && path.ends_with("limits.h"), "{}", path.display());
+        assert_eq!(version.unwrap().to_string(), "3.2.1");
+        let (_, version) = ask_header(Path::new("c++"), "limits.h", "CHAR_BIT").unwrap();
+        assert!(version.is_err());
+        assert!(ask_header(Path::new("c++"), "no_such_header.h", "CHAR_BIT").is_none());
+    }
 }

@@ -94,8 +94,10 @@ fn row(tool: &Tool, state: &Result<Found, Missing>, covered: bool) -> Row {
                 Missing::TooOld { .. } => Status::TooOld,
                 Missing::Broken { .. } => Status::Broken,
             };
-            if let Missing::TooOld { path, version, .. } = missing {
+            if let Missing::TooOld { version, .. } = missing {
                 row.version = Some(version.clone());
+            }
+            if let Missing::TooOld { path, .. } | Missing::Broken { path, .. } = missing {
                 row.path = Some(path.clone());
             }
             row.problem = Some(missing.to_string());

@@ -1,0 +1,12 @@
+//! `cargo xtask demo`: both engines on real data, run by the `mattock` program.
+
+use crate::error::Error;
+use crate::metadata::Metadata;
+use crate::process::{cargo, run};
+
+/// Runs `mattock demo`, optimised: simulation speed is what a person waits for.
+pub(crate) fn demo(arguments: &[String]) -> Result<(), Error> {
+    let metadata = Metadata::read()?;
+    let package = &metadata.command_line()?.name;
+    run(cargo().args(["run", "--release", "--package", package, "--", "demo"]).args(arguments))
+}
