@@ -55,13 +55,11 @@ impl GemmCommand {
     /// Bytes of the parameter block.
     pub const BYTES: usize = 64;
 
-    /// Byte offsets of fields that `BAD_SHAPE` and `BAD_ADDRESS` point to.
-    pub const OFFSET_M: u32 = 4;
-    /// See [`OFFSET_M`](Self::OFFSET_M).
+    /// Byte offset of A's address and stride, for `BAD_ADDRESS`.
     pub const OFFSET_A: u32 = 16;
-    /// See [`OFFSET_M`](Self::OFFSET_M).
+    /// Byte offset of B's address and stride, for `BAD_ADDRESS`.
     pub const OFFSET_B: u32 = 32;
-    /// See [`OFFSET_M`](Self::OFFSET_M).
+    /// Byte offset of D's address and stride, for `BAD_ADDRESS`.
     pub const OFFSET_D: u32 = 48;
 
     /// The word for `GEMM.MODE`.

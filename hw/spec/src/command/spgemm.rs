@@ -58,6 +58,10 @@ impl SpgemmCommand {
 
     /// Byte offset of `cols`, for `BAD_SHAPE`.
     pub const OFFSET_COLS: u32 = 12;
+    /// Byte offset of `nnz_a`, for `BAD_SHAPE`.
+    pub const OFFSET_NNZ_A: u32 = 16;
+    /// Byte offset of `nnz_b`, for `BAD_SHAPE`.
+    pub const OFFSET_NNZ_B: u32 = 20;
     /// Byte offset of the first of the nine addresses, 8 bytes each, for `BAD_ADDRESS`.
     pub const OFFSET_ADDRESSES: u32 = 32;
 

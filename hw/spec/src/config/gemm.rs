@@ -96,6 +96,14 @@ impl GemmConfig {
     }
 
     pub(super) fn check_together(&self, memory: &MemoryConfig) -> Checked {
+        if let Some(tuple) = self.tuples.iter().find(|t| t.exact_depth() == Some(0)) {
+            return Err(ConfigError::new(
+                "gemm.acc_bits",
+                self.acc_bits,
+                format!("enough bits for one product of {} and {}", tuple.a, tuple.b),
+                "raise it or remove the tuple",
+            ));
+        }
         // Two buffers of one tile, deep enough that a burst is more than a few beats.
         let shortest = 16;
         for (key, kib, lanes, bits) in [

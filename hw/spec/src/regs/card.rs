@@ -2,7 +2,7 @@
 
 use super::table::registers;
 
-/// What [`ID`] reads on every card of ours: ASCII `MAC1`.
+/// What [`ID`](const@ID) reads on every card of ours: ASCII `MAC1`.
 pub const MAGIC: u32 = 0x4d41_4331;
 
 /// Version of this specification that a card implements. Software refuses another major number.

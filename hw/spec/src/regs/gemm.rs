@@ -7,7 +7,7 @@ registers! {
     "GEMM engine: D = A * B with A of M x K, B of K x N and D of M x N. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START."
 
     START 0x000 Wo "Starts the command described by the other registers." {
-        GO 0 1 "Write 1. Ignored while STATUS.BUSY is set."
+        GO 0 1 "Write 1. STATUS.BUSY (or DONE) is set before the write is answered. Ignored while BUSY."
     }
     STATUS 0x004 Ro "State of the engine." {
         BUSY 0 1 "A command is running."

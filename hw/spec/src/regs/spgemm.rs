@@ -7,7 +7,7 @@ registers! {
     "SpGEMM engine: C = A * B, all in split CSR with 32-bit row pointers and 32-bit columns that rise within a row, indices from 0. Every array begins at a multiple of the capability's ALIGN. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START."
 
     START 0x000 Wo "Starts the command described by the other registers." {
-        GO 0 1 "Write 1. Ignored while STATUS.BUSY is set."
+        GO 0 1 "Write 1. STATUS.BUSY (or DONE) is set before the write is answered. Ignored while BUSY."
     }
     STATUS 0x004 Ro "State of the engine." {
         BUSY 0 1 "A command is running."
@@ -120,24 +120,24 @@ registers! {
         COUNT 0 32 "Bits 63:32."
     }
     NNZ_C 0x120 Ro "Entries of C." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     WINDOWS 0x124 Ro "Table halves drained." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     SPILLS 0x128 Ro "Products that went through the spill path because their bank was full." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     RESTARTS 0x12c Ro "Row segments computed again after a window overflowed." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     HAZARD_STALLS 0x130 Ro "Cycles a bank refused a product because its entry was in the adder; 0 by design." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     CACHE_HITS 0x134 Ro "Line requests the B cache answered itself." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     CACHE_MISSES 0x138 Ro "Line requests the B cache fetched from memory." {
-        COUNT 0 32 "Stops at its largest value."
+        COUNT 0 32 "Stays at its largest value rather than wrap."
     }
 }

@@ -1,0 +1,115 @@
+//! What a card says about its engines, and what fits into them.
+
+use crate::format::{Format, TupleList};
+
+/// Type of the values of a sparse product, the number in `SPGEMM.MODE.VALUE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum ValueType {
+    /// 32-bit integers; sums and products wrap.
+    I32 = 0,
+    /// IEEE binary32; the order of the additions depends on timing.
+    F32 = 1,
+}
+
+impl ValueType {
+    /// Every value type, by number.
+    pub const ALL: [ValueType; 2] = [ValueType::I32, ValueType::F32];
+
+    /// The number format of the values.
+    pub const fn format(self) -> Format {
+        match self {
+            ValueType::I32 => Format::I32,
+            ValueType::F32 => Format::F32,
+        }
+    }
+
+    /// The value type of a number; `None` when this software does not know it.
+    pub fn from_u8(number: u8) -> Option<ValueType> {
+        ValueType::ALL.get(usize::from(number)).copied()
+    }
+}
+
+/// What a card with a GEMM engine says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GemmCaps {
+    /// PE rows.
+    pub rows: u32,
+    /// PE columns.
+    pub cols: u32,
+    /// A scratchpad in KiB.
+    pub a_kib: u32,
+    /// B scratchpad in KiB.
+    pub b_kib: u32,
+    /// Result buffer in KiB.
+    pub result_kib: u32,
+    /// Addresses and strides are multiples of this many bytes.
+    pub align: u32,
+    /// Type tuples, in the order `MODE.TUPLE` counts them.
+    pub tuples: TupleList,
+}
+
+impl GemmCaps {
+    /// Bytes of the A scratchpad that an M x K operand fills: whole tiles of `rows`, every element
+    /// in the widest A storage of any tuple.
+    pub fn a_bytes(&self, m: u32, k: u32) -> u64 {
+        let bits = self.tuples.iter().map(|t| t.a.storage_bits()).max().unwrap_or(0);
+        tiled_bytes(m, self.rows, k, bits)
+    }
+
+    /// Bytes of the B scratchpad that a K x N operand fills.
+    pub fn b_bytes(&self, k: u32, n: u32) -> u64 {
+        let bits = self.tuples.iter().map(|t| t.b.storage_bits()).max().unwrap_or(0);
+        tiled_bytes(n, self.cols, k, bits)
+    }
+
+    /// Bytes of the result buffer that an M x N result fills: whole tiles, every element in the
+    /// widest accumulator of any tuple.
+    pub fn result_bytes(&self, m: u32, n: u32) -> u64 {
+        let bits = self.tuples.iter().map(|t| t.acc.storage_bits()).max().unwrap_or(0);
+        let columns = u64::from(n).next_multiple_of(u64::from(self.cols));
+        tiled_bytes(m, self.rows, 1, bits).saturating_mul(columns)
+    }
+}
+
+/// Shapes too large for 64 bits saturate; they fit no buffer anyway.
+fn tiled_bytes(lines: u32, tile: u32, depth: u32, bits: u32) -> u64 {
+    let lines = u64::from(lines).next_multiple_of(u64::from(tile));
+    (lines * u64::from(bits)).div_ceil(8).saturating_mul(depth.into())
+}
+
+/// What a card with a SpGEMM engine says about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpgemmCaps {
+    /// Clusters.
+    pub clusters: u32,
+    /// Lanes per cluster.
+    pub lanes: u32,
+    /// Hash banks per cluster.
+    pub banks: u32,
+    /// Entries per bucket.
+    pub ways: u32,
+    /// Hash table entries per half.
+    pub entries_per_half: u32,
+    /// Bits of a column index.
+    pub index_bits: u32,
+    /// B cache per cluster in KiB.
+    pub cache_kib: u32,
+    /// Rows per window.
+    pub row_slots: u32,
+    /// Array addresses are multiples of this many bytes.
+    pub align: u32,
+    /// Bit n set: value type number n is built in.
+    pub values: u32,
+    /// Cycles of the floating-point adder.
+    pub adder_latency: u32,
+    /// Hash seed after reset.
+    pub seed: u32,
+}
+
+impl SpgemmCaps {
+    /// Whether the card computes with values of this type.
+    pub fn has(&self, value: ValueType) -> bool {
+        self.values >> value as u32 & 1 == 1
+    }
+}

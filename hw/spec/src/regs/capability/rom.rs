@@ -1,0 +1,63 @@
+//! Writes the capability list of a card to be generated.
+
+use super::{CAPABILITY_BASE, CapabilityId, words};
+use crate::config::CardConfig;
+
+/// The words of the capability window of a card, to be placed at [`CAPABILITY_BASE`]. `CAP_PTR`
+/// reads `CAPABILITY_BASE`; words past the end of the list read 0.
+pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
+    let mut entries = vec![
+        (CapabilityId::Clock, vec![words::CLOCK_KHZ.put(card.clock_mhz * 1000)]),
+        (
+            CapabilityId::Memory,
+            vec![
+                words::BUS_BYTES.put(card.memory.bus_bytes)
+                    | words::ADDRESS_BITS.put(card.memory.address_bits),
+            ],
+        ),
+    ];
+    if let Some(g) = &card.gemm {
+        let mut body = vec![
+            words::ROWS.put(g.rows) | words::COLS.put(g.cols),
+            words::A_KIB.put(g.a_kib) | words::B_KIB.put(g.b_kib),
+            words::RESULT_KIB.put(g.result_kib)
+                | words::TUPLES.put(g.tuples.len() as u32)
+                | words::GEMM_ALIGN.put(g.align),
+        ];
+        body.extend(g.tuples.iter().map(|t| {
+            let formats = [t.a, t.b, t.acc, t.d].into_iter().zip(words::TUPLE);
+            formats.fold(0, |word, (f, field)| word | field.put(f.wire_code().into()))
+        }));
+        entries.push((CapabilityId::Gemm, body));
+    }
+    if let Some(s) = &card.spgemm {
+        let values = s.values.iter().fold(0, |mask, v| mask | 1 << *v as u32);
+        entries.push((
+            CapabilityId::Spgemm,
+            vec![
+                words::CLUSTERS.put(s.clusters)
+                    | words::LANES.put(s.lanes)
+                    | words::BANKS.put(s.banks)
+                    | words::WAYS.put(s.ways),
+                words::ENTRIES.put(s.entries_per_half) | words::INDEX_BITS.put(s.index_bits),
+                words::CACHE_KIB.put(s.cache_kib) | words::ROW_SLOTS.put(s.row_slots),
+                words::SPGEMM_ALIGN.put(s.align)
+                    | words::VALUES.put(values)
+                    | words::ADDER_LATENCY.put(s.adder_latency),
+                words::SEED.put(s.seed),
+            ],
+        ));
+    }
+    let (mut rom, last) = (Vec::new(), entries.len() - 1);
+    for (i, (id, body)) in entries.into_iter().enumerate() {
+        let length = body.len() as u32 + 1;
+        let next = CAPABILITY_BASE + 4 * (rom.len() as u32 + length);
+        rom.push(
+            words::ID.put(id as u32)
+                | words::LENGTH.put(length)
+                | words::NEXT.put(if i == last { 0 } else { next }),
+        );
+        rom.extend(body);
+    }
+    rom
+}

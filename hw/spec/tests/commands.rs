@@ -1,0 +1,151 @@
+//! Ring entries, parameter blocks and completion records: round trips and refusals.
+
+use mattock_spec::command::{
+    COMPLETION_BYTES, Command, Completion, CsrAddresses, DESCRIPTOR_BYTES, Descriptor, GemmCommand,
+    Opcode, SpgemmCommand,
+};
+use mattock_spec::regs::{ErrorCode, ValueType};
+use proptest::prelude::*;
+
+prop_compose! {
+    fn descriptor()(
+        op in 0..3usize, interrupt in any::<bool>(), queue in any::<u16>(), cookie in any::<u64>(),
+        block in any::<u64>(), parameter_bytes in 0u32..=512, deadline in any::<u64>(),
+    ) -> Descriptor {
+        let opcode = Opcode::ALL[op];
+        Descriptor { opcode, interrupt, queue, cookie, parameters: block & !63, parameter_bytes, deadline }
+    }
+}
+
+prop_compose! {
+    fn gemm()(
+        tuple in any::<u8>(), flags in any::<[bool; 7]>(), shape in any::<[u32; 3]>(),
+        at in any::<[u64; 3]>(), stride in any::<[u32; 3]>(),
+    ) -> GemmCommand {
+        let [a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store] = flags;
+        GemmCommand {
+            tuple, a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store,
+            m: shape[0], n: shape[1], k: shape[2],
+            a: at[0], b: at[1], d: at[2],
+            a_stride: stride[0], b_stride: stride[1], d_stride: stride[2],
+        }
+    }
+}
+
+prop_compose! {
+    fn spgemm()(
+        f32 in any::<bool>(), words in any::<[u32; 7]>(), at in any::<[[u64; 3]; 3]>(),
+    ) -> SpgemmCommand {
+        let [rows, inner, cols, nnz_a, nnz_b, c_capacity, seed] = words;
+        let csr = |[row_pointers, columns, values]: [u64; 3]| CsrAddresses { row_pointers, columns, values };
+        SpgemmCommand {
+            value: if f32 { ValueType::F32 } else { ValueType::I32 },
+            rows, inner, cols, nnz_a, nnz_b, c_capacity, seed,
+            a: csr(at[0]), b: csr(at[1]), c: csr(at[2]),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn descriptors_round_trip(entry in descriptor()) {
+        prop_assert_eq!(Descriptor::decode(&entry.encode()), Ok(entry));
+        prop_assert_eq!(Descriptor::cookie_of(&entry.encode()), entry.cookie);
+    }
+
+    #[test]
+    fn gemm_blocks_round_trip(c in gemm()) {
+        prop_assert_eq!(Command::decode(Opcode::Gemm, &c.encode()), Ok(Command::Gemm(c)));
+    }
+
+    #[test]
+    fn spgemm_blocks_round_trip(c in spgemm()) {
+        prop_assert_eq!(Command::decode(Opcode::Spgemm, &c.encode()), Ok(Command::Spgemm(c)));
+    }
+
+    #[test]
+    fn completions_round_trip(
+        cookie in any::<u64>(), cycles in any::<u64>(), code in 0..ErrorCode::ALL.len(),
+        info in any::<u32>(), result in any::<u32>(), opcode in any::<u8>(), queue in any::<u16>(),
+        phase in any::<bool>(),
+    ) {
+        let code = ErrorCode::ALL[code];
+        let record = Completion { cookie, cycles, code, info, result, opcode, queue, phase };
+        prop_assert_eq!(Completion::decode(&record.encode()), Ok(record));
+        // The phase is in the last byte, so that a record written in order is complete when it turns.
+        let turned = Completion { phase: !phase, ..record };
+        prop_assert_eq!(&turned.encode()[..31], &record.encode()[..31]);
+    }
+
+    /// A block either is refused or means exactly its bytes: no bit is ignored.
+    #[test]
+    fn bytes_are_refused_or_mean_what_they_say(
+        bytes in proptest::collection::vec(any::<u8>(), 0..140),
+        sparse in proptest::collection::vec((0..128usize, any::<u8>()), 0..6), op in 1u8..4,
+        length in prop_oneof![Just(32usize), Just(64), Just(128), 0..140usize],
+    ) {
+        let mut zeroes = vec![0; length];
+        for (at, byte) in sparse {
+            if let Some(b) = zeroes.get_mut(at) { *b = byte; }
+        }
+        if let Some(first) = zeroes.first_mut() { *first = op; }
+        for bytes in [bytes, zeroes] {
+            if let Ok(entry) = Descriptor::decode(&bytes) {
+                prop_assert_eq!(&entry.encode()[..], &bytes[..]);
+            }
+            if let Ok(c) = GemmCommand::decode(&bytes) {
+                prop_assert_eq!(&c.encode()[..], &bytes[..]);
+            }
+            if let Ok(c) = SpgemmCommand::decode(&bytes) {
+                prop_assert_eq!(&c.encode()[..], &bytes[..]);
+            }
+            if let Ok(record) = Completion::decode(&bytes) {
+                prop_assert_eq!(&record.encode()[..], &bytes[..]);
+            }
+        }
+    }
+}
+
+fn entry() -> Descriptor {
+    Descriptor {
+        opcode: Opcode::Gemm,
+        interrupt: false,
+        queue: 0,
+        cookie: 7,
+        parameters: 0x1000,
+        parameter_bytes: 64,
+        deadline: 0,
+    }
+}
+
+#[test]
+fn every_reserved_byte_and_bad_field_has_its_own_refusal() {
+    let refused = |at: usize, byte: u8| {
+        let mut bytes = entry().encode();
+        bytes[at] = byte;
+        let e = Descriptor::decode(&bytes).unwrap_err();
+        (e.code, e.info)
+    };
+    assert_eq!(refused(0, 0), (ErrorCode::BadOpcode, 0));
+    assert_eq!(refused(0, 99), (ErrorCode::BadOpcode, 99));
+    assert_eq!(refused(1, 2), (ErrorCode::ReservedBits, 1));
+    assert_eq!(refused(16, 32), (ErrorCode::BadAddress, 16));
+    assert_eq!(refused(5, 3), (ErrorCode::BadLength, 3 * 256 + 64));
+    for at in 32..DESCRIPTOR_BYTES {
+        assert_eq!(refused(at, 1), (ErrorCode::ReservedBits, at as u32));
+    }
+    for length in [0, 63, 65, 1000] {
+        let e = Descriptor::decode(&vec![0; length]).unwrap_err();
+        assert_eq!((e.code, e.info), (ErrorCode::BadLength, length as u32));
+    }
+    assert_eq!(
+        Completion::decode(&[0; COMPLETION_BYTES - 1]).unwrap_err().code,
+        ErrorCode::BadLength
+    );
+    assert_eq!(Command::decode(Opcode::Nop, &[0]).unwrap_err().code, ErrorCode::BadLength);
+    assert_eq!(Command::decode(Opcode::Nop, &[]), Ok(Command::Nop));
+    assert_eq!(
+        Command::decode(Opcode::Gemm, &[0; 63]).unwrap_err().to_string(),
+        "The parameter block's length is not the opcode's. (the length given: 63)"
+    );
+}
