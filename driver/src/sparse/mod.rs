@@ -3,8 +3,10 @@
 
 mod convert;
 mod csr;
+mod error;
 mod triplets;
 
 pub use convert::ConvertError;
-pub use csr::{Csr, CsrError};
+pub use csr::Csr;
+pub use error::CsrError;
 pub use triplets::Triplets;
