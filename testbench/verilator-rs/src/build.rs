@@ -242,8 +242,8 @@ impl Build {
         if tools.needs_no_gnu_unique() {
             flags.push("-fno-gnu-unique".to_owned());
         }
-        flags.push(format!("-I{}", tools.include().display()));
-        flags.push(format!("-I{}", tools.include().join("vltstd").display()));
+        flags.push(format!("-I{}", tools.include_dir().display()));
+        flags.push(format!("-I{}", tools.include_dir().join("vltstd").display()));
         flags
     }
 
@@ -255,7 +255,7 @@ impl Build {
         if self.trace {
             command.arg("-lz");
             // The FST writer of later Verilators is their own and leaves LZ4 to the system.
-            if tools.include().join("fstcpp").is_dir() {
+            if tools.include_dir().join("fstcpp").is_dir() {
                 command.arg("-llz4");
             }
         }

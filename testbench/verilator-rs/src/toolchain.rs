@@ -52,20 +52,20 @@ impl Toolchain {
         ToolSearch::from_env().find()
     }
 
-    /// The command that runs Verilator, with the environment its installation needs.
-    pub(crate) fn verilator_command(&self) -> Command {
+    /// A command that runs this Verilator, with the environment its installation needs; for lint and other uses.
+    pub fn verilator_command(&self) -> Command {
         verilator_command(&self.verilator.path)
     }
 
-    /// The command that runs the compiler.
-    pub(crate) fn compiler_command(&self) -> Command {
+    /// A command that runs this compiler, with its messages in English.
+    pub fn compiler_command(&self) -> Command {
         let mut command = Command::new(&self.compiler.path);
         command.args(&self.compiler_arguments).env("LC_ALL", "C");
         command
     }
 
-    /// Verilator's C++ headers and runtime.
-    pub(crate) fn include(&self) -> PathBuf {
+    /// Folder of Verilator's C++ headers and runtime.
+    pub fn include_dir(&self) -> PathBuf {
         self.root.join("include")
     }
 
