@@ -9,7 +9,7 @@ use crate::{
     cache::{self, Key, doing},
     error::BuildError,
     header,
-    model::{Built, Library},
+    library::{Built, Library},
     port::{Port, check_declared},
     process,
     toolchain::Toolchain,

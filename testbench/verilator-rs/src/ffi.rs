@@ -9,7 +9,7 @@ use std::{
     ffi::{CStr, c_char, c_void},
     path::Path,
     ptr::NonNull,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use crate::port::{Direction, Port, storage_bytes};
@@ -65,6 +65,8 @@ pub(crate) struct Shim {
     output: unsafe extern "C" fn(Raw, *mut u64) -> *const c_char,
     output_clear: unsafe extern "C" fn(Raw),
     ports: Vec<Port>,
+    /// Verilator's runtime notes the last context in a plain static, so objects come and go one at a time.
+    lifetimes: Mutex<()>,
     /// Last, so that it is dropped after everything that came from it.
     _library: libloading::Library,
 }
@@ -110,12 +112,17 @@ impl Shim {
             output: symbol!(b"shim_output\0"),
             output_clear: symbol!(b"shim_output_clear\0"),
             ports,
+            lifetimes: Mutex::new(()),
             _library: library,
         })
     }
 
     pub(crate) fn ports(&self) -> &[Port] {
         &self.ports
+    }
+
+    fn lifetime(&self) -> MutexGuard<'_, ()> {
+        self.lifetimes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,8 +170,11 @@ pub(crate) struct Instance {
 impl Instance {
     /// Constructs the C++ object; `None` when C++ could not.
     pub(crate) fn new(shim: Arc<Shim>) -> Option<Self> {
-        // SAFETY: returns an object this struct owns from here on, or null.
-        let raw = NonNull::new(unsafe { (shim.new)() })?;
+        let raw = {
+            let _one = shim.lifetime();
+            // SAFETY: returns an object this struct owns from here on, or null.
+            NonNull::new(unsafe { (shim.new)() })?
+        };
         let mut instance = Self { shim, raw, slots: Box::default() };
         let slot = |(index, port): (u32, &Port)| {
             // SAFETY: `raw` is alive; an index past the end gives null.
@@ -301,6 +311,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        let _one = self.shim.lifetime();
         // SAFETY: the object is owned, alive, and never used after this.
         unsafe { (self.shim.delete)(self.raw.as_ptr()) }
     }

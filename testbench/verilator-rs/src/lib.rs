@@ -36,6 +36,7 @@ mod cache;
 mod error;
 mod ffi;
 mod header;
+mod library;
 mod model;
 mod port;
 mod process;
@@ -43,6 +44,7 @@ mod toolchain;
 
 pub use build::{Build, Coverage};
 pub use error::{BuildError, PortError, RecordError, ToolError};
-pub use model::{Library, Model, PortId, Status};
+pub use library::{Library, PortId};
+pub use model::{Model, Status};
 pub use port::{Direction, Port};
 pub use toolchain::{Tool, ToolSearch, Toolchain, VERILATOR_VARIABLE};

@@ -1,120 +1,13 @@
-//! A loaded library and the instances that run.
+//! A running instance: values in, evaluate, values out.
 
-use std::{
-    ffi::CString,
-    fs::File,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-};
+use std::{ffi::CString, fs::File, path::Path};
 
 use crate::{
-    error::{BuildError, PortError, RecordError},
-    ffi::{Instance, Shim, State},
-    port::{Direction, Port, check_declared},
+    error::{PortError, RecordError},
+    ffi::{Instance, State},
+    library::{Library, PortId},
+    port::{Direction, Port},
 };
-
-/// A compiled model, mapped into the process. Cheap to clone; each [`Model`] keeps it mapped.
-#[derive(Clone)]
-pub struct Library {
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    id: u32,
-    top: String,
-    trace: bool,
-    coverage: bool,
-    from_cache: bool,
-    shim: Arc<Shim>,
-}
-
-impl std::fmt::Debug for Library {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Library").field("top", &self.inner.top).finish_non_exhaustive()
-    }
-}
-
-/// What the build knows about a library that the file itself does not say.
-pub(crate) struct Built<'a> {
-    pub(crate) top: &'a str,
-    pub(crate) ports: &'a [Port],
-    pub(crate) trace: bool,
-    pub(crate) coverage: bool,
-    pub(crate) from_cache: bool,
-}
-
-impl Library {
-    /// Maps `path` and checks it against what was asked for.
-    pub(crate) fn load(path: &Path, built: &Built<'_>) -> Result<Self, BuildError> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let shim = Shim::load(path)
-            .map_err(|problem| BuildError::Load { path: path.to_owned(), problem })?;
-        check_declared(built.top, built.ports, shim.ports())?;
-        let inner = Inner {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            top: built.top.to_owned(),
-            trace: built.trace,
-            coverage: built.coverage,
-            from_cache: built.from_cache,
-            shim: Arc::new(shim),
-        };
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
-    /// Name of the top module.
-    pub fn top(&self) -> &str {
-        &self.inner.top
-    }
-
-    /// Every port of the top module, declared or not.
-    pub fn ports(&self) -> &[Port] {
-        self.inner.shim.ports()
-    }
-
-    /// True when nothing had to be compiled.
-    pub fn from_cache(&self) -> bool {
-        self.inner.from_cache
-    }
-
-    /// Looks a port up once; the handle serves every instance of this library.
-    ///
-    /// # Errors
-    /// [`PortError::Missing`] lists the ports there are.
-    pub fn port(&self, name: &str) -> Result<PortId, PortError> {
-        match self.ports().iter().position(|port| port.name == name) {
-            Some(index) => Ok(PortId { library: self.inner.id, index }),
-            None => Err(PortError::missing(self.top(), name, self.ports())),
-        }
-    }
-
-    /// A new instance with its own state, time, trace and coverage.
-    ///
-    /// # Errors
-    /// [`BuildError::Load`] when the C++ constructor failed.
-    pub fn instance(&self) -> Result<Model, BuildError> {
-        let instance = Instance::new(self.inner.shim.clone()).ok_or_else(|| BuildError::Load {
-            path: self.top().into(),
-            problem: "the model's constructor failed".to_owned(),
-        })?;
-        Ok(Model {
-            instance,
-            library: self.clone(),
-            state: State::Running,
-            last_dump: None,
-            tracing: false,
-        })
-    }
-}
-
-/// Handle of a port, from [`Library::port`] or [`Model::port`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PortId {
-    library: u32,
-    index: usize,
-}
 
 /// How a simulation stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +21,7 @@ pub enum Status {
         message: String,
     },
     /// `$stop`, `$fatal`, `$error`, a failed assertion, or an internal error such as a combinational loop that does
-    /// not settle. Only the first cause is kept. After an internal error `eval` does nothing.
+    /// not settle. The first error is kept. After an internal error `eval` does nothing.
     Stopped {
         /// The model's own text with its source position.
         message: String,
@@ -153,6 +46,10 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
+    pub(crate) fn new(instance: Instance, library: Library) -> Self {
+        Self { instance, library, state: State::Running, last_dump: None, tracing: false }
+    }
+
     /// The library this is an instance of.
     pub fn library(&self) -> &Library {
         &self.library
@@ -213,11 +110,11 @@ impl Model {
     /// [`PortError::TooWide`] above 64 bits, [`PortError::Foreign`].
     #[inline]
     pub fn get_u64(&self, id: PortId) -> Result<u64, PortError> {
-        let port = self.checked(id)?;
+        let (index, port) = self.library.resolve(id)?;
         if port.width > 64 {
             return Err(too_wide(port));
         }
-        Ok(self.instance.read(id.index))
+        Ok(self.instance.read(index))
     }
 
     /// Value of a port of at most 64 bits, sign-extended from its width.
@@ -227,7 +124,7 @@ impl Model {
     #[inline]
     pub fn get_i64(&self, id: PortId) -> Result<i64, PortError> {
         let value = self.get_u64(id)?;
-        let spare = 64 - self.checked(id)?.width;
+        let spare = 64 - self.library.resolve(id)?.1.width;
         Ok((value << spare) as i64 >> spare)
     }
 
@@ -238,14 +135,14 @@ impl Model {
     /// [`PortError::TooWide`], [`PortError::Foreign`].
     #[inline]
     pub fn set_u64(&mut self, id: PortId, value: u64) -> Result<(), PortError> {
-        let port = self.checked_input(id)?;
+        let (index, port) = self.input(id)?;
         if port.width < 64 && value >> port.width != 0 {
             return Err(bad_value(port, format!("{value:#x}")));
         }
         if port.width > 64 {
             return Err(too_wide(port));
         }
-        self.instance.write(id.index, value);
+        self.instance.write(index, value);
         Ok(())
     }
 
@@ -255,7 +152,7 @@ impl Model {
     /// As [`set_u64`](Self::set_u64).
     #[inline]
     pub fn set_i64(&mut self, id: PortId, value: i64) -> Result<(), PortError> {
-        let port = self.checked_input(id)?;
+        let (index, port) = self.input(id)?;
         if port.width > 64 {
             return Err(too_wide(port));
         }
@@ -263,7 +160,7 @@ impl Model {
         if (value << spare) >> spare != value {
             return Err(bad_value(port, value.to_string()));
         }
-        self.instance.write(id.index, (value as u64) << spare >> spare);
+        self.instance.write(index, (value as u64) << spare >> spare);
         Ok(())
     }
 
@@ -273,14 +170,14 @@ impl Model {
     /// [`PortError::Words`] unless `words` has `width` / 32 elements, rounded up; [`PortError::Foreign`].
     #[inline]
     pub fn get_words(&self, id: PortId, words: &mut [u32]) -> Result<(), PortError> {
-        let port = self.checked(id)?;
+        let (index, port) = self.library.resolve(id)?;
         if words.len() != port.words() {
             return Err(bad_words(port, words.len()));
         }
         if port.width > 64 {
-            words.copy_from_slice(self.instance.words(id.index));
+            words.copy_from_slice(self.instance.words(index));
         } else {
-            let value = self.instance.read(id.index);
+            let value = self.instance.read(index);
             for (i, word) in words.iter_mut().enumerate() {
                 *word = (value >> (32 * i)) as u32;
             }
@@ -295,7 +192,7 @@ impl Model {
     /// [`PortError::NotAnInput`], [`PortError::Foreign`].
     #[inline]
     pub fn set_words(&mut self, id: PortId, words: &[u32]) -> Result<(), PortError> {
-        let port = self.checked_input(id)?;
+        let (index, port) = self.input(id)?;
         if words.len() != port.words() {
             return Err(bad_words(port, words.len()));
         }
@@ -305,10 +202,10 @@ impl Model {
             return Err(bad_value(port, format!("with highest word {last:#x}")));
         }
         if port.width > 64 {
-            self.instance.words_mut(id.index).copy_from_slice(words);
+            self.instance.words_mut(index).copy_from_slice(words);
         } else {
             let value = words.iter().rev().fold(0, |high, &word| high << 32 | u64::from(word));
-            self.instance.write(id.index, value);
+            self.instance.write(index, value);
         }
         Ok(())
     }
@@ -319,7 +216,7 @@ impl Model {
     /// [`RecordError::NotBuilt`] unless built with `trace`, [`RecordError::Io`] when the file cannot be written.
     pub fn trace_open(&mut self, path: impl AsRef<Path>) -> Result<(), RecordError> {
         let path = path.as_ref();
-        let file = self.record_to(path, self.library.inner.trace, "trace")?;
+        let file = self.record_to(path, self.library.can_trace(), "trace")?;
         self.trace_close();
         self.tracing = self.instance.trace_open(&file);
         if self.tracing { Ok(()) } else { Err(unwritten(path)) }
@@ -355,7 +252,7 @@ impl Model {
     /// [`RecordError::NotBuilt`] unless built with `coverage`, [`RecordError::Io`] when the file cannot be written.
     pub fn coverage_write(&mut self, path: impl AsRef<Path>) -> Result<(), RecordError> {
         let path = path.as_ref();
-        let file = self.record_to(path, self.library.inner.coverage, "coverage")?;
+        let file = self.record_to(path, self.library.can_cover(), "coverage")?;
         self.state = self.instance.coverage_write(&file);
         self.alive()
     }
@@ -384,21 +281,14 @@ impl Model {
         }
     }
 
+    /// The index and description of a port that Rust may set.
     #[inline]
-    fn checked(&self, id: PortId) -> Result<&Port, PortError> {
-        if id.library != self.library.inner.id {
-            return Err(PortError::Foreign { top: self.library.top().to_owned() });
-        }
-        Ok(&self.library.ports()[id.index])
-    }
-
-    #[inline]
-    fn checked_input(&self, id: PortId) -> Result<&Port, PortError> {
-        let port = self.checked(id)?;
+    fn input(&self, id: PortId) -> Result<(usize, &Port), PortError> {
+        let (index, port) = self.library.resolve(id)?;
         if port.direction == Direction::Output {
             return Err(PortError::NotAnInput(port.clone()));
         }
-        Ok(port)
+        Ok((index, port))
     }
 }
 

@@ -1,10 +1,13 @@
 // The one translation unit of a model: Verilator's runtime, the generated model and the C functions Rust
 // calls. `model_sources.inc` and `model_ports.inc` are written next to this file for each model.
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <memory>
+#include <new>
 #include <string>
 
 namespace shim {
@@ -50,14 +53,15 @@ struct Instance {
     size_t output_mark = 0;  // where the text printed by the present call begins
 
     void ended(State next, const char* file, int line, const char* what) {
-        if (next <= state) return;  // the first cause is the one to report
+        if (next <= state) return;
+        const bool reported = state >= STOPPED;
         state = next;
+        if (reported) return;  // the first error is the one to report
         // `$fatal`, `$error` and assertions print their text first and then call the hook.
-        std::string printed = output.substr(output_mark);
-        const size_t start = printed.rfind("%Fatal: ") != std::string::npos ? printed.rfind("%Fatal: ")
-                                                                           : printed.rfind("%Error: ");
-        if (next == STOPPED && start != std::string::npos) {
-            message = printed.substr(start);
+        size_t start = output.rfind("%Fatal: ");
+        if (start == std::string::npos || start < output_mark) start = output.rfind("%Error: ");
+        if (next == STOPPED && start != std::string::npos && start >= output_mark) {
+            message = output.substr(start);
             while (!message.empty() && message.back() == '\n') message.pop_back();
         } else {
             message = (file && *file) ? std::string{file} + ":" + std::to_string(line) + ": " + what : what;
@@ -152,6 +156,7 @@ SHIM Instance* shim_new() noexcept {
     if (!instance) return nullptr;
     guarded(instance, [&] {
         instance->context = std::make_unique<VerilatedContext>();
+        instance->context->commandArgs(0, static_cast<const char**>(nullptr));  // no plusargs
 #if VM_TRACE_FST
         instance->context->traceEverOn(true);  // must come before the first evaluation
 #endif

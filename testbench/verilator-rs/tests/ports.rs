@@ -193,3 +193,29 @@ fn instances_and_models_do_not_share_state() {
         }
     }
 }
+
+#[test]
+fn threads_have_models_of_their_own() {
+    let text = "module adder(input [63:0] a, output [63:0] y); assign y = a + 64'd1; endmodule";
+    for tools in common::toolchains() {
+        std::thread::scope(|scope| {
+            for seed in 0..4_u64 {
+                let tools = &tools;
+                scope.spawn(move || {
+                    // Loading and dropping in the thread also unmaps in the thread.
+                    let library = Build::new("adder", text).build(tools, common::cache()).unwrap();
+                    for round in 0..50 {
+                        let mut model = library.instance().unwrap();
+                        let (a, y) = (model.port("a").unwrap(), model.port("y").unwrap());
+                        for i in 0..100 {
+                            let value = seed << 40 | round << 20 | i;
+                            model.set_u64(a, value).unwrap();
+                            model.eval();
+                            assert_eq!(model.get_u64(y).unwrap(), value + 1);
+                        }
+                    }
+                });
+            }
+        });
+    }
+}

@@ -57,6 +57,20 @@ fn every_ending_is_reported_and_survived() {
 }
 
 #[test]
+fn an_error_outranks_a_finish_and_the_first_error_stays() {
+    with_each(&ends(), |library| {
+        let mut model = library.instance().unwrap();
+        clock(&mut model, 2);
+        assert!(matches!(model.status(), Status::Finished { .. }));
+        clock(&mut model, 5);
+        let first = model.status();
+        assert!(matches!(&first, Status::Stopped { message } if message.contains("bank conflict")));
+        clock(&mut model, 4);
+        assert_eq!(model.status(), first);
+    });
+}
+
+#[test]
 fn prints_are_kept_for_the_caller() {
     with_each(&ends(), |library| {
         let mut model = library.instance().unwrap();

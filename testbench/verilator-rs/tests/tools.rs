@@ -155,36 +155,35 @@ fn a_failing_compiler_is_quoted() {
 
 #[test]
 fn the_cache_is_quick_and_heals() {
-    for tools in toolchains() {
-        let cache = tempfile::tempdir().unwrap();
-        let build = Build::new("inverter", INVERTER);
-        let timed = || {
-            let start = Instant::now();
-            let library = build.build(&tools, cache.path()).unwrap();
-            (library.from_cache(), start.elapsed())
-        };
-        let (hit, cold) = timed();
-        assert!(!hit);
-        let (hit, warm) = timed();
-        assert!(hit && warm < cold / 10, "cold {cold:?}, warm {warm:?}");
-        println!("{}: cold {cold:?}, warm {warm:?}", tools.verilator);
+    let tools = toolchains().remove(0); // the cache does not know one Verilator from another
+    let cache = tempfile::tempdir().unwrap();
+    let build = Build::new("inverter", INVERTER);
+    let timed = || {
+        let start = Instant::now();
+        let library = build.build(&tools, cache.path()).unwrap();
+        (library.from_cache(), start.elapsed())
+    };
+    let (hit, cold) = timed();
+    assert!(!hit);
+    let (hit, warm) = timed();
+    assert!(hit && warm < cold / 10, "cold {cold:?}, warm {warm:?}");
+    println!("{}: cold {cold:?}, warm {warm:?}", tools.verilator);
 
-        let entries: Vec<PathBuf> = fs::read_dir(cache.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.is_dir())
-            .collect();
-        let [entry] = &entries[..] else { panic!("{entries:?}") };
-        let library = entry.join("model.so");
-        let bytes = fs::read(&library).unwrap();
-        fs::write(&library, &bytes[..bytes.len() / 2]).unwrap();
-        assert!(!timed().0, "a truncated library was loaded");
-        assert!(timed().0);
+    let entries: Vec<PathBuf> = fs::read_dir(cache.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    let library = entry.join("model.so");
+    let bytes = fs::read(&library).unwrap();
+    fs::write(&library, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(!timed().0, "a truncated library was loaded");
+    assert!(timed().0);
 
-        let mut other = build.clone();
-        other.sources[0].1 += "// changed\n";
-        assert!(!other.build(&tools, cache.path()).unwrap().from_cache());
-    }
+    let mut other = build.clone();
+    other.sources[0].1 += "// changed\n";
+    assert!(!other.build(&tools, cache.path()).unwrap().from_cache());
 }
 
 #[test]
