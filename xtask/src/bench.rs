@@ -1,11 +1,17 @@
 //! `cargo xtask bench`: one benchmark by name.
 
+use mattock_toolbox::Toolbox;
+
 use crate::error::Error;
 use crate::metadata::Metadata;
 use crate::process::{cargo, run};
 
 /// Runs the bench target `name` with `arguments`; without a name, lists the targets.
-pub(crate) fn bench(name: Option<&str>, arguments: &[String]) -> Result<(), Error> {
+pub(crate) fn bench(
+    toolbox: &Toolbox,
+    name: Option<&str>,
+    arguments: &[String],
+) -> Result<(), Error> {
     let metadata = Metadata::read()?;
     let benchmarks = metadata.benchmarks();
     let Some(name) = name else {
@@ -15,7 +21,9 @@ pub(crate) fn bench(name: Option<&str>, arguments: &[String]) -> Result<(), Erro
         return Ok(());
     };
     let (package, target) = choose(&benchmarks, name)?;
-    run(cargo().args(["bench", "--package", package, "--bench", target, "--"]).args(arguments))
+    let mut command = cargo();
+    toolbox.export_verilators(&mut command);
+    run(command.args(["bench", "--package", package, "--bench", target, "--"]).args(arguments))
 }
 
 fn choose<'a>(benchmarks: &[(&'a str, &'a str)], name: &str) -> Result<(&'a str, &'a str), Error> {

@@ -75,7 +75,7 @@ fn run(toolbox: &Toolbox, chore: Chore) -> Result<ExitCode, Error> {
         Chore::Setup => setup::setup(toolbox, setup::ALL_JOBS)?,
         Chore::Demo { arguments } => {
             setup::setup(toolbox, &[Job::Build, Job::Simulate])?;
-            demo::demo(&arguments)?;
+            demo::demo(toolbox, &arguments)?;
         }
         Chore::Test => {
             setup::setup(toolbox, setup::ALL_JOBS)?;
@@ -83,7 +83,7 @@ fn run(toolbox: &Toolbox, chore: Chore) -> Result<ExitCode, Error> {
         }
         Chore::Bench { name, arguments } => {
             setup::setup(toolbox, &[Job::Build, Job::Simulate])?;
-            bench::bench(name.as_deref(), &arguments)?;
+            bench::bench(toolbox, name.as_deref(), &arguments)?;
         }
         Chore::Generated => generated::check()?,
         Chore::Lint(options) => {

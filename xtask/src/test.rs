@@ -22,6 +22,7 @@ pub(crate) fn test(toolbox: &Toolbox) -> Result<ExitCode, Error> {
     tally.step("tests", || {
         let mut counts = Counts::default();
         let mut command = cargo();
+        toolbox.export_verilators(&mut command);
         let result = run_watched(command.args(["test", "--workspace", "--no-fail-fast"]), |line| {
             counts.add_line(line)
         });

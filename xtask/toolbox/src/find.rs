@@ -113,10 +113,10 @@ impl Toolbox {
     /// The program that the override variable names.
     fn named(&self, value: &OsStr, search: &mut Search<'_>) -> Option<Found> {
         let program = search.tool.program()?;
-        let named = PathBuf::from(value);
+        let named = program_word(value);
         // `CXX=clang++` names a program of PATH, as every build tool reads it.
         let bare = named.components().count() == 1;
-        let path = if bare { self.which(value) } else { None }.unwrap_or(named);
+        let path = if bare { self.which(&named) } else { None }.unwrap_or(named);
         search.offer(&path, ask_version(&path, program), Source::Variable)
     }
 
@@ -160,6 +160,18 @@ impl Toolbox {
         self.search_path().map(|folder| folder.join(name.as_ref())).find(|path| path.is_file())
     }
 }
+
+/// The program in the value of an override variable: `CXX` may hold a whole command, such as
+/// `ccache g++ -m64`.
+fn program_word(value: &OsStr) -> PathBuf {
+    let whole = PathBuf::from(value);
+    let text = value.to_string_lossy();
+    let mut words = text.split_whitespace().skip_while(|word| LAUNCHERS.contains(word));
+    if whole.is_file() { whole } else { words.next().map_or(whole, PathBuf::from) }
+}
+
+/// Programs that start the compiler named after them.
+const LAUNCHERS: [&str; 3] = ["ccache", "distcc", "sccache"];
 
 /// The candidates seen so far.
 struct Search<'a> {
@@ -279,6 +291,14 @@ mod tests {
         let chosen = |name: &str| (name == "MATTOCK_YOSYS").then(|| "/nonexistent/yosys".into());
         let error = machine.toolbox(chosen).find(tool("yosys").unwrap()).unwrap_err();
         assert!(error.to_string().contains("/nonexistent/yosys does not work"), "{error}");
+    }
+
+    #[test]
+    fn a_compiler_may_be_named_by_a_whole_command() {
+        let machine = Machine::new();
+        let compiler = machine.program("clang++", "17.0.6");
+        let command = |name: &str| (name == "CXX").then(|| "ccache clang++ -m64".into());
+        assert_eq!(machine.toolbox(command).find_named("g++").unwrap().path, compiler);
     }
 
     #[test]
