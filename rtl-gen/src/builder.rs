@@ -300,6 +300,15 @@ impl Builder {
         });
     }
 
+    /// An output port whose source is given later, by [`Forward::assign`]; exactly once.
+    #[track_caller]
+    pub fn output_decl(&self, name: &str, ty: Type) -> Forward<'_> {
+        // No name of its own: the port's is the one in the text and in messages.
+        let sig = self.add_node(Op::Wire, &[], ty, Location::caller());
+        self.output(name, sig);
+        Forward { sig }
+    }
+
     /// Allows the input port `name` to stay unread.
     pub fn unused(&self, name: &str) {
         self.with(|b| {
@@ -624,6 +633,10 @@ pub(crate) fn label(def: &ModuleDef, id: NodeId) -> String {
         (None, Op::InstOut(inst, port)) => {
             let inst = &def.insts[*inst as usize];
             format!("{}.{}", inst.name, inst.ports[*port as usize].name)
+        }
+        (None, Op::Wire) if def.ports.iter().any(|p| p.source == Some(id)) => {
+            let port = def.ports.iter().find(|p| p.source == Some(id));
+            port.map_or(String::new(), |p| p.name.clone())
         }
         (None, op) => {
             let args: Vec<String> = node.args.iter().take(3).map(|a| short(def, *a)).collect();

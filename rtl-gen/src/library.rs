@@ -174,11 +174,13 @@ impl Builder {
             })
             .collect();
         let clock = ports.iter().position(|p| p.ty == Type::Clock).map(|i| i as u32);
+        let reset = ports.iter().position(|p| p.ty == Type::Reset).map(|i| i as u32);
+        let port = |i: Option<u32>| i.map_or(String::new(), |i| ports[i as usize].name.clone());
         let domains = [DomainDef {
-            clock: clock.map_or(String::new(), |i| ports[i as usize].name.clone()),
-            reset: String::new(),
+            clock: port(clock),
+            reset: port(reset),
             clock_port: clock,
-            reset_port: None,
+            reset_port: reset,
         }];
         let module = target.name.clone();
         self.add_instance(name, (Target::BlackBox(target), module), ports, &domains, at)
@@ -233,6 +235,15 @@ impl<'m> Instance<'m> {
             None => self.no_port("clock", &wanted, Direction::Input, Location::caller()),
         }
         self
+    }
+
+    /// Name, direction and type of the ports, without clocks and resets.
+    pub fn ports(self) -> Vec<(String, Direction, Type)> {
+        self.m.with(|b| {
+            let ports = b.def.insts[self.index as usize].ports.iter();
+            let data = ports.filter(|p| !matches!(p.ty, Type::Clock | Type::Reset));
+            data.map(|p| (p.name.clone(), p.direction, p.ty)).collect()
+        })
     }
 
     /// Connects an input port.

@@ -142,13 +142,13 @@ impl Batch {
             Code::Sra => self.binary(v, pool, |a, n| (a as i64 >> n.min(63)) as u64),
             Code::Slice => self.binary(v, pool, |a, n| (a >> (n & 63)) & m),
             Code::Slice2 => {
-                self.ternary(v, pool, |a, b, n| ((a >> (n & 63)) | (b << (64 - n & 63))) & m)
+                self.ternary(v, pool, |a, b, n| ((a >> (n & 63)) | (b << ((64 - n) & 63))) & m)
             }
             Code::Cat => self.binary(v, pool, |a, b| ((a << k) | (b & !(u64::MAX << k))) & m),
             Code::Mux => self.ternary(v, pool, |s, a, b| b ^ ((a ^ b) & s.wrapping_neg())),
             Code::Gate => self.binary(v, pool, |s, a| a & s.wrapping_neg()),
             Code::Lane => self.binary(v, pool, |a, i| {
-                if i >= m { 0 } else { (a >> (i as u32 * k & 63)) & (u64::MAX >> (64 - k)) }
+                if i >= m { 0 } else { (a >> ((i as u32 * k) & 63)) & (u64::MAX >> (64 - k)) }
             }),
             Code::MemRead | Code::Wide | Code::Box => {}
         }
