@@ -33,7 +33,7 @@ pub(crate) fn check() -> Result<(), Error> {
     for (command, files) in &commands {
         println!("{} file(s) by `{command}`", files.len());
         let old: Vec<_> = files.iter().map(|file| fs::read(root.join(file)).ok()).collect();
-        regenerate(&root, command)?;
+        run_words(&root, command)?;
         for (file, old) in files.iter().zip(old) {
             if fs::read(root.join(file)).ok() != old {
                 stale.push(format!("{} is not what `{command}` makes", file.display()));
@@ -80,14 +80,18 @@ fn command_in(line: &str) -> Option<&str> {
     rest.split_once('`').map(|(command, _)| command)
 }
 
-fn regenerate(root: &Path, text: &str) -> Result<(), Error> {
+/// Runs a command as it stands in a generated file, in the folder `root`.
+///
+/// # Errors
+/// A command of another program, or one that fails.
+pub(crate) fn run_words(root: &Path, text: &str) -> Result<(), Error> {
     let (command, output) = text.split_once(" > ").map_or((text, None), |(c, o)| (c, Some(o)));
     let mut words = command.split_whitespace();
     let mut command = match words.next() {
         Some("cargo") => cargo(),
         Some("mattock") => mattock()?,
         _ => {
-            let detail = "a command of a generated file starts with `mattock` or `cargo`";
+            let detail = "a command that generates files starts with `mattock` or `cargo`";
             return Err(Error::format(format!("`{text}`"), detail));
         }
     };
@@ -139,14 +143,14 @@ mod tests {
 
     #[test]
     fn only_our_own_programs_are_run() {
-        let error = regenerate(Path::new("/nonexistent"), "rm -rf hw").unwrap_err();
+        let error = run_words(Path::new("/nonexistent"), "rm -rf hw").unwrap_err();
         insta::assert_snapshot!(error);
     }
 
     #[test]
     fn output_is_redirected() {
         let folder = tempfile::tempdir().unwrap();
-        regenerate(folder.path(), "cargo --version > version.txt").unwrap();
+        run_words(folder.path(), "cargo --version > version.txt").unwrap();
         let text = fs::read_to_string(folder.path().join("version.txt")).unwrap();
         assert!(text.starts_with("cargo "), "{text}");
     }

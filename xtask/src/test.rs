@@ -29,7 +29,7 @@ pub(crate) fn test(toolbox: &Toolbox) -> Result<ExitCode, Error> {
         (counts, result)
     });
     tally.check("documentation", || {
-        let document = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+        let document = ["doc", "--workspace", "--no-deps"];
         run(cargo().args(document).env("RUSTDOCFLAGS", "--deny warnings"))
     });
     tally.check("generated files", generated::check);

@@ -12,6 +12,8 @@ use crate::error::Error;
 #[serde(deny_unknown_fields)]
 pub(super) struct Design {
     pub(super) dir: PathBuf,
+    /// Command that fills the folder first, for designs that are not committed.
+    pub(super) make: Option<String>,
     pub(super) top: String,
     pub(super) dsp: Option<u64>,
     pub(super) ram: Option<u64>,

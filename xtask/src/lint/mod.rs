@@ -16,6 +16,7 @@ use clap::Args;
 use mattock_toolbox::Toolbox;
 
 use crate::error::Error;
+use crate::generated::run_words;
 use crate::process::workspace;
 use crate::progress::Progress;
 use crate::verilog::{copy_verilog, module_name};
@@ -57,7 +58,8 @@ pub(crate) fn lint(toolbox: &Toolbox, options: &Options) -> Result<(), Error> {
         (Some(dir), Some(top)) => {
             // As typed: relative to where the command was typed.
             let dir = absolute(dir).map_err(Error::file(dir))?;
-            let design = Design { dir, top: top.clone(), dsp: options.dsp, ram: options.ram };
+            let design =
+                Design { dir, make: None, top: top.clone(), dsp: options.dsp, ram: options.ram };
             (vec![design], false)
         }
         _ => (designs::read(&workspace())?, true),
@@ -86,6 +88,9 @@ pub(crate) fn lint(toolbox: &Toolbox, options: &Options) -> Result<(), Error> {
 }
 
 fn read_design(toolbox: &Toolbox, design: &Design) -> Result<Vec<Finding>, Error> {
+    if let Some(command) = &design.make {
+        run_words(&workspace(), command)?;
+    }
     let work = workspace().join("target/lint").join(&design.top);
     let files = copy_verilog(&workspace().join(&design.dir), &work)?;
     let mut findings = simulators::verilator(toolbox, &work, &design.top, &files)?;

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn latches_empty_results_and_wrong_counts_are_found() {
-        let design = Design { dir: "d".into(), top: "top".into(), dsp: Some(4), ram: Some(1) };
+        let design =
+            Design { dir: "d".into(), make: None, top: "top".into(), dsp: Some(4), ram: Some(1) };
         let rtl = Cells::of(&[("$dlatch", 2), ("$add", 1)]);
         let mapped = Cells::of(&[("MULT18X18D", 4)]);
         let found: Vec<String> =
