@@ -5,3 +5,4 @@
 //! | [`cells`] | FIFOs, skid buffers, arbiters: what every block is composed of |
 
 pub mod cells;
+pub mod spgemm;

@@ -13,7 +13,12 @@ pub fn priority<'m>(requests: &[Sig<'m>]) -> Vec<Sig<'m>> {
 ///
 /// `advance` says that the grant of this cycle was used. Combinational from `requests` to the
 /// grant; one pointer register. Panics on an empty list.
-pub fn round_robin<'m>(m: &'m Builder, name: &str, requests: &[Sig<'m>], advance: Sig<'m>) -> Vec<Sig<'m>> {
+pub fn round_robin<'m>(
+    m: &'m Builder,
+    name: &str,
+    requests: &[Sig<'m>],
+    advance: Sig<'m>,
+) -> Vec<Sig<'m>> {
     let n = requests.len();
     if n == 1 {
         return requests.to_vec();
@@ -27,8 +32,9 @@ pub fn round_robin<'m>(m: &'m Builder, name: &str, requests: &[Sig<'m>], advance
         let none_after = (!any(&after)).named("wrap");
         let first = priority(&after);
         let second = priority(requests);
-        let grant: Vec<Sig> =
-            (0..n).map(|i| (first[i] | (none_after & second[i])).named(&format!("grant_{i}"))).collect();
+        let grant: Vec<Sig> = (0..n)
+            .map(|i| (first[i] | (none_after & second[i])).named(&format!("grant_{i}")))
+            .collect();
         let index: Vec<Sig> = (0..width)
             .rev()
             .map(|b| {

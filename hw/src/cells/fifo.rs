@@ -33,7 +33,8 @@ impl Module for Fifo {
 
     fn build(&self, m: &Builder) {
         m.doc("FIFO in LUT RAM, first word falls through.");
-        let (in_valid, in_data) = (m.input("in_valid", bit()), m.input("in_data", bits(self.width)));
+        let (in_valid, in_data) =
+            (m.input("in_valid", bit()), m.input("in_data", bits(self.width)));
         let out_ready = m.input("out_ready", bit());
         let address = uint(index_width(self.depth));
         let (head, tail) = (m.state("head", address, 0), m.state("tail", address, 0));
@@ -45,7 +46,8 @@ impl Module for Fifo {
         let pop = (valid & out_ready).named("pop");
         tail.drive_when(push, tail.q().inc());
         head.drive_when(pop, head.q().inc());
-        let next = (push & !pop).mux(count.q().inc(), (pop & !push).mux(count.q().dec(), count.q()));
+        let next =
+            (push & !pop).mux(count.q().inc(), (pop & !push).mux(count.q().dec(), count.q()));
         let next = next.named("next_count");
         count.drive(next);
         ready.drive(!next.is(self.depth as i128));
@@ -82,7 +84,8 @@ impl Module for BlockFifo {
 
     fn build(&self, m: &Builder) {
         m.doc("FIFO in block RAM with a registered output.");
-        let (in_valid, in_data) = (m.input("in_valid", bit()), m.input("in_data", bits(self.width)));
+        let (in_valid, in_data) =
+            (m.input("in_valid", bit()), m.input("in_data", bits(self.width)));
         let out_ready = m.input("out_ready", bit());
         let address = uint(index_width(self.depth));
         let (head, tail) = (m.state("head", address, 0), m.state("tail", address, 0));
@@ -97,7 +100,10 @@ impl Module for BlockFifo {
         let fetch = (stored.q().ne(stored.q().lit(0)) & (!held.q() | pop)).named("fetch");
         tail.drive_when(push, tail.q().inc());
         head.drive_when(fetch, head.q().inc());
-        stored.drive((push & !fetch).mux(stored.q().inc(), (fetch & !push).mux(stored.q().dec(), stored.q())));
+        stored.drive(
+            (push & !fetch)
+                .mux(stored.q().inc(), (fetch & !push).mux(stored.q().dec(), stored.q())),
+        );
         held.drive(fetch | (held.q() & !pop));
 
         let store = m.mem("store", MemSpec::block(self.depth, self.width));

@@ -25,11 +25,13 @@ impl Module for Skid {
 
     fn build(&self, m: &Builder) {
         m.doc("Skid buffer: registers valid, ready and data.");
-        let (in_valid, in_data) = (m.input("in_valid", bit()), m.input("in_data", bits(self.width)));
+        let (in_valid, in_data) =
+            (m.input("in_valid", bit()), m.input("in_data", bits(self.width)));
         let out_ready = m.input("out_ready", bit());
         let out_valid = m.state("out_valid_q", bit(), 0);
         let spare_valid = m.state("spare_valid", bit(), 0);
-        let (out, spare) = (m.reg_decl("out", bits(self.width)), m.reg_decl("spare", bits(self.width)));
+        let (out, spare) =
+            (m.reg_decl("out", bits(self.width)), m.reg_decl("spare", bits(self.width)));
 
         let ready = !spare_valid.q();
         let room = (!out_valid.q() | out_ready).named("room");

@@ -1,0 +1,11 @@
+//! The front end: from three CSR arrays in memory to products waiting at the lanes.
+
+mod a_stream;
+mod planner;
+mod pointers;
+mod words;
+
+pub use a_stream::AStream;
+pub use planner::Planner;
+pub use pointers::PointerFetch;
+pub use words::WordStream;

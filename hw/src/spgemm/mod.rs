@@ -1,0 +1,5 @@
+//! The SpGEMM engine: row-wise products merged by atomic hashing. Contract between the blocks and the
+//! timing on paper: `docs/spgemm.md`.
+
+pub mod back;
+pub mod front;
