@@ -69,8 +69,10 @@ impl Module for Planner {
         let keep = (in_last | in_length.ne(in_length.lit(0))).named("keep");
         let accept =
             all(&[in_valid, queue.get("in_ready"), sizes.get("in_ready"), !flush]).named("accept");
-        let stuck =
-            !queue.get("in_ready") & !sizes.get("out_valid") & !announced.q() & in_valid & !flush;
+        // The queue is full of this one row: nothing leaves before its size is announced.
+        let in_row = m.state("in_row", bit(), 0);
+        let quiet = !(in_row.q() | sizes.get("out_valid") | queue.get("in_ready") | flush);
+        let stuck = all(&[quiet, in_valid, !announced.q()]).named("stuck");
         let early = ((accept & over & !in_last) | stuck).named("early");
         let announce = (!announced.q() & (early | (accept & in_last))).named("announce");
         sum.update(&[
