@@ -8,7 +8,13 @@ use std::collections::VecDeque;
 const ENTRY: Entry = Entry { key_bits: 24, value_bits: 16 };
 
 /// Feeds all batches and returns the sorted ones with the cycles taken.
-fn run(width: u32, entries: u32, batches: &[Vec<u64>], stall: f64, seed: u64) -> (Vec<Vec<u64>>, u64) {
+fn run(
+    width: u32,
+    entries: u32,
+    batches: &[Vec<u64>],
+    stall: f64,
+    seed: u64,
+) -> (Vec<Vec<u64>>, u64) {
     let design = Design::elaborate(&Sorter { width, entries, entry: ENTRY }).unwrap();
     let mut sim = Interpreter::new(&design).unwrap();
     let mut rng = StdRng::seed_from_u64(seed);
@@ -25,7 +31,8 @@ fn run(width: u32, entries: u32, batches: &[Vec<u64>], stall: f64, seed: u64) ->
     let (mut out, mut current) = (vec![], vec![]);
     while out.len() < batches.len() {
         assert!(sim.cycle() < 200_000, "the sorter hangs");
-        let offered: Vec<bool> = queues.iter().map(|q| !q.is_empty() && !rng.random_bool(stall)).collect();
+        let offered: Vec<bool> =
+            queues.iter().map(|q| !q.is_empty() && !rng.random_bool(stall)).collect();
         for (g, q) in queues.iter().enumerate() {
             sim.set(format!("d{g}_valid").as_str(), offered[g] as u64);
             let front = q.front().copied().flatten();
@@ -47,7 +54,8 @@ fn run(width: u32, entries: u32, batches: &[Vec<u64>], stall: f64, seed: u64) ->
                 sim.get_words("out_entries", &mut words);
                 let bits = |i: u32| (words[(i / 32) as usize] >> (i % 32) & 1) as u64;
                 for e in 0..sim.get("out_count") as u32 {
-                    current.push((0..ENTRY.width()).map(|b| bits(e * ENTRY.width() + b) << b).sum());
+                    current
+                        .push((0..ENTRY.width()).map(|b| bits(e * ENTRY.width() + b) << b).sum());
                 }
             }
         }
@@ -66,7 +74,8 @@ fn random_batches(rng: &mut StdRng, count: usize, most: usize) -> Vec<Vec<u64>> 
             while keys.len() < n {
                 keys.insert(rng.random_range(0..1u64 << 24));
             }
-            let mut batch: Vec<u64> = keys.iter().map(|k| k << 16 | rng.random_range(0..1 << 16)).collect();
+            let mut batch: Vec<u64> =
+                keys.iter().map(|k| k << 16 | rng.random_range(0..1 << 16)).collect();
             // Any order in; the table delivers hash order.
             for i in (1..batch.len()).rev() {
                 batch.swap(i, rng.random_range(0..=i));
@@ -98,7 +107,8 @@ fn sorts_every_batch() {
 #[test]
 fn keeps_the_full_rate() {
     let mut rng = StdRng::seed_from_u64(5);
-    let batches: Vec<Vec<u64>> = (0..30).map(|_| random_batches(&mut rng, 1, 800).remove(0)).collect();
+    let batches: Vec<Vec<u64>> =
+        (0..30).map(|_| random_batches(&mut rng, 1, 800).remove(0)).collect();
     let entries: usize = batches.iter().map(Vec::len).sum();
     let (_, cycles) = run(4, 256, &batches, 0.0, 1);
     let rate = entries as f64 / cycles as f64;

@@ -38,18 +38,17 @@ impl Module for Fifo {
         let out_ready = m.input("out_ready", bit());
         let address = uint(index_width(self.depth));
         let (head, tail) = (m.state("head", address, 0), m.state("tail", address, 0));
-        let count = m.state("count", uint(index_width(self.depth + 1)), 0);
+        let held = m.state("held", uint(index_width(self.depth + 1)), 0);
         let ready = m.state("in_ready_q", bit(), 1);
 
         let push = (in_valid & ready.q()).named("push");
-        let valid = count.q().ne(count.q().lit(0));
+        let valid = held.q().ne(held.q().lit(0));
         let pop = (valid & out_ready).named("pop");
         tail.drive_when(push, tail.q().inc());
         head.drive_when(pop, head.q().inc());
-        let next =
-            (push & !pop).mux(count.q().inc(), (pop & !push).mux(count.q().dec(), count.q()));
+        let next = (push & !pop).mux(held.q().inc(), (pop & !push).mux(held.q().dec(), held.q()));
         let next = next.named("next_count");
-        count.drive(next);
+        held.drive(next);
         ready.drive(!next.is(self.depth as i128));
 
         let store = m.mem("store", MemSpec::distributed(self.depth, self.width));
@@ -57,7 +56,7 @@ impl Module for Fifo {
         m.output("in_ready", ready.q());
         m.output("out_valid", valid);
         m.output("out_data", store.read_async("front", head.q()));
-        m.output("count", count.q());
+        m.output("count", held.q());
     }
 }
 
