@@ -82,6 +82,18 @@ fn canonical(format: Format, expected: &str) -> String {
     }
 }
 
+/// Asks the libraries again when the project's Python environment is there (`cargo xtask setup`).
+#[test]
+fn the_committed_answers_are_what_the_oracles_say_today() {
+    let Ok(python) = mattock_toolbox::Toolbox::open().python() else {
+        eprintln!("SKIPPED: no Python environment; the committed answers are used as they are");
+        return;
+    };
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testbench/oracles/formats.py");
+    let run = std::process::Command::new(python).args([script, "--check"]).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
 #[test]
 fn ocp_e4m3_overflow_is_a_parameter() {
     let e4m3 = Format::Float(Float::E4M3);

@@ -121,6 +121,14 @@ fn cards_that_cannot_be_understood_are_refused_with_the_reason() {
     let base = CAPABILITY_BASE;
     let header = good[&base];
     let gemm = base + 4 * 4; // after CLOCK and MEMORY, two words each
+    // An unknown entry in the window's last word, and one word longer than that.
+    let last = |length: u32| {
+        let at = base + 4 * (CAPABILITY_WORDS - 1);
+        let mut words = good.clone();
+        words.insert(base, 0x7e | 1 << 8 | at << 16);
+        words.insert(at, 0x7f | length << 8);
+        parse(&words).unwrap_err().to_string()
+    };
     let messages = [
         Capabilities::parse(|_| u32::MAX).unwrap_err().to_string(),
         with(card::ID.address(), 0x1234_5678),
@@ -136,6 +144,8 @@ fn cards_that_cannot_be_understood_are_refused_with_the_reason() {
         with(base + 12, 0x2803),
         with(gemm + 4, 0x0008_0000),
         with(gemm + 16, 0xff_ff_ff_ff),
+        last(1),
+        last(2),
     ];
     insta::assert_snapshot!(messages.join("\n"));
 }

@@ -1,0 +1,5 @@
+//! The command logic against a fake card.
+
+mod commands;
+mod fake;
+mod hostile;
