@@ -32,12 +32,10 @@ pub(crate) fn check() -> Result<(), Error> {
     let mut stale = Vec::new();
     for (command, files) in &commands {
         println!("{} file(s) by `{command}`", files.len());
-        let old: Vec<_> = files.iter().map(|file| fs::read(root.join(file)).ok()).collect();
-        run_words(&root, command)?;
-        for (file, old) in files.iter().zip(old) {
-            if fs::read(root.join(file)).ok() != old {
-                stale.push(format!("{} is not what `{command}` makes", file.display()));
-            }
+        let files: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
+        for file in regenerate(&root, command, &files)? {
+            let file = file.strip_prefix(&root).unwrap_or(&file).display();
+            stale.push(format!("{file} is not what `{command}` makes"));
         }
     }
     let after = list(&["ls-files", "-z", "--others", "--exclude-standard"])?;
@@ -80,29 +78,67 @@ fn command_in(line: &str) -> Option<&str> {
     rest.split_once('`').map(|(command, _)| command)
 }
 
+/// Runs the command and returns the files that it changes or no longer makes.
+fn regenerate(root: &Path, command: &str, files: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let recipe = Recipe::read(root, command)?;
+    let old: Vec<_> = files.iter().map(|file| fs::read(file).ok()).collect();
+    // Out of the way, so that a file that is no longer made shows. `mattock` is built by now;
+    // cargo may yet have to compile something that includes one.
+    if command.starts_with("mattock ") {
+        for file in files.iter().filter(|file| file.exists()) {
+            fs::remove_file(file).map_err(Error::file(file))?;
+        }
+    }
+    let result = recipe.run();
+    let mut changed = Vec::new();
+    for (file, old) in files.iter().zip(old) {
+        match old {
+            Some(old) if result.is_err() => fs::write(file, old).map_err(Error::file(file))?,
+            old if fs::read(file).ok() != old => changed.push(file.clone()),
+            _ => {}
+        }
+    }
+    result.map(|()| changed)
+}
+
 /// Runs a command as it stands in a generated file, in the folder `root`.
 ///
 /// # Errors
 /// A command of another program, or one that fails.
 pub(crate) fn run_words(root: &Path, text: &str) -> Result<(), Error> {
-    let (command, output) = text.split_once(" > ").map_or((text, None), |(c, o)| (c, Some(o)));
-    let mut words = command.split_whitespace();
-    let mut command = match words.next() {
-        Some("cargo") => cargo(),
-        Some("mattock") => mattock()?,
-        _ => {
-            let detail = "a command that generates files starts with `mattock` or `cargo`";
-            return Err(Error::format(format!("`{text}`"), detail));
-        }
-    };
-    command.args(words).current_dir(root).stdin(Stdio::null());
-    if let Some(output) = output {
-        let path = root.join(output.trim());
-        // Written only when complete, so that a failing command leaves the old file.
-        let content = capture(&mut command)?;
-        return fs::write(&path, content).map_err(Error::file(&path));
+    Recipe::read(root, text)?.run()
+}
+
+/// A command of ours, and the file for what it prints, if it does not write its files itself.
+struct Recipe {
+    command: Command,
+    output: Option<PathBuf>,
+}
+
+impl Recipe {
+    fn read(root: &Path, text: &str) -> Result<Self, Error> {
+        let (words, output) = text.split_once(" > ").map_or((text, None), |(c, o)| (c, Some(o)));
+        let mut words = words.split_whitespace();
+        let mut command = match words.next() {
+            Some("cargo") => cargo(),
+            Some("mattock") => mattock()?,
+            _ => {
+                let detail = "a command that generates files starts with `mattock` or `cargo`";
+                return Err(Error::format(format!("`{text}`"), detail));
+            }
+        };
+        command.args(words).current_dir(root).stdin(Stdio::null());
+        Ok(Self { command, output: output.map(|path| root.join(path.trim())) })
     }
-    capture(&mut command).map(drop)
+
+    fn run(mut self) -> Result<(), Error> {
+        // Written only when complete, so that a failing command leaves the old file.
+        let printed = capture(&mut self.command)?;
+        match self.output {
+            Some(path) => fs::write(&path, printed).map_err(Error::file(&path)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// The `mattock` program of this workspace, built if need be.
@@ -145,6 +181,26 @@ mod tests {
     fn only_our_own_programs_are_run() {
         let error = run_words(Path::new("/nonexistent"), "rm -rf hw").unwrap_err();
         insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_stale_file_is_named_and_refreshed() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [folder.path().join("version.txt"), folder.path().join("other.txt")];
+        fs::write(&files[0], "old").unwrap();
+        fs::write(&files[1], "untouched").unwrap();
+        let run = || regenerate(folder.path(), "cargo --version > version.txt", &files).unwrap();
+        assert_eq!(run(), files[..1]);
+        assert!(run().is_empty());
+    }
+
+    #[test]
+    fn a_failing_command_leaves_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = [folder.path().join("a.txt")];
+        fs::write(&files[0], "old").unwrap();
+        assert!(regenerate(folder.path(), "cargo no-such-command > a.txt", &files).is_err());
+        assert_eq!(fs::read_to_string(&files[0]).unwrap(), "old");
     }
 
     #[test]
