@@ -67,7 +67,9 @@ impl Module for WideMerge {
         let mut chosen = vec![];
         for i in 0..w {
             let (a, b) = (heads[0].entry[i], heads[1].entry[w - 1 - i]);
-            let second = self.key(b).lt(self.key(a)).named(&format!("second_{i}"));
+            // A pad that came as an entry must leave its queue, so it goes before an end mark.
+            let second = self.key(b).lt(self.key(a)) | (heads[0].end[i] & !heads[1].end[w - 1 - i]);
+            let second = second.named(&format!("second_{i}"));
             takes[0][i].assign(fire & !over & !second & !heads[0].end[i]);
             takes[1][w - 1 - i].assign(fire & !over & second & !heads[1].end[w - 1 - i]);
             chosen.push(mux(second, b, a));
