@@ -2,10 +2,11 @@
 //!
 //! `cargo bench -p verilator-rs` prints one JSON line for each Verilator found. Both sides drive the same Verilator
 //! output, compiled at the same level, with the same stimulus; the harness is an ordinary executable. They run in
-//! turns, so that a change of load hits both, and the ratio is that of the median speeds. Unequal output hashes fail
-//! the run. `MATTOCK_BENCH_CYCLES` sets the cycles of a turn.
+//! turns and are timed in CPU seconds, so that other work on the machine disturbs neither more than the other. Speeds
+//! are medians over the turns, `ratio` is the median of the turns' own ratios. Unequal output hashes fail the run.
+//! `MATTOCK_BENCH_CYCLES` sets the cycles of a turn.
 
-use std::{env, error::Error, fs, path::Path, process::Command, time::Instant};
+use std::{env, error::Error, fs, path::Path, process::Command};
 
 use verilator_rs::{Build, Model, Port, ToolSearch, Toolchain};
 
@@ -14,10 +15,17 @@ mod array;
 
 const ROWS: usize = 16;
 const COLS: usize = 16;
-const TURNS: usize = 7;
+const TURNS: usize = 15;
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// One turn of the binding: seconds and output hash. 48 of 64 cycles compute, 16 drain.
+/// CPU seconds this thread has used (Linux).
+fn cpu_seconds() -> Result<f64, Box<dyn Error>> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds: u64 = text.split(' ').next().unwrap_or_default().parse()?;
+    Ok(nanoseconds as f64 * 1e-9)
+}
+
+/// One turn of the binding: CPU seconds and output hash. 48 of 64 cycles compute, 16 drain.
 fn drive(model: &mut Model, cycles: u64) -> Result<(f64, u64), Box<dyn Error>> {
     let (clk, en) = (model.port("clk")?, model.port("en")?);
     let (clear, shift) = (model.port("clear")?, model.port("shift")?);
@@ -31,7 +39,7 @@ fn drive(model: &mut Model, cycles: u64) -> Result<(f64, u64), Box<dyn Error>> {
     };
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     let (mut a, mut b, mut acc) = ([0; ROWS / 4], [0; COLS / 4], [0; COLS]);
-    let start = Instant::now();
+    let start = cpu_seconds()?;
     for cycle in 0..cycles {
         let phase = cycle % 64;
         a.fill_with(&mut next);
@@ -50,7 +58,7 @@ fn drive(model: &mut Model, cycles: u64) -> Result<(f64, u64), Box<dyn Error>> {
             hash = acc.iter().fold(hash, |h, &w| (h ^ u64::from(w)).wrapping_mul(0x100_0000_01b3));
         }
     }
-    Ok((start.elapsed().as_secs_f64(), hash))
+    Ok((cpu_seconds()? - start, hash))
 }
 
 fn run(command: &mut Command) -> Result<String, Box<dyn Error>> {
@@ -90,9 +98,9 @@ fn harness(tools: &Toolchain, folder: &Path, verilog: &str) -> Result<Command, B
     Ok(Command::new(folder.join("harness")))
 }
 
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
 }
 
 fn measure(tools: &Toolchain, cycles: u64) -> Result<(), Box<dyn Error>> {
@@ -121,13 +129,15 @@ fn measure(tools: &Toolchain, cycles: u64) -> Result<(), Box<dyn Error>> {
             return Err(format!("output hashes differ: {hash:016x} and {other}").into());
         }
     }
+    let mut ratios: Vec<f64> =
+        cpp.iter().zip(&rust).map(|(cpp, rust): (&f64, _)| cpp / rust).collect();
     let (rust, cpp) = (cycles as f64 / median(&mut rust), cycles as f64 / median(&mut cpp));
     println!(
         "{{\"bench\":\"binding\",\"array\":\"{ROWS}x{COLS}\",\"verilator\":\"{}\",\
          \"cycles\":{cycles},\"hash\":\"{hash:016x}\",\"rust_cycles_per_s\":{rust:.0},\
          \"cpp_cycles_per_s\":{cpp:.0},\"ratio\":{:.3}}}",
         tools.verilator.version,
-        rust / cpp
+        median(&mut ratios)
     );
     Ok(())
 }
@@ -135,7 +145,7 @@ fn measure(tools: &Toolchain, cycles: u64) -> Result<(), Box<dyn Error>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let cycles = match env::var("MATTOCK_BENCH_CYCLES") {
         Ok(text) => text.parse()?,
-        Err(_) => 300_000,
+        Err(_) => 150_000,
     };
     let usual = ToolSearch::from_env();
     measure(&usual.find()?, cycles)?;

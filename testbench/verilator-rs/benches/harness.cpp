@@ -1,11 +1,11 @@
 // The plain C++ side of `binding.rs`: the same loop as its `drive`, with the model as a C++ object.
-// Prints the seconds and the hash of the outputs. SEED, ROWS and COLS come from the command line.
+// Prints the CPU seconds and the hash of the outputs. SEED, ROWS and COLS come from the command line.
 
 #include "harness_sources.inc"
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 
 static uint64_t state = SEED;
 
@@ -16,12 +16,18 @@ static inline uint32_t next() {
     return static_cast<uint32_t>(state >> 16);
 }
 
+static double cpu_seconds() {
+    timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 int main(int, char** argv) {
     const uint64_t cycles = std::strtoull(argv[1], nullptr, 10);
     VerilatedContext context;
     Vmodel top{&context, ""};
     uint64_t hash = 0xcbf29ce484222325;
-    const auto start = std::chrono::steady_clock::now();
+    const double start = cpu_seconds();
     for (uint64_t cycle = 0; cycle < cycles; ++cycle) {
         const uint64_t phase = cycle % 64;
         for (int i = 0; i < ROWS / 4; ++i) top.a_in[i] = next();
@@ -37,6 +43,6 @@ int main(int, char** argv) {
             for (int i = 0; i < COLS; ++i) hash = (hash ^ top.acc_out[i]) * 0x100000001b3;
         }
     }
-    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    std::printf("%.9f %016llx\n", took.count(), static_cast<unsigned long long>(hash));
+    const double took = cpu_seconds() - start;
+    std::printf("%.9f %016llx\n", took, static_cast<unsigned long long>(hash));
 }
