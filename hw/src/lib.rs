@@ -3,10 +3,13 @@
 //! | module | what |
 //! |---|---|
 //! | [`cells`] | FIFOs, skid buffers, arbiters: what every block is composed of |
+//! | [`float`] | single-precision adder and multiplier |
 //! | [`gemm`] | the dense engine: array, scratchpads, DMA, control |
 //! | [`pe`] | processing elements of the array |
+//! | [`spgemm`] | the sparse engine: fetch, hash merge, sorter, writer |
 
 pub mod cells;
+pub mod float;
 pub mod gemm;
 pub mod pe;
 pub mod spgemm;
