@@ -28,7 +28,16 @@ pub fn round_robin<'m>(
         let last = m.state("last", uint(width), n as i128 - 1);
         // Requests after the last one served go first; the others wait for them.
         let after: Vec<Sig> =
-            (0..n).map(|i| requests[i] & last.q().lt(last.q().lit(i as i128))).collect();
+            (0..n)
+                // Nothing comes after a last index below zero.
+                .map(|i| {
+                    if i == 0 {
+                        m.low()
+                    } else {
+                        requests[i] & last.q().lt(last.q().lit(i as i128))
+                    }
+                })
+                .collect();
         let none_after = (!any(&after)).named("wrap");
         let first = priority(&after);
         let second = priority(requests);
