@@ -178,7 +178,9 @@ impl<'d> Program<'d> {
             }
             op => {
                 let args: Vec<Word> = node.args.iter().map(|a| emit.arg(base, *a)).collect();
-                let shapes: Vec<Shape> = args.iter().map(|a| emit.shape(*a)).collect();
+                // The operand's own shape: an extension shares its source's slot, not its width.
+                let own = |a: &NodeId| emit.program.flat.shapes[(base + a.0) as usize];
+                let shapes: Vec<Shape> = node.args.iter().map(own).collect();
                 let narrow = to.narrow() && shapes.iter().all(|s| s.narrow());
                 let simple = match op {
                     Op::Slice(..) | Op::Trunc | Op::ShrK(_) => to.narrow(),

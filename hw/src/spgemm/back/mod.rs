@@ -5,13 +5,17 @@
 
 mod chain;
 mod merge;
+mod packer;
 mod sorter;
 mod stage;
+mod writer;
 
 pub use chain::Chain;
 pub use merge::WideMerge;
+pub use packer::Packer;
 pub use sorter::Sorter;
 pub use stage::MergeStage;
+pub use writer::RowWriter;
 
 use rtl_gen::index_width;
 
