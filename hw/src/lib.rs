@@ -2,12 +2,14 @@
 //!
 //! | module | what |
 //! |---|---|
+//! | [`bus`] | AXI4 masters, AXI4-Lite slave |
 //! | [`cells`] | FIFOs, skid buffers, arbiters: what every block is composed of |
 //! | [`float`] | single-precision adder and multiplier |
 //! | [`gemm`] | the dense engine: array, scratchpads, DMA, control |
 //! | [`pe`] | processing elements of the array |
 //! | [`spgemm`] | the sparse engine: fetch, hash merge, sorter, writer |
 
+pub mod bus;
 pub mod cells;
 pub mod float;
 pub mod gemm;

@@ -4,6 +4,7 @@
 //! |---------------|----------------------------------------------------------------------------|
 //! | [`mod@reference`] | level-1 models in plain Rust: the truth for both engines, and comparisons   |
 //! | [`rmat`]      | seeded random graphs with the skew of real ones                             |
+//! | [`sim`]       | memory and host of a simulated card                                         |
 //! | [`stats`]     | sizes and product counts of sparse matrices                                 |
 //! | [`digits`]    | 1,797 handwritten digits and an int8 network that reads them                |
 //!
@@ -12,6 +13,7 @@
 pub mod digits;
 pub mod reference;
 pub mod rmat;
+pub mod sim;
 pub mod stats;
 
 use std::path::PathBuf;

@@ -1,0 +1,13 @@
+//! The simulated surroundings of a card: its memory, and the host at its register port.
+//!
+//! Everything here works over [`rtl_gen::sim::Simulator`], so on the interpreter and on a Verilated
+//! model alike. One clock cycle is: every partner drives its inputs, the logic settles, every partner
+//! samples the handshakes, the clock ticks.
+
+mod axi;
+mod memory;
+mod storage;
+
+pub use axi::{PortCounts, Violation};
+pub use memory::AxiMemory;
+pub use storage::{MemoryOptions, Response, Stalls};
