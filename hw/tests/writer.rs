@@ -29,7 +29,13 @@ fn random_batches(rng: &mut StdRng, count: usize) -> Vec<Batch> {
 }
 
 /// Runs all batches; returns memory words at the three bases, nnz and overflow.
-fn run(line_words: u32, width: u32, batches: &[Batch], capacity: u32, stall: f64) -> (Vec<u32>, u64, u64) {
+fn run(
+    line_words: u32,
+    width: u32,
+    batches: &[Batch],
+    capacity: u32,
+    stall: f64,
+) -> (Vec<u32>, u64, u64) {
     let shape = RowWriter { line_words, addr_bits: 20, width, row_bits: 8, index_bits: 20 };
     let design = Design::elaborate(&shape).unwrap();
     let mut sim = Interpreter::new(&design).unwrap();
@@ -38,7 +44,11 @@ fn run(line_words: u32, width: u32, batches: &[Batch], capacity: u32, stall: f64
     sim.set("rst", 1);
     sim.tick();
     sim.set("rst", 0);
-    for (port, value) in [("ptr_base", 0), ("col_base", (1 << 16) / line_words), ("val_base", (2 << 16) / line_words)] {
+    for (port, value) in [
+        ("ptr_base", 0),
+        ("col_base", (1 << 16) / line_words),
+        ("val_base", (2 << 16) / line_words),
+    ] {
         sim.set(port, value as u64);
     }
     sim.set("capacity", capacity as u64);
@@ -118,7 +128,11 @@ fn writes_every_entry_and_pointer() {
             }
             assert_eq!((nnz, overflow), (cols.len() as u64, 0));
             for (base, want) in [(0, pointers), (1 << 16, cols), (2 << 16, values)] {
-                assert_eq!(&memory[base..base + want.len()], &want[..], "line {line_words}, width {width}");
+                assert_eq!(
+                    &memory[base..base + want.len()],
+                    &want[..],
+                    "line {line_words}, width {width}"
+                );
                 assert_eq!(memory[base + want.len()], 0xdead_beef, "nothing past the end");
             }
         }
@@ -130,7 +144,11 @@ fn never_writes_past_the_capacity() {
     let batches = random_batches(&mut StdRng::seed_from_u64(4), 30);
     let total: usize = batches.iter().map(|b| b.entries.len()).sum();
     let (memory, nnz, overflow) = run(16, 4, &batches, total as u32 / 2, 0.1);
-    assert_eq!((nnz, overflow), (total as u64, 1), "the count goes on, so that the caller learns the need");
+    assert_eq!(
+        (nnz, overflow),
+        (total as u64, 1),
+        "the count goes on, so that the caller learns the need"
+    );
     for base in [1 << 16, 2 << 16] {
         assert!(memory[base + total / 2..base + total + 64].iter().all(|w| *w == 0xdead_beef));
     }

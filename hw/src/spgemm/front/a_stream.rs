@@ -72,10 +72,10 @@ impl Module for AStream {
             .set("cmd_start", first_row)
             .set("cmd_count", pointer_count);
         let have_begin = m.state("have_begin", bit(), 0);
-        let begin = m.reg_decl("begin", uint(32));
+        let begin = m.reg_decl("row_begin", uint(32));
         let end = pointers.get("out_data").as_u();
         let lengths = m.inst("lengths", &Fifo { width: 32, depth: 16 });
-        let repeat = m.state("repeat", uint(9), 0);
+        let repeat = m.state("repeats", uint(9), 0);
         let first = m.state("first", bit(), 0);
         let closed = m.state("closed", bit(), 0);
         let bad = m.state("bad", bit(), 0);

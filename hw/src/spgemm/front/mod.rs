@@ -4,6 +4,7 @@ mod a_stream;
 #[cfg(test)]
 mod bench;
 mod cache;
+mod feed;
 mod hub;
 mod planner;
 mod pointers;
@@ -11,6 +12,7 @@ mod words;
 
 pub use a_stream::AStream;
 pub use cache::Cache;
+pub use feed::Feed;
 pub use hub::LineHub;
 pub use planner::Planner;
 pub use pointers::PointerFetch;

@@ -85,7 +85,7 @@ impl Module for PointerFetch {
         let asked = (wanted & req_ready).named("asked");
         let accept =
             (in_valid & room & (empty | (asked & (!straddles | second.q())))).named("accept");
-        second.drive(asked & straddles & !second.q() & !flush);
+        second.update(&[(flush | accept, m.low()), (asked, straddles)]);
         let line = k.shr_k(word_bits).resize(self.addr_bits);
         let line = base.add_wrap(line).add_wrap(second.q().as_u().zext(self.addr_bits));
         let tag = cat(&[second.q(), tail.q().as_bits()]);
@@ -116,8 +116,8 @@ impl Module for PointerFetch {
         let out = m.inst("out", &Skid { width: 130 });
         let front = rest.read_async("front", head.q());
         let front_empty = front.bit(64);
-        let begin = starts.read_async("begin", head.q()).as_u();
-        let end = ends.read_async("end_of", head.q()).as_u();
+        let begin = starts.read_async("b_begin", head.q()).as_u();
+        let end = ends.read_async("b_end", head.q()).as_u();
         let found = (starts_done.q() & ends_done.q()).shr(head.q()).bit(0);
         let ready = (held.q().ne(held.q().lit(0)) & (front_empty | found) & !flush).named("ready");
         let length = front_empty.mux(m.lit(uint(32), 0), end.sub_wrap(begin));

@@ -1,0 +1,128 @@
+//! From the arrays in memory to tasks: A stream, pointer fetch and planner in a row.
+
+use super::{AStream, Planner, PointerFetch};
+use rtl_gen::{Builder, Instance, Module, Sig, bit, bits, uint};
+
+/// The part of the front end that works row by row. Ports as the three blocks it consists of:
+/// configuration and windows of [`Planner`], lines `p_*`, `c_*`, `v_*` of [`AStream`], cache port
+/// `req_*`, `rsp_*` of [`PointerFetch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Feed {
+    /// Words a line.
+    pub line_words: u32,
+    /// Bits of a line address.
+    pub addr_bits: u32,
+    /// Lines of A in flight per array.
+    pub a_lines: u32,
+    /// Row pointer look-ups in flight.
+    pub lookups: u32,
+    /// Bits of a cache tag.
+    pub tag_bits: u32,
+    /// Tasks held.
+    pub tasks: u32,
+    /// Entries a window may be expected to need.
+    pub limit: u32,
+}
+
+/// Connects same-named ports of this module and the instance.
+fn through<'m>(m: &'m Builder, inst: Instance<'m>, inputs: &[(&str, Sig<'m>)], outputs: &[&str]) {
+    for (port, sig) in inputs {
+        inst.set(port, *sig);
+    }
+    for port in outputs {
+        m.output(port, inst.get(port));
+    }
+}
+
+impl Module for Feed {
+    fn name(&self) -> String {
+        let Feed { line_words, addr_bits, a_lines, lookups, tag_bits, tasks, limit } = self;
+        format!(
+            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}"
+        )
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Row by row front end of the SpGEMM cluster.");
+        let (start, flush) = (m.input("start", bit()), m.input("flush", bit()));
+        let word = |name: &str| m.input(name, uint(32));
+        let (first_row, rows, cols, inner) =
+            (word("first_row"), word("rows"), word("cols"), word("inner"));
+        let (passes, only_first) = (m.input("passes", uint(9)), m.input("only_first", bit()));
+        let (line_words, addr_bits) = (self.line_words, self.addr_bits);
+        let base = |name: &str| m.input(name, uint(addr_bits));
+
+        let a = m.inst("a_stream", &AStream { line_words, addr_bits, lines: self.a_lines });
+        a.set("start", start).set("flush", flush).set("first_row", first_row).set("rows", rows);
+        a.set("nnz", word("nnz_a")).set("passes", passes).set("only_first", only_first);
+        a.set("ptr_base", base("a_ptr_base"))
+            .set("col_base", base("a_col_base"))
+            .set("val_base", base("a_val_base"));
+        for array in ["p", "c", "v"] {
+            let port = |name: &str| format!("{array}_{name}");
+            let inputs = [
+                (port("req_ready"), m.input(&port("req_ready"), bit())),
+                (port("rsp_valid"), m.input(&port("rsp_valid"), bit())),
+                (port("rsp_data"), m.input(&port("rsp_data"), bits(line_words * 32))),
+            ];
+            let inputs: Vec<(&str, Sig)> = inputs.iter().map(|(n, s)| (n.as_str(), *s)).collect();
+            through(m, a, &inputs, &[&port("req_valid"), &port("req_addr")]);
+        }
+
+        let shape =
+            PointerFetch { line_words, addr_bits, depth: self.lookups, tag_bits: self.tag_bits };
+        let b = m.inst("pointers", &shape);
+        b.set("flush", flush)
+            .set("inner", inner)
+            .set("nnz", word("nnz_b"))
+            .set("ptr_base", base("b_ptr_base"));
+        for (to, from) in [
+            ("in_valid", "token_valid"),
+            ("in_last", "token_last"),
+            ("in_empty", "token_empty"),
+            ("in_k", "token_k"),
+            ("in_a", "token_a"),
+            ("in_left", "token_left"),
+        ] {
+            b.set(to, a.get(from));
+        }
+        a.set("token_ready", b.get("in_ready"));
+        let inputs = [
+            ("req_ready", m.input("req_ready", bit())),
+            ("rsp_valid", m.input("rsp_valid", bit())),
+            ("rsp_tag", m.input("rsp_tag", bits(self.tag_bits))),
+            ("rsp_data", m.input("rsp_data", bits(line_words * 32))),
+        ];
+        through(m, b, &inputs, &["req_valid", "req_addr", "req_tag"]);
+
+        let planner = m.inst("planner", &Planner { tasks: self.tasks, limit: self.limit });
+        planner.set("start", start).set("flush", flush).set("first_row", first_row);
+        planner
+            .set("rows", rows)
+            .set("cols", cols)
+            .set("passes", passes)
+            .set("only_first", only_first);
+        for port in ["last", "start", "length", "a", "left"] {
+            planner.set(&format!("in_{port}"), b.get(&format!("out_{port}")));
+        }
+        planner.set("in_valid", b.get("out_valid"));
+        b.set("out_ready", planner.get("in_ready"));
+        let inputs = [
+            ("first_seq", m.input("first_seq", bits(2))),
+            ("max_rows", m.input("max_rows", uint(9))),
+            ("ranged", m.input("ranged", bit())),
+            ("free", m.input("free", bits(4))),
+            ("task_ready", m.input("task_ready", bit())),
+        ];
+        let outputs = ["task_valid", "task_seq", "task_row", "task_start", "task_length", "task_a"];
+        through(m, planner, &inputs, &outputs);
+        let events =
+            ["open", "open_seq", "open_row", "open_single", "open_pass", "close", "close_seq"];
+        through(m, planner, &[], &events);
+        through(m, planner, &[], &["close_rows", "row_done", "row_left", "finished"]);
+
+        m.output("bad_row", a.get("bad_row"));
+        m.output("bad_column", b.get("bad"));
+        m.output("idle", a.get("idle") & b.get("idle") & planner.get("idle"));
+    }
+}
