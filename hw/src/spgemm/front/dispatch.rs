@@ -1,0 +1,141 @@
+//! Tasks to lanes, in chunks.
+
+use super::lane::CHUNK;
+use rtl_gen::{Builder, Module, Sig, any, bit, bits, case, cat, index_width, uint};
+
+/// Cuts tasks into chunks of at most 64 elements and gives each to the lane with the fewest queued elements.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `task_valid`, `task_ready` | in, out | bit | task offered, taken; `task_ready` follows `chunk_ready` of the lanes |
+/// | `task_seq`, `task_row`, `task_a` | in | bits(2), bits(`row_bits`), bits(32) | window, row slot, element of A |
+/// | `task_start`, `task_length` | in | uint(32) | elements of B; `task_length >= 1` |
+/// | `l{l}_chunk_valid`, `l{l}_chunk_ready` | out, in | bit | chunk for lane `l`; a register |
+/// | `l{l}_queued` | in | uint(`queued_bits`) | elements queued in lane `l` |
+/// | `chunk_seq`, `chunk_row`, `chunk_a`, `chunk_start`, `chunk_length` | out | as the task; uint(7) | shared by the lanes; registers |
+/// | `dispatched`, `dispatched_seq` | out | bit, bits(2) | pulse: a lane took a chunk of that window (this cycle) |
+/// | `busy_{s}` | out | bit | chunks of window `s` are still here |
+/// | `flush` | in | bit | pulse or level: drop everything; nothing enters or leaves meanwhile |
+/// | `idle` | out | bit | nothing here |
+///
+/// A chunk ends where a line ends, so that no line is fetched for two chunks of one task: the first chunk of a
+/// task has at most `64 - start % line_words` elements. One chunk a cycle, so one task a cycle when it fits one chunk.
+/// Latency two cycles. A chunk waits for the lane that was best (among those ready) when it was cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Dispatcher {
+    /// Lanes, from 1.
+    pub lanes: u32,
+    /// 32-bit words of a line; a power of two from 2 to 16.
+    pub line_words: u32,
+    /// Bits of a row slot.
+    pub row_bits: u32,
+    /// Bits of `queued` of a lane.
+    pub queued_bits: u32,
+}
+
+impl Module for Dispatcher {
+    fn name(&self) -> String {
+        let Dispatcher { lanes, line_words, row_bits, queued_bits } = self;
+        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}")
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.lanes == 0 {
+            return Err("dispatcher: lanes is 0; at least 1".into());
+        }
+        if !self.line_words.is_power_of_two() || !(2..=16).contains(&self.line_words) {
+            return Err(format!("dispatcher: line_words is {}; 2, 4, 8 or 16", self.line_words));
+        }
+        if self.queued_bits < 7 {
+            return Err(format!("dispatcher: queued_bits is {}; at least 7", self.queued_bits));
+        }
+        Ok(())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Cuts tasks into chunks for the least loaded lane.");
+        let flush = m.input("flush", bit());
+        let lane_type = uint(index_width(self.lanes));
+
+        // The task being cut.
+        let valid = m.state("valid", bit(), 0);
+        let (start, left) = (m.reg_decl("start", uint(32)), m.reg_decl("left", uint(32)));
+        let position = index_width(self.line_words);
+        let room = m.lit(uint(7), CHUNK as i128).sub_wrap(start.q().trunc(position).zext(7));
+        let fits = left.q().le(room.zext(32)).named("fits");
+        let length = fits.mux(left.q().trunc(7), room);
+
+        // The chunk being handed over.
+        let out_valid = m.state("out_valid", bit(), 0);
+        let out_lane = m.reg_decl("out_lane", lane_type);
+        let ready: Vec<Sig> =
+            (0..self.lanes).map(|l| m.input(&format!("l{l}_chunk_ready"), bit())).collect();
+        let arms: Vec<(i128, Sig)> =
+            ready.iter().enumerate().map(|(l, &r)| (l as i128, r)).collect();
+        let handed =
+            (out_valid.q() & case(out_lane.q(), &arms[1..], arms[0].1) & !flush).named("handed");
+        let cut = (valid.q() & (!out_valid.q() | handed) & !flush).named("cut");
+        out_valid.drive((cut | (out_valid.q() & !handed)) & !flush);
+
+        let task_ready = ((!valid.q() | (cut & fits)) & !flush).named("task_free");
+        let take = (m.input("task_valid", bit()) & task_ready).named("take");
+        m.output("task_ready", task_ready);
+        valid.drive((take | (valid.q() & !(cut & fits))) & !flush);
+        start.update(&[
+            (take, m.input("task_start", uint(32))),
+            (cut, start.q().add_wrap(length.zext(32))),
+        ]);
+        left.update(&[
+            (take, m.input("task_length", uint(32))),
+            (cut, left.q().sub_wrap(length.zext(32))),
+        ]);
+        let seq = m.reg_when("seq", take, m.input("task_seq", bits(2)));
+        let row = m.reg_when("row", take, m.input("task_row", bits(self.row_bits)));
+        let a = m.reg_when("a", take, m.input("task_a", bits(32)));
+
+        let out_seq = m.reg_when("out_seq", cut, seq);
+        let out_length = m.reg_when("out_length", cut, length);
+        m.output("chunk_seq", out_seq);
+        m.output("chunk_row", m.reg_when("out_row", cut, row));
+        m.output("chunk_a", m.reg_when("out_a", cut, a));
+        m.output("chunk_start", m.reg_when("out_start", cut, start.q()));
+        m.output("chunk_length", out_length);
+        for l in 0..self.lanes {
+            let mine = out_valid.q() & out_lane.q().is(l as i128) & !flush;
+            m.output(&format!("l{l}_chunk_valid"), mine);
+        }
+
+        // Load of the lanes, the chunk on its way included; a lane that is not ready comes last.
+        let loads = (0..self.lanes)
+            .map(|l| {
+                let queued = m.input(&format!("l{l}_queued"), uint(self.queued_bits));
+                let coming = out_valid.q() & out_lane.q().is(l as i128);
+                let load = queued.add_wrap(coming.gate(out_length.zext(self.queued_bits)));
+                let key = cat(&[!ready[l as usize], load.as_bits()]).as_u();
+                (m.lit(lane_type, l as i128), key)
+            })
+            .collect::<Vec<_>>();
+        out_lane.drive_when(cut, least(&loads).0);
+
+        m.output("dispatched", handed);
+        m.output("dispatched_seq", out_seq);
+        for s in 0..4 {
+            let here = [valid.q() & seq.is(s), out_valid.q() & out_seq.is(s)];
+            m.output(&format!("busy_{s}"), any(&here));
+        }
+        m.output("idle", !valid.q() & !out_valid.q());
+    }
+}
+
+/// The entry with the least key, the first of equals.
+fn least<'m>(entries: &[(Sig<'m>, Sig<'m>)]) -> (Sig<'m>, Sig<'m>) {
+    match entries {
+        [one] => *one,
+        _ => {
+            let (a, b) = entries.split_at(entries.len() / 2);
+            let (a, b) = (least(a), least(b));
+            let second = b.1.lt(a.1);
+            (second.mux(b.0, a.0), second.mux(b.1, a.1))
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A lane's fetch: from chunks of rows of B to one product's operands a cycle.
+
+mod elements;
+mod ring;
+#[cfg(test)]
+mod tests;
+
+use elements::Elements;
+use ring::LineRing;
+use rtl_gen::{Builder, Module, bit, bits, index_width, uint};
+
+/// Most elements of a chunk.
+pub const CHUNK: u32 = 64;
+
+/// Fetches the elements of chunks through the cache and emits them in order, ready to multiply.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `chunk_valid`, `chunk_ready` | in, out | bit | chunk offered, taken |
+/// | `chunk_seq`, `chunk_row`, `chunk_a` | in | bits(2), bits(`row_bits`), bits(32) | window, row slot, element of A: travel with every element |
+/// | `chunk_start`, `chunk_length` | in | uint(32), uint(7) | first element of B and how many, 1 to 64; columns rise inside a chunk |
+/// | `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the arrays of B; constant while not `idle` |
+/// | `lo_{s}`, `hi_{s}` | in | uint(`index_bits`), uint(`index_bits + 1`) | columns wanted of window `s`: `lo <= column < hi`; constant while it has chunks here |
+/// | `open_{s}` | in | bit | elements of window `s` may leave |
+/// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | out, in | | a line of the cache; registers |
+/// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | | its answers, in any order; always accepted |
+/// | `out_valid`, `out_ready` | out, in | bit | element offered, taken |
+/// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, 32, 32 | `out_half` is bit 0 of `out_seq`; registers |
+/// | `chunk_done`, `chunk_done_seq` | out | bit, bits(2) | pulse, once a chunk: the cycle after its last element was taken or dropped |
+/// | `queued` | out | uint | elements of accepted chunks whose line has not reached the element register |
+/// | `flush` | in | bit | pulse or level: drop everything, answers under way included; nothing enters or leaves meanwhile |
+/// | `idle` | out | bit | nothing queued, no answer under way |
+///
+/// Dropped chunks give no `chunk_done`: whoever flushes starts its counts anew. After a flush, chunks are taken again once the
+/// answers under way have come.
+///
+/// Throughput: one element a cycle, without a gap between lines and chunks; one line of columns and one of values asked for
+/// in two cycles. Elements outside the range cost a cycle each, but a line below `lo` costs two cycles and each
+/// line of a chunk after the first column at or above `hi` costs one. Latency through an idle lane: 6 cycles and the cache's.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneFetch {
+    /// Lines of columns (and as many of values) under way or waiting; a power of two from 2.
+    pub slots: u32,
+    /// Chunks waiting to be asked for; a power of two from 2.
+    pub chunks: u32,
+    /// 32-bit words of a line; a power of two from 2.
+    pub line_words: u32,
+    /// Bits of a column index, at most 32.
+    pub index_bits: u32,
+    /// Bits of a row slot.
+    pub row_bits: u32,
+    /// Bits of a cache tag; at least one more than an index of a slot.
+    pub tag_bits: u32,
+    /// Bits of a line address.
+    pub addr_bits: u32,
+}
+
+impl LaneFetch {
+    /// Width of `queued`.
+    pub fn queued_bits(&self) -> u32 {
+        self.ring().queued_bits()
+    }
+
+    fn ring(&self) -> LineRing {
+        LineRing {
+            slots: self.slots,
+            chunks: self.chunks,
+            line_words: self.line_words,
+            row_bits: self.row_bits,
+            tag_bits: self.tag_bits,
+            addr_bits: self.addr_bits,
+        }
+    }
+}
+
+impl Module for LaneFetch {
+    fn name(&self) -> String {
+        format!("lane_fetch_i{}_{}", self.index_bits, self.ring().shape())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for (name, value) in
+            [("slots", self.slots), ("chunks", self.chunks), ("line_words", self.line_words)]
+        {
+            if !value.is_power_of_two() || value < 2 {
+                return Err(format!("lane: {name} is {value}; a power of two from 2"));
+            }
+        }
+        if !(1..=32).contains(&self.index_bits) {
+            return Err(format!("lane: index_bits is {}; 1 to 32", self.index_bits));
+        }
+        let least = index_width(self.slots) + 1;
+        if self.tag_bits < least {
+            return Err(format!(
+                "lane: tag_bits is {}; {} slots need {least}",
+                self.tag_bits, self.slots
+            ));
+        }
+        Ok(())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Lane fetch: chunks of rows of B in, one element a cycle out.");
+        let flush = m.input("flush", bit());
+        let elements = Elements {
+            line_words: self.line_words,
+            index_bits: self.index_bits,
+            row_bits: self.row_bits,
+        };
+        let ring = m.inst("ring", &self.ring()).set("flush", flush);
+        let elements = m.inst("elements", &elements).set("flush", flush);
+
+        for (name, ty) in [
+            ("chunk_valid", bit()),
+            ("chunk_seq", bits(2)),
+            ("chunk_row", bits(self.row_bits)),
+            ("chunk_a", bits(32)),
+            ("chunk_start", uint(32)),
+            ("chunk_length", uint(7)),
+            ("col_base", uint(self.addr_bits)),
+            ("val_base", uint(self.addr_bits)),
+            ("req_ready", bit()),
+            ("rsp_valid", bit()),
+            ("rsp_tag", bits(self.tag_bits)),
+            ("rsp_data", bits(32 * self.line_words)),
+        ] {
+            ring.set(name, m.input(name, ty));
+        }
+        for name in ["chunk_ready", "req_valid", "req_addr", "req_tag", "queued"] {
+            m.output(name, ring.get(name));
+        }
+        for name in ["valid", "meta", "columns", "values"] {
+            elements.set(&format!("line_{name}"), ring.get(&format!("line_{name}")));
+        }
+        ring.set("line_ready", elements.get("line_ready"));
+
+        for s in 0..4 {
+            for (name, ty) in
+                [("lo", uint(self.index_bits)), ("hi", uint(self.index_bits + 1)), ("open", bit())]
+            {
+                let name = format!("{name}_{s}");
+                elements.set(&name, m.input(&name, ty));
+            }
+        }
+        elements.set("out_ready", m.input("out_ready", bit()));
+        for name in ["valid", "seq", "row", "col", "a", "b"] {
+            m.output(&format!("out_{name}"), elements.get(&format!("out_{name}")));
+        }
+        m.output("out_half", elements.get("out_seq").bit(0));
+        m.output("chunk_done", elements.get("chunk_done"));
+        m.output("chunk_done_seq", elements.get("chunk_done_seq"));
+        m.output("idle", ring.get("idle") & elements.get("idle"));
+    }
+}

@@ -1,0 +1,222 @@
+//! Chunks in, their lines out in order: requests run ahead, answers come in any order.
+
+use super::CHUNK;
+use crate::cells::{Fifo, Skid};
+use rtl_gen::{Builder, Forward, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
+
+/// Ring of lines: cuts chunks into lines, asks for the columns and the values of each, and hands the lines on in order.
+///
+/// Ports as [`super::LaneFetch`], and
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `line_valid`, `line_ready` | out, in | bit | a line is complete; taken |
+/// | `line_columns`, `line_values` | out | bits | its words; RAM outputs |
+/// | `line_meta` | out | bits([`meta_bits`]) | `{seq, row, a, last of its chunk, first, final index in the line}` |
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LineRing {
+    pub slots: u32,
+    pub chunks: u32,
+    pub line_words: u32,
+    pub row_bits: u32,
+    pub tag_bits: u32,
+    pub addr_bits: u32,
+}
+
+/// Width of what travels with a line.
+pub(super) fn meta_bits(row_bits: u32, line_words: u32) -> u32 {
+    2 + row_bits + 32 + 1 + 2 * index_width(line_words)
+}
+
+impl LineRing {
+    pub(super) fn shape(&self) -> String {
+        let LineRing { slots, chunks, line_words, row_bits, tag_bits, addr_bits } = self;
+        format!("s{slots}_q{chunks}_l{line_words}_r{row_bits}_t{tag_bits}_a{addr_bits}")
+    }
+
+    pub(super) fn queued_bits(&self) -> u32 {
+        index_width(CHUNK * (self.chunks + 1) + self.line_words * (self.slots + 1) + 1)
+    }
+}
+
+impl Module for LineRing {
+    fn name(&self) -> String {
+        format!("line_ring_{}", self.shape())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Lines of chunks, asked for ahead and handed on in order.");
+        let flush = m.input("flush", bit());
+        let flushing = m.state("flushing", bit(), 0);
+        let stop = (flush | flushing.q()).named("stop");
+
+        // The skid keeps the cache's arbiters off this module's logic.
+        let requests = m.inst("requests", &Skid { width: self.tag_bits + self.addr_bits });
+        requests.set("out_ready", m.input("req_ready", bit()));
+        let request = requests.get("out_data");
+        m.output("req_valid", requests.get("out_valid"));
+        m.output("req_tag", request.slice(request.width() - 1, self.addr_bits));
+        m.output("req_addr", request.trunc(self.addr_bits).as_u());
+
+        // A slot is taken with the request for its columns and given back when its line is read.
+        let slot = uint(index_width(self.slots));
+        let (head, tail) = (m.state("head", slot, 0), m.state("tail", slot, 0));
+        let used = m.state("used", uint(index_width(self.slots + 1)), 0);
+        let slot_free = !used.q().is(self.slots as i128);
+        let cut = self.cut(m, stop, requests.get("in_ready"), slot_free);
+        let tag = cat(&[tail.q().as_bits(), cut.values]).zext(self.tag_bits);
+        requests.set("in_valid", cut.wants).set("in_data", cat(&[tag, cut.addr.as_bits()]));
+        let new = (cut.asked & !cut.values).named("new_slot");
+
+        let (here, open) = self.answers(m, stop, cut.asked, head.q());
+        let handed = m.state("line_valid_q", bit(), 0);
+        let line_ready = m.input("line_ready", bit());
+        let read = (here.complete & (!handed.q() | line_ready) & !stop).named("read");
+        here.read.assign(read);
+        handed.drive((read | (handed.q() & !line_ready)) & !stop);
+        m.output("line_valid", handed.q());
+        let nothing = used.q().lit(0);
+        tail.update(&[(stop, tail.q().lit(0)), (cut.asked & cut.values, tail.q().inc())]);
+        head.update(&[(stop, head.q().lit(0)), (read, head.q().inc())]);
+        used.update(&[
+            (stop, nothing),
+            (new & !read, used.q().inc()),
+            (read & !new, used.q().dec()),
+        ]);
+
+        let meta = m.mem("meta", MemSpec::distributed(self.slots, cut.meta.width()));
+        meta.write(tail.q(), cut.meta, new);
+        let meta = meta.read("meta_read", head.q(), read);
+        m.output("line_meta", meta);
+
+        let position = index_width(self.line_words);
+        let (first, end) = (meta.slice(2 * position - 1, position), meta.trunc(position));
+        let wide = self.queued_bits();
+        let leaving = end.as_u().sub_wrap(first.as_u()).zext(wide).inc();
+        let leaving = (handed.q() & line_ready).gate(leaving);
+        let queued = m.state("queued_q", uint(wide), 0);
+        let arriving = cut.accepted.zext(wide);
+        let now = queued.q().add_wrap(arriving).sub_wrap(leaving);
+        queued.drive(stop.mux(queued.q().lit(0), now));
+        m.output("queued", queued.q());
+
+        let empty = !cut.busy & used.q().is(0) & !handed.q() & open.is(0);
+        flushing.update(&[(flush, m.high()), (empty, m.low())]);
+        m.output("idle", empty);
+    }
+}
+
+/// The line being asked for.
+struct Cut<'m> {
+    /// It wants to be asked for: its values if `values`, else its columns.
+    wants: Sig<'m>,
+    values: Sig<'m>,
+    addr: Sig<'m>,
+    /// The request was taken.
+    asked: Sig<'m>,
+    meta: Sig<'m>,
+    /// Elements accepted this cycle.
+    accepted: Sig<'m>,
+    /// A chunk is here.
+    busy: Sig<'m>,
+}
+
+/// Which lines are complete.
+struct Here<'m> {
+    /// The line at the head is.
+    complete: Sig<'m>,
+    /// It is read and forgotten.
+    read: Forward<'m>,
+}
+
+impl LineRing {
+    /// Queue of chunks, and the cut of the oldest into lines.
+    fn cut<'m>(
+        &self,
+        m: &'m Builder,
+        stop: Sig<'m>,
+        taken: Sig<'m>,
+        slot_free: Sig<'m>,
+    ) -> Cut<'m> {
+        let names = 2 + self.row_bits + 32;
+        let queue = m.inst("queue", &Fifo { width: names + 32 + 7, depth: self.chunks });
+        let offered = m.input("chunk_valid", bit()) & !stop;
+        let length = m.input("chunk_length", uint(7));
+        let beat = [
+            m.input("chunk_seq", bits(2)),
+            m.input("chunk_row", bits(self.row_bits)),
+            m.input("chunk_a", bits(32)),
+            m.input("chunk_start", uint(32)).as_bits(),
+            length.as_bits(),
+        ];
+        queue.set("in_valid", offered).set("in_data", cat(&beat));
+        m.output("chunk_ready", queue.get("in_ready") & !stop);
+        let accepted = (offered & queue.get("in_ready")).gate(length);
+
+        let valid = m.state("cut_valid", bit(), 0);
+        let values = m.state("values", bit(), 0);
+        let (at, left) = (m.reg_decl("at", uint(32)), m.reg_decl("left", uint(7)));
+        let position = index_width(self.line_words);
+        let offset = at.q().trunc(position);
+        let room = m.lit(uint(7), self.line_words as i128).sub_wrap(offset.zext(7));
+        let last = left.q().le(room).named("last");
+        let end = offset.zext(7).add_wrap(left.q()).dec().trunc(position);
+        let end = last.mux(end, end.lit(self.line_words as i128 - 1));
+        let wants = (valid.q() & (values.q() | slot_free) & !stop).named("wants");
+        let asked = (wants & taken).named("asked");
+        let done = (asked & values.q() & last).named("done");
+        let next_line = (asked & values.q()).named("next_line");
+        values.update(&[(stop, m.low()), (asked, !values.q())]);
+
+        let take = ((!valid.q() | done) & queue.get("out_valid")).named("take");
+        queue.set("out_ready", !valid.q() | done | stop);
+        let chunk = queue.get("out_data");
+        valid.update(&[(stop, m.low()), (take, m.high()), (done, m.low())]);
+        let travels = m.reg_when("travels", take, chunk.slice(names + 38, 39));
+        let line = at.q().shr_k(position);
+        let after = cat(&[line.inc().as_bits(), m.lit(bits(position), 0)]).as_u();
+        at.update(&[(take, chunk.slice(38, 7).as_u()), (next_line, after)]);
+        left.update(&[(take, chunk.trunc(7).as_u()), (next_line, left.q().sub_wrap(room))]);
+
+        let (columns_at, values_at) =
+            (m.input("col_base", uint(self.addr_bits)), m.input("val_base", uint(self.addr_bits)));
+        let addr = values.q().mux(values_at, columns_at).add_wrap(line.resize(self.addr_bits));
+        let meta = cat(&[travels, last, offset.as_bits(), end.as_bits()]);
+        let busy = valid.q() | queue.get("out_valid");
+        Cut { wants, values: values.q(), addr, asked, meta, accepted, busy }
+    }
+
+    /// Stores answers by slot. Returns what is complete, and the number of open requests.
+    fn answers<'m>(
+        &self,
+        m: &'m Builder,
+        stop: Sig<'m>,
+        asked: Sig<'m>,
+        head: Sig<'m>,
+    ) -> (Here<'m>, Sig<'m>) {
+        let (rsp, tag) = (m.input("rsp_valid", bit()), m.input("rsp_tag", bits(self.tag_bits)));
+        let line = m.input("rsp_data", bits(32 * self.line_words));
+        let slot = tag.slice(index_width(self.slots), 1).as_u();
+        let open = m.state("open_requests", uint(index_width(2 * self.slots + 1)), 0);
+        open.update(&[(asked & !rsp, open.q().inc()), (rsp & !asked, open.q().dec())]);
+        m.assert("answer_was_asked_for", !rsp | !open.q().is(0));
+
+        let read = m.forward("line_read", bit());
+        let complete = ["columns", "values"].map(|name| {
+            let values = tag.bit(0);
+            let mine = rsp & if name == "values" { values } else { !values };
+            let here = m.state(&format!("{name}_here"), bits(self.slots), 0);
+            let (none, one) = (here.q().lit(0), here.q().lit(1));
+            let came = mine.mux(one.shl(slot), none);
+            let gone = read.sig().mux(one.shl(head), none);
+            // While stopping, answers under way belong to nobody.
+            here.drive(stop.mux(none, (here.q() | came) & !gone));
+            let store = m.mem(&format!("{name}_store"), MemSpec::block(self.slots, line.width()));
+            store.write(slot, line, mine);
+            let line = store.read(&format!("{name}_read"), head, read.sig());
+            m.output(&format!("line_{name}"), line);
+            here.q().dyn_lane(head, 1)
+        });
+        (Here { complete: complete[0] & complete[1], read }, open.q())
+    }
+}

@@ -1,0 +1,384 @@
+//! One lane against a model of it, behind a cache that answers in any order.
+
+use super::LaneFetch;
+use crate::spgemm::front::bench::{expect_sound, start};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
+use rtl_gen::Interpreter;
+
+/// First column line and first value line of B.
+const COLUMNS: u64 = 0x100;
+const VALUES: u64 = 0x8000;
+
+fn lane(line_words: u32) -> LaneFetch {
+    LaneFetch {
+        slots: 64,
+        chunks: 16,
+        line_words,
+        index_bits: 20,
+        row_bits: 8,
+        tag_bits: 8,
+        addr_bits: 24,
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Chunk {
+    seq: u64,
+    row: u64,
+    start: usize,
+    length: usize,
+    a: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Element {
+    seq: u64,
+    row: u64,
+    col: u64,
+    a: u64,
+    b: u64,
+}
+
+/// Columns of B: rows one after the other, columns rising inside each. Values are the element's number, scrambled.
+struct Matrix {
+    columns: Vec<u32>,
+    rows: Vec<(usize, usize)>,
+}
+
+impl Matrix {
+    fn new(rng: &mut StdRng, lengths: impl Iterator<Item = usize>, columns: u32) -> Self {
+        let mut b = Matrix { columns: vec![], rows: vec![] };
+        for length in lengths {
+            let begin = b.columns.len();
+            let mut row: Vec<u32> = (0..length).map(|_| rng.random_range(0..columns)).collect();
+            row.sort_unstable();
+            b.columns.extend(row);
+            b.rows.push((begin, length));
+        }
+        b
+    }
+
+    fn value(element: usize) -> u32 {
+        (element as u32).wrapping_mul(0x9e37_79b1) ^ 0x5555
+    }
+
+    fn line(&self, addr: u64, words: usize) -> Vec<u32> {
+        let values = addr >= VALUES;
+        let first = (addr - if values { VALUES } else { COLUMNS }) as usize * words;
+        let word = |e: usize| {
+            if values { Self::value(e) } else { self.columns.get(e).copied().unwrap_or(!0) }
+        };
+        (first..first + words).map(word).collect()
+    }
+
+    /// Pieces of rows as chunks of random windows.
+    fn chunks(&self, rng: &mut StdRng, n: usize, most: usize) -> Vec<Chunk> {
+        (0..n)
+            .map(|i| {
+                let (begin, length) = self.rows[rng.random_range(0..self.rows.len())];
+                let skip = rng.random_range(0..length);
+                Chunk {
+                    seq: (i / 40 % 4) as u64,
+                    row: rng.random_range(0..256),
+                    start: begin + skip,
+                    length: rng.random_range(1..=(length - skip).min(most)),
+                    a: rng.random(),
+                }
+            })
+            .map(|c| Chunk { a: c.a & 0xffff_ffff, ..c })
+            .collect()
+    }
+
+    fn expect(&self, chunk: &Chunk, range: (u64, u64)) -> Vec<Element> {
+        (chunk.start..chunk.start + chunk.length)
+            .map(|e| Element {
+                seq: chunk.seq,
+                row: chunk.row,
+                col: u64::from(self.columns[e]),
+                a: chunk.a,
+                b: u64::from(Self::value(e)),
+            })
+            .filter(|e| (range.0..range.1).contains(&e.col))
+            .collect()
+    }
+}
+
+/// How the surroundings behave.
+#[derive(Clone, Copy)]
+struct Weather {
+    /// Latency of the cache, and how much later some answers come.
+    latency: u64,
+    jitter: u64,
+    /// Percentage of cycles in which requests, elements and chunks are held back.
+    stall: u32,
+}
+
+const FAIR: Weather = Weather { latency: 7, jitter: 0, stall: 0 };
+const ROUGH: Weather = Weather { latency: 7, jitter: 120, stall: 30 };
+
+struct Bench<'b> {
+    sim: Interpreter,
+    words: usize,
+    matrix: &'b Matrix,
+    weather: Weather,
+    rng: StdRng,
+    open: Vec<(u64, u64, u64)>,
+    ranges: [(u64, u64); 4],
+    windows: [bool; 4],
+    chunk_ready: bool,
+    /// Elements and finished chunks seen.
+    seen: Vec<Element>,
+    done: Vec<u64>,
+}
+
+impl<'b> Bench<'b> {
+    fn new(words: u32, matrix: &'b Matrix, weather: Weather) -> Self {
+        let mut sim = start(&lane(words));
+        for port in ["flush", "chunk_valid", "rsp_valid"] {
+            sim.set(port, 0);
+        }
+        sim.set("col_base", COLUMNS);
+        sim.set("val_base", VALUES);
+        Bench {
+            sim,
+            words: words as usize,
+            matrix,
+            weather,
+            rng: StdRng::seed_from_u64(11),
+            open: vec![],
+            ranges: [(0, 1 << 20); 4],
+            windows: [true; 4],
+            chunk_ready: false,
+            seen: vec![],
+            done: vec![],
+        }
+    }
+
+    fn lucky(&mut self) -> bool {
+        self.rng.random_range(0..100) >= self.weather.stall
+    }
+
+    fn cycle(&mut self, chunk: Option<&Chunk>) {
+        let now = self.sim.cycle();
+        for s in 0..4 {
+            self.sim.set(format!("lo_{s}").as_str(), self.ranges[s].0);
+            self.sim.set(format!("hi_{s}").as_str(), self.ranges[s].1);
+            self.sim.set(format!("open_{s}").as_str(), u64::from(self.windows[s]));
+        }
+        self.sim.set("chunk_valid", u64::from(chunk.is_some()));
+        if let Some(c) = chunk {
+            let fields = [
+                ("seq", c.seq),
+                ("row", c.row),
+                ("start", c.start as u64),
+                ("length", c.length as u64),
+                ("a", c.a),
+            ];
+            for (name, value) in fields {
+                self.sim.set(format!("chunk_{name}").as_str(), value);
+            }
+        }
+        let due = self.open.iter().position(|&(time, ..)| time <= now);
+        self.sim.set("rsp_valid", u64::from(due.is_some()));
+        if let Some(i) = due {
+            let (_, addr, tag) = self.open.swap_remove(i);
+            self.sim.set("rsp_tag", tag);
+            self.sim.set_words("rsp_data", &self.matrix.line(addr, self.words));
+        }
+        let (take_request, take_element) = (self.lucky(), self.lucky());
+        self.sim.set("req_ready", u64::from(take_request));
+        self.sim.set("out_ready", u64::from(take_element));
+        if take_request && self.sim.get("req_valid") == 1 {
+            let late = if self.weather.jitter == 0 || self.lucky() {
+                0
+            } else {
+                self.rng.random_range(0..self.weather.jitter)
+            };
+            let (addr, tag) = (self.sim.get("req_addr"), self.sim.get("req_tag"));
+            self.open.push((now + self.weather.latency + late, addr, tag));
+        }
+        if take_element && self.sim.get("out_valid") == 1 {
+            let [seq, row, col, a, b] =
+                ["seq", "row", "col", "a", "b"].map(|f| self.sim.get(format!("out_{f}").as_str()));
+            assert!(self.windows[seq as usize], "window {seq} is closed");
+            assert_eq!(self.sim.get("out_half"), seq & 1);
+            self.seen.push(Element { seq, row, col, a, b });
+        }
+        if self.sim.get("chunk_done") == 1 {
+            self.done.push(self.sim.get("chunk_done_seq"));
+        }
+        self.chunk_ready = self.sim.get("chunk_ready") == 1;
+        self.sim.tick();
+    }
+
+    /// Offers the chunks until all are taken; returns the cycles from the first offer.
+    fn send(&mut self, chunks: &[Chunk]) {
+        let mut next = 0;
+        let limit = self.sim.cycle() + 4000 + 400 * chunks.len() as u64;
+        while next < chunks.len() {
+            assert!(self.sim.cycle() < limit, "{next} of {} chunks taken", chunks.len());
+            let offer = self.lucky();
+            self.cycle(offer.then(|| &chunks[next]));
+            next += usize::from(offer && self.chunk_ready);
+        }
+    }
+
+    fn settle(&mut self) {
+        let limit = self.sim.cycle() + 100_000;
+        while self.sim.get("idle") == 0 {
+            assert!(self.sim.cycle() < limit, "never idle");
+            self.cycle(None);
+        }
+        self.cycle(None);
+        assert_eq!(self.sim.get("queued"), 0);
+        expect_sound(&self.sim);
+    }
+
+    fn expect(&self, chunks: &[Chunk]) {
+        let want: Vec<Element> = (chunks.iter())
+            .flat_map(|c| self.matrix.expect(c, self.ranges[c.seq as usize]))
+            .collect();
+        for (i, (got, want)) in self.seen.iter().zip(&want).enumerate() {
+            assert_eq!(got, want, "element {i}");
+        }
+        assert_eq!(self.seen.len(), want.len());
+        let done: Vec<u64> = chunks.iter().map(|c| c.seq).collect();
+        assert_eq!(self.done, done);
+    }
+}
+
+fn random_matrix(seed: u64) -> (StdRng, Matrix) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let lengths: Vec<usize> = (0..200).map(|i| 1 + i * 7 % 90).collect();
+    let matrix = Matrix::new(&mut rng, lengths.into_iter(), 1 << 20);
+    (rng, matrix)
+}
+
+#[test]
+fn elements_leave_in_order() {
+    let (mut rng, matrix) = random_matrix(1);
+    for (words, weather) in [(16, FAIR), (16, ROUGH), (4, ROUGH), (2, FAIR), (2, ROUGH), (8, ROUGH)]
+    {
+        let chunks = matrix.chunks(&mut rng, 400, 64);
+        let mut bench = Bench::new(words, &matrix, weather);
+        bench.send(&chunks);
+        bench.settle();
+        bench.expect(&chunks);
+    }
+}
+
+#[test]
+fn only_the_range_leaves() {
+    let (mut rng, matrix) = random_matrix(2);
+    let ranges: [[(u64, u64); 4]; 3] = [
+        [(0, 1 << 19), (1 << 19, 1 << 20), (300_000, 700_000), (5, 5)],
+        [(0, 0), (0, 1), (1_048_575, 1 << 20), (0, 1 << 20)],
+        [(600_000, 650_000), (0, 200_000), (900_000, 1 << 20), (100_000, 600_000)],
+    ];
+    for (words, weather) in [(16, FAIR), (16, ROUGH), (4, FAIR), (4, ROUGH), (2, ROUGH)] {
+        for ranges in ranges {
+            let chunks = matrix.chunks(&mut rng, 300, 64);
+            let mut bench = Bench::new(words, &matrix, weather);
+            bench.ranges = ranges;
+            bench.send(&chunks);
+            bench.settle();
+            bench.expect(&chunks);
+        }
+    }
+}
+
+#[test]
+fn closed_windows_wait() {
+    let (mut rng, matrix) = random_matrix(3);
+    let mut chunks = matrix.chunks(&mut rng, 20, 16);
+    for (i, chunk) in chunks.iter_mut().enumerate() {
+        chunk.seq = i as u64 / 5;
+    }
+    for weather in [FAIR, ROUGH] {
+        let mut bench = Bench::new(16, &matrix, weather);
+        bench.windows = [false; 4];
+        let elements = |n: usize| chunks[..n].iter().map(|c| c.length).sum::<usize>();
+        bench.send(&chunks[..10]);
+        for open in [0, 1] {
+            (0..500).for_each(|_| bench.cycle(None));
+            assert_eq!(bench.seen.len(), elements(5 * open));
+            bench.windows[open] = true;
+        }
+        bench.send(&chunks[10..]);
+        (0..500).for_each(|_| bench.cycle(None));
+        assert_eq!(bench.seen.len(), elements(10));
+        bench.windows = [true; 4];
+        bench.settle();
+        bench.expect(&chunks);
+    }
+}
+
+#[test]
+fn flush_forgets_everything() {
+    let (mut rng, matrix) = random_matrix(4);
+    for (words, hold) in [(16, 1), (4, 1), (4, 60), (16, 300)] {
+        let mut bench = Bench::new(words, &matrix, ROUGH);
+        bench.ranges = [(0, 1 << 20), (200_000, 1 << 20), (0, 500_000), (100_000, 600_000)];
+        for round in 0..25 {
+            let chunks = matrix.chunks(&mut rng, 30, 64);
+            bench.windows = if round % 3 == 0 { [false; 4] } else { [true; 4] };
+            bench.send(&chunks[..rng.random_range(0..16)]);
+            (0..rng.random_range(0..200)).for_each(|_| bench.cycle(None));
+            bench.sim.set("flush", 1);
+            bench.seen.clear();
+            for _ in 0..hold {
+                bench.cycle(Some(&chunks[0]));
+                assert!(!bench.chunk_ready, "a chunk entered during the flush");
+            }
+            bench.sim.set("flush", 0);
+            assert!(bench.seen.is_empty(), "an element left during the flush");
+            bench.done.clear();
+            bench.windows = [true; 4];
+            bench.send(&chunks);
+            bench.settle();
+            bench.expect(&chunks);
+        }
+    }
+}
+
+/// Cycles per element with everything taken at once.
+fn rate(words: u32, lengths: &[usize], aligned: bool) -> f64 {
+    let mut rng = StdRng::seed_from_u64(5);
+    let matrix = Matrix::new(&mut rng, lengths.iter().copied(), 1 << 20);
+    let mut chunks = vec![];
+    for &(begin, length) in &matrix.rows {
+        // A task's first chunk ends with a line, as the dispatcher cuts it.
+        let (mut at, end) = (begin, begin + length);
+        while at < end {
+            let room = 64 - if aligned { at % words as usize } else { 0 };
+            let length = room.min(end - at);
+            chunks.push(Chunk { seq: 0, row: 1, start: at, length, a: 3 });
+            at += length;
+        }
+    }
+    chunks.shuffle(&mut rng);
+    let mut bench = Bench::new(words, &matrix, FAIR);
+    let begin = bench.sim.cycle();
+    bench.send(&chunks);
+    bench.settle();
+    bench.expect(&chunks);
+    // Settling takes one cycle more than the last element.
+    (bench.sim.cycle() - begin) as f64 / bench.seen.len() as f64
+}
+
+#[test]
+fn one_element_a_cycle() {
+    let long = rate(16, &[640; 10], true);
+    let four = rate(16, &[4; 1000], false);
+    let three = rate(16, &[3; 1000], false);
+    let narrow_long = rate(4, &[640; 10], true);
+    let narrow_four = rate(4, &[4; 1000], false);
+    let narrow_odd = rate(4, &[5, 4, 3, 4, 6, 2, 4, 4, 5, 3].repeat(100), false);
+    println!(
+        "cycles per element, 16 words: long {long:.3}, 4 {four:.3}, 3 {three:.3}; \
+         4 words: long {narrow_long:.3}, 4 aligned {narrow_four:.3}, 2 to 6 {narrow_odd:.3}"
+    );
+    assert!(long < 1.01 && four < 1.01 && three < 1.01, "{long} {four} {three}");
+    assert!(narrow_long < 1.01 && narrow_four < 1.01, "{narrow_long} {narrow_four}");
+    assert!(narrow_odd < 1.05, "{narrow_odd}");
+}
