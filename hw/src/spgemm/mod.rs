@@ -3,3 +3,4 @@
 
 pub mod back;
 pub mod front;
+pub mod merge;

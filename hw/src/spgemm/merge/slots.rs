@@ -1,0 +1,132 @@
+//! Parts of the accumulator: the adder with its queue, and the list of free slots.
+
+use super::encode::decode;
+use crate::cells::Fifo;
+use crate::float::Add;
+use rtl_gen::{Builder, Instance, MemSpec, Reg, Sig, bit, bits, cat, index_width, uint};
+
+/// An addition to issue.
+#[derive(Clone, Copy)]
+pub(super) struct Addition<'m> {
+    pub(super) valid: Sig<'m>,
+    pub(super) a: Sig<'m>,
+    pub(super) b: Sig<'m>,
+    pub(super) slot: Sig<'m>,
+}
+
+/// A sum that is back.
+#[derive(Clone, Copy)]
+pub(super) struct Return<'m> {
+    pub(super) valid: Sig<'m>,
+    pub(super) sum: Sig<'m>,
+    pub(super) slot: Sig<'m>,
+    /// The slot, decoded.
+    pub(super) one_hot: Sig<'m>,
+    /// The entry of the slot.
+    pub(super) place: Sig<'m>,
+}
+
+/// The adder, the registers before it, the slots of what is inside it, and a queue for arrivals that
+/// meet a return which issues too.
+pub(super) struct AddLoop<'m> {
+    m: &'m Builder,
+    add: Instance<'m>,
+    latency: u32,
+    valid: Reg<'m>,
+    a: Reg<'m>,
+    b: Reg<'m>,
+    slot: Reg<'m>,
+}
+
+impl<'m> AddLoop<'m> {
+    pub(super) fn new(m: &'m Builder, slots: u32, latency: u32, float: Sig<'m>) -> Self {
+        let valid = m.state("issue_valid", bit(), 0);
+        let (a, b) = (m.reg_decl("issue_a", bits(32)), m.reg_decl("issue_b", bits(32)));
+        let slot = m.reg_decl("issue_slot", uint(index_width(slots)));
+        let add = m.inst("add", &Add { latency });
+        add.set("float", float).set("a", a.q()).set("b", b.q());
+        AddLoop { m, add, latency, valid, a, b, slot }
+    }
+
+    /// The sum of this cycle; slot and entry are looked up a cycle ahead. `places` are the entries by slot.
+    pub(super) fn returns(&self, places: &[Sig<'m>]) -> Return<'m> {
+        let m = self.m;
+        let valid = (1..=self.latency)
+            .fold(self.valid.q(), |v, i| m.reg_reset(&format!("adding_{i}"), v, 0));
+        let ahead = m.delay("adding_slot", self.slot.q(), self.latency - 1);
+        let reversed: Vec<_> = places.iter().rev().copied().collect();
+        let place = cat(&reversed).dyn_lane(ahead, places[0].width());
+        Return {
+            valid,
+            sum: self.add.get("sum"),
+            slot: m.reg("back_slot", ahead),
+            one_hot: m.reg("back_one_hot", decode(m, ahead, places.len() as u32)),
+            place: m.reg("back_place", place),
+        }
+    }
+
+    /// Issues one of two: the return's addition first; the arrival's waits in the queue, which holds
+    /// at most `latency` of them (bound of [`super::Accumulate`]).
+    pub(super) fn issue(&self, by_return: Addition<'m>, by_arrival: Addition<'m>) {
+        let m = self.m;
+        let width = 64 + by_arrival.slot.width();
+        let queue = m.inst("queue", &Fifo { width, depth: (self.latency + 1).next_power_of_two() });
+        let queued = queue.get("out_valid");
+        let push = (by_arrival.valid & (by_return.valid | queued)).named("push");
+        queue.set("in_valid", push);
+        queue.set("in_data", cat(&[by_arrival.slot, by_arrival.a, by_arrival.b]));
+        queue.set("out_ready", !by_return.valid);
+        m.assert("queue_has_room", !push | queue.get("in_ready"));
+
+        let front = queue.get("out_data");
+        let later = Addition {
+            valid: queued,
+            a: front.slice(63, 32),
+            b: front.slice(31, 0),
+            slot: front.slice(width - 1, 64).as_u(),
+        };
+        let choose = |of: fn(&Addition<'m>) -> Sig<'m>| {
+            by_return.valid.mux(of(&by_return), queued.mux(of(&later), of(&by_arrival)))
+        };
+        self.valid.drive(by_return.valid | queued | by_arrival.valid);
+        self.a.drive(choose(|x| x.a));
+        self.b.drive(choose(|x| x.b));
+        self.slot.drive(choose(|x| x.slot));
+    }
+}
+
+/// The free slots, a queue in LUT RAM: one taken and one given back a cycle. After reset it fills itself with all
+/// slots, one a cycle.
+pub(super) struct FreeSlots<'m> {
+    /// The next slot to take.
+    pub(super) slot: Sig<'m>,
+    /// None is left.
+    pub(super) empty: Sig<'m>,
+}
+
+impl<'m> FreeSlots<'m> {
+    pub(super) fn new(
+        m: &'m Builder,
+        slots: u32,
+        take: Sig<'m>,
+        give: Sig<'m>,
+        given: Sig<'m>,
+    ) -> Self {
+        m.scope("free", || {
+            let ty = uint(index_width(slots));
+            let (head, tail) = (m.state("head", ty, 0), m.state("tail", ty, 0));
+            let count = m.state("count", uint(index_width(slots + 1)), 0);
+            let filling = m.state("filling", bit(), 1);
+            let add = (give | filling.q()).named("add");
+            let store = m.mem("store", MemSpec::distributed(slots, ty.width()));
+            store.write(tail.q(), filling.q().mux(tail.q(), given).as_bits(), add);
+            filling.drive_when(tail.q().red_and(), m.low());
+            tail.drive_when(add, tail.q().inc());
+            head.drive_when(take, head.q().inc());
+            let change =
+                (add & !take).mux(count.q().inc(), (take & !add).mux(count.q().dec(), count.q()));
+            count.drive(change);
+            FreeSlots { slot: store.read_async("next", head.q()).as_u(), empty: count.q().is(0) }
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The merge core in the interpreter, against a hash map.
+
+mod bench;
+mod correct;
+mod speed;

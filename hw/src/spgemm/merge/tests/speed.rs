@@ -1,0 +1,1 @@
+//! Throughput, asserted with a margin. Run with `--nocapture` to see the figures.
