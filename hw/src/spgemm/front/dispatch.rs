@@ -139,3 +139,149 @@ fn least<'m>(entries: &[(Sig<'m>, Sig<'m>)]) -> (Sig<'m>, Sig<'m>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Dispatcher;
+    use crate::spgemm::front::bench::{expect_sound, start};
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    use rtl_gen::Interpreter;
+
+    const SHAPE: Dispatcher = Dispatcher { lanes: 4, line_words: 16, row_bits: 8, queued_bits: 12 };
+
+    /// `(seq, row, a, start, length)` of a task or chunk.
+    type Piece = [u64; 5];
+
+    fn chunks(&[seq, row, a, start, length]: &Piece) -> Vec<Piece> {
+        let (mut at, end) = (start, start + length);
+        let mut list = vec![];
+        while at < end {
+            let length = (64 - at % 16).min(end - at);
+            list.push([seq, row, a, at, length]);
+            at += length;
+        }
+        list
+    }
+
+    struct Bench {
+        sim: Interpreter,
+        rng: StdRng,
+        /// Percentage of cycles in which a lane takes nothing.
+        stall: u32,
+        /// Elements queued per lane; each lane uses one a cycle.
+        queued: [u64; 4],
+        got: Vec<(usize, Piece)>,
+    }
+
+    impl Bench {
+        fn new(stall: u32) -> Self {
+            let sim = start(&SHAPE);
+            Bench { sim, rng: StdRng::seed_from_u64(2), stall, queued: [0; 4], got: vec![] }
+        }
+
+        /// One cycle; returns whether the offered task was taken.
+        fn cycle(&mut self, task: Option<&Piece>, flush: bool) -> bool {
+            self.sim.set("flush", u64::from(flush));
+            self.sim.set("task_valid", u64::from(task.is_some()));
+            if let Some(task) = task {
+                for (name, value) in ["seq", "row", "a", "start", "length"].iter().zip(task) {
+                    self.sim.set(format!("task_{name}").as_str(), *value);
+                }
+            }
+            let ready: Vec<bool> = (self.queued.iter())
+                .map(|&q| q < 1024 && self.rng.random_range(0..100) >= self.stall)
+                .collect();
+            for l in 0..4 {
+                self.sim.set(format!("l{l}_chunk_ready").as_str(), u64::from(ready[l]));
+                self.sim.set(format!("l{l}_queued").as_str(), self.queued[l]);
+                self.queued[l] = self.queued[l].saturating_sub(1);
+            }
+            let mut handed = 0;
+            for l in 0..4 {
+                if ready[l] && self.sim.get(format!("l{l}_chunk_valid").as_str()) == 1 {
+                    let chunk = ["seq", "row", "a", "start", "length"]
+                        .map(|name| self.sim.get(format!("chunk_{name}").as_str()));
+                    assert_eq!(self.sim.get("dispatched_seq"), chunk[0]);
+                    assert_eq!(self.sim.get(format!("busy_{}", chunk[0]).as_str()), 1);
+                    self.queued[l] += chunk[4];
+                    self.got.push((l, chunk));
+                    handed += 1;
+                }
+            }
+            assert_eq!(self.sim.get("dispatched"), handed);
+            let taken = task.is_some() && self.sim.get("task_ready") == 1;
+            self.sim.tick();
+            taken
+        }
+
+        fn send(&mut self, tasks: &[Piece]) -> u64 {
+            let begin = self.sim.cycle();
+            for task in tasks {
+                while !self.cycle(Some(task), false) {
+                    assert!(self.sim.cycle() - begin < 1_000_000);
+                }
+            }
+            while self.sim.get("idle") == 0 {
+                self.cycle(None, false);
+            }
+            expect_sound(&self.sim);
+            self.sim.cycle() - begin
+        }
+    }
+
+    fn tasks(n: usize, most: u64) -> Vec<Piece> {
+        let mut rng = StdRng::seed_from_u64(most);
+        let mut random = |below: u64| rng.random_range(0..below);
+        (0..n)
+            .map(|_| [random(4), random(256), random(1 << 32), random(1 << 24), 1 + random(most)])
+            .collect()
+    }
+
+    #[test]
+    fn every_element_goes_to_one_lane() {
+        for (stall, most) in [(0, 300), (40, 300), (80, 40), (0, 5000)] {
+            let tasks = tasks(300, most);
+            let mut bench = Bench::new(stall);
+            bench.send(&tasks);
+            let want: Vec<Piece> = tasks.iter().flat_map(chunks).collect();
+            let got: Vec<Piece> = bench.got.iter().map(|g| g.1).collect();
+            assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn lanes_are_loaded_evenly() {
+        let tasks = tasks(2000, 60);
+        let mut bench = Bench::new(0);
+        bench.send(&tasks);
+        let mut load = [0; 4];
+        for (l, chunk) in &bench.got {
+            load[*l] += chunk[4];
+        }
+        let (least, most) = (load.iter().min().unwrap(), load.iter().max().unwrap());
+        assert!(most - least <= 128, "{load:?}");
+    }
+
+    #[test]
+    fn one_small_task_a_cycle() {
+        let tasks: Vec<Piece> = (0..1000).map(|i| [0, 1, i, 16 * i, 1 + i % 4]).collect();
+        let cycles = Bench::new(0).send(&tasks);
+        assert_eq!(cycles, 1000 + 2);
+    }
+
+    #[test]
+    fn flush_drops_the_rest() {
+        let tasks = tasks(50, 500);
+        let mut bench = Bench::new(50);
+        for (i, task) in tasks.iter().enumerate() {
+            while !bench.cycle(Some(task), false) {}
+            (0..i % 5).for_each(|_| drop(bench.cycle(None, false)));
+            bench.got.clear();
+            assert!(!bench.cycle(Some(task), true), "a task entered during the flush");
+            assert!(bench.got.is_empty(), "a chunk left during the flush");
+            assert_eq!(bench.sim.get("idle"), 1);
+        }
+        bench.send(&tasks);
+        assert_eq!(bench.got.len(), tasks.iter().map(|t| chunks(t).len()).sum::<usize>());
+    }
+}

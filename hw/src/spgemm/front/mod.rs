@@ -4,8 +4,9 @@ mod a_stream;
 #[cfg(test)]
 mod bench;
 mod cache;
-mod feed;
 mod dispatch;
+mod feed;
+mod fetch;
 mod hub;
 mod lane;
 mod planner;
@@ -14,8 +15,9 @@ mod words;
 
 pub use a_stream::AStream;
 pub use cache::Cache;
-pub use feed::Feed;
 pub use dispatch::Dispatcher;
+pub use feed::Feed;
+pub use fetch::Fetch;
 pub use hub::LineHub;
 pub use lane::{CHUNK, LaneFetch};
 pub use planner::Planner;

@@ -99,7 +99,8 @@ impl Module for Cache {
         if self.clients == 0 {
             return Err("cache: clients is 0; at least 1".into());
         }
-        let least = 3 * index_width(self.banks).max(index_width(self.sets));
+        let digit = index_width(self.banks);
+        let least = (3 * digit).max(digit + index_width(self.sets) + 1);
         if self.addr_bits < least {
             return Err(format!(
                 "cache: addr_bits is {}; at least {least} with {} banks and {} sets",
