@@ -1,0 +1,145 @@
+//! A command of the dense engine: its ports, what is refused, and the exchange of operands.
+
+use super::geometry::{DIM_BITS, Geometry};
+use rtl_gen::{Builder, Sig, any, bit, bits, uint};
+
+/// The command's input ports, named as the registers of `mattock-spec`; table in
+/// [`GemmEngine`](super::GemmEngine).
+pub(super) struct CommandPorts<'m> {
+    dims: [Sig<'m>; 3],
+    addrs: [Sig<'m>; 3],
+    strides: [Sig<'m>; 3],
+    col_major: [Sig<'m>; 3],
+    int4: [Sig<'m>; 2],
+    steps: [Sig<'m>; 4],
+}
+
+impl<'m> CommandPorts<'m> {
+    pub(super) fn declare(m: &'m Builder, g: &Geometry) -> Self {
+        let each =
+            |suffix: &str, ty| ["a", "b", "d"].map(|x| m.input(&format!("{x}_{suffix}"), ty));
+        CommandPorts {
+            dims: ["m", "n", "k"].map(|x| m.input(x, uint(32))),
+            addrs: each("addr", uint(g.addr_bits)),
+            strides: each("stride", uint(32)),
+            col_major: each("col_major", bit()),
+            int4: ["a_int4", "b_int4"].map(|x| m.input(x, bit())),
+            steps: ["load_a", "load_b", "compute", "store"].map(|x| m.input(x, bit())),
+        }
+    }
+}
+
+/// One operand as the array takes it: `rows` x K.
+#[derive(Clone, Copy)]
+pub(super) struct Side<'m> {
+    pub(super) rows: Sig<'m>,
+    pub(super) base: Sig<'m>,
+    pub(super) stride: Sig<'m>,
+    /// k is contiguous in memory.
+    pub(super) along_k: Sig<'m>,
+    pub(super) int4: Sig<'m>,
+    pub(super) load: Sig<'m>,
+}
+
+/// The command in hand.
+///
+/// The store unit writes rows. A column-major D is computed as its transpose, D' = B' * A': the operands
+/// change sides, which costs two multiplexers per field. Commands that share operands on chip must
+/// therefore agree on `d_col_major`.
+pub(super) struct Command<'m> {
+    pub(super) left: Side<'m>,
+    pub(super) right: Side<'m>,
+    /// K, or 1 when K is 0.
+    pub(super) k_steps: Sig<'m>,
+    /// K is 0.
+    pub(super) empty_k: Sig<'m>,
+    /// M or N is 0, or no step is asked for: nothing to do.
+    pub(super) empty: Sig<'m>,
+    pub(super) compute: Sig<'m>,
+    pub(super) store: Sig<'m>,
+    pub(super) d_base: Sig<'m>,
+    pub(super) d_stride: Sig<'m>,
+    too_long: [Sig<'m>; 3],
+}
+
+/// Why a command is refused before anything runs.
+pub(super) struct Refused<'m> {
+    pub(super) any: Sig<'m>,
+    pub(super) code: Sig<'m>,
+    /// Offset of the field in the parameter block.
+    pub(super) field: Sig<'m>,
+}
+
+impl<'m> Command<'m> {
+    /// Registers the ports at `start`.
+    pub(super) fn latch(m: &'m Builder, p: &CommandPorts<'m>, start: Sig<'m>) -> Self {
+        let swap = p.col_major[2];
+        let keep = |name: &str, value: Sig<'m>| m.reg_when(name, start, value);
+        let dim = |i: usize| p.dims[i].trunc(DIM_BITS);
+        let from_a = Side {
+            rows: dim(0),
+            base: p.addrs[0],
+            stride: p.strides[0],
+            along_k: !p.col_major[0],
+            int4: p.int4[0],
+            load: p.steps[0],
+        };
+        let from_b = Side {
+            rows: dim(1),
+            base: p.addrs[1],
+            stride: p.strides[1],
+            along_k: p.col_major[1],
+            int4: p.int4[1],
+            load: p.steps[1],
+        };
+        let side = |name: &str, swapped: Side<'m>, normal: Side<'m>| {
+            m.scope(name, || Side {
+                rows: keep("rows", swap.mux(swapped.rows, normal.rows)),
+                base: keep("base", swap.mux(swapped.base, normal.base)),
+                stride: keep("stride", swap.mux(swapped.stride, normal.stride)),
+                along_k: keep("along_k", swap.mux(swapped.along_k, normal.along_k)),
+                int4: keep("int4", swap.mux(swapped.int4, normal.int4)),
+                load: keep("load", swap.mux(swapped.load, normal.load)),
+            })
+        };
+        let k = dim(2);
+        let empty_k = p.dims[2].is(0);
+        let asks = any(&p.steps);
+        let too_long = [0, 1, 2].map(|i| {
+            let high = p.dims[i].slice(31, DIM_BITS);
+            keep(["m_too_long", "n_too_long", "k_too_long"][i], high.red_or())
+        });
+        Command {
+            left: side("left", from_b, from_a),
+            right: side("right", from_a, from_b),
+            k_steps: keep("k_steps", empty_k.mux(k.lit(1), k)),
+            empty_k: keep("empty_k", empty_k),
+            empty: keep("empty", p.dims[0].is(0) | p.dims[1].is(0) | !asks),
+            compute: keep("compute_q", p.steps[2]),
+            store: keep("store_q", p.steps[3]),
+            d_base: keep("d_base", p.addrs[2]),
+            d_stride: keep("d_stride_q", p.strides[2]),
+            too_long,
+        }
+    }
+
+    /// Checks of the latched command: dimensions past the counters, a result that is not word-aligned.
+    pub(super) fn refused(&self, m: &'m Builder) -> Refused<'m> {
+        let field = |offset: i128| m.lit(bits(32), offset);
+        let unaligned = |x: Sig<'m>| x.slice(1, 0).red_or() & self.store & !self.empty;
+        let [long_m, long_n, long_k] = self.too_long;
+        let too_long = any(&self.too_long);
+        let (bad_base, bad_stride) = (unaligned(self.d_base), unaligned(self.d_stride));
+        let any = any(&[too_long, bad_base, bad_stride]).named("refused");
+        let code = |c: i128| m.lit(bits(8), c);
+        let place = long_m.mux(
+            field(4),
+            long_n.mux(field(8), long_k.mux(field(12), bad_base.mux(field(48), field(56)))),
+        );
+        Refused {
+            any,
+            code: too_long.mux(code(super::engine::BAD_SHAPE), code(super::engine::BAD_ADDRESS)),
+            field: place,
+        }
+    }
+}

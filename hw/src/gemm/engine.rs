@@ -1,0 +1,304 @@
+//! The dense engine: command in, products in memory out.
+
+use super::bus::{ReadShare, WriteTrack};
+use super::command::{Command, CommandPorts};
+use super::geometry::Geometry;
+use super::load::{Loader, Operand};
+use super::{Array, Plan, Results, Scratchpad, Sequencer, Store};
+use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
+
+/// D = A * B on the array, operands and results in memory behind a bus master or kept on chip.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `start` | in | bit | take the command; ignored while `busy` |
+/// | `abort` | in | bit | end the command in hand with code 9 |
+/// | `m`, `n`, `k` | in | uint(32) | D is M x N, A is M x K, B is K x N |
+/// | `a_addr`, `b_addr`, `d_addr` | in | uint | byte address of the first element; D's a multiple of 4 |
+/// | `a_stride`, `b_stride`, `d_stride` | in | uint(32) | bytes from a row (column, when column-major) to the next |
+/// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
+/// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
+/// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
+/// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
+/// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; numbers of `mattock-spec` |
+/// | `cycles` | out | uint(64) | `start` to the last write response |
+/// | `compute_cycles` | out | uint(64) | first operand entering the array to the last result leaving it |
+/// | `bytes_read`, `bytes_written`, `macs` | out | uint(64) | bus beats times width; M * N * K |
+/// | `rd_cmd_*`, `rd_*`, `wr_cmd_*`, `wr_*`, `wr_done*` | | | bus streams, see [`ReadShare`] |
+///
+/// The command is read at `start`. Counters hold until the next `start`. After an error no further commands go to the bus, those under
+/// way are completed, and the engine is ready for the next command.
+#[derive(Clone, Copy, Debug)]
+pub struct GemmEngine {
+    /// The engine's sizes.
+    pub geometry: Geometry,
+}
+
+// Outcomes in the numbering of `mattock-spec`.
+pub(super) const BAD_SHAPE: i128 = 5;
+pub(super) const BAD_ADDRESS: i128 = 6;
+const TOO_LARGE: i128 = 7;
+const ABORTED: i128 = 9;
+const READ_ERROR: i128 = 16;
+const WRITE_ERROR: i128 = 18;
+
+impl Module for GemmEngine {
+    fn name(&self) -> String {
+        format!("gemm_engine_{}", self.geometry.suffix())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.geometry.check()
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Dense engine: D = A * B with operands and results in memory or on chip.");
+        let g = self.geometry;
+        let ports = CommandPorts::declare(m, &g);
+        let (start_in, abort_in) = (m.input("start", bit()), m.input("abort", bit()));
+
+        // ---- states of a command: checked, planned, running ----
+        let busy = m.state("busy_q", bit(), 0);
+        let checking = m.state("checking", bit(), 0);
+        let planning = m.state("planning", bit(), 0);
+        let running = m.state("running", bit(), 0);
+        let stopping = m.state("stopping", bit(), 0);
+        let start = (start_in & !busy.q()).named("start_now");
+        let c = Command::latch(m, &ports, start);
+
+        let plan = m.inst("plan_unit", &Plan { geometry: g });
+        let refused = c.refused(m);
+        let plan_now = (checking.q() & !refused.any & !c.empty).named("plan_now");
+        plan.set("start", plan_now)
+            .set("m", c.left.rows)
+            .set("n", c.right.rows)
+            .set("k", c.k_steps);
+        let get = |name: &str| plan.get(name);
+        let [hold_a, hold_b] = ["hold_a", "hold_b"].map(get);
+        let planned = (planning.q() & get("done")).named("planned");
+        // What is to stay on chip between commands must fit.
+        let left_over = !hold_a & !c.empty_k & (c.left.load.ne(c.compute));
+        let right_over = !hold_b & !c.empty_k & (c.right.load.ne(c.compute));
+        let too_large = (planned & (left_over | right_over)).named("too_large");
+        let go = (planned & !too_large).named("go");
+
+        // ---- operands ----
+        let stop = stopping.q();
+        let share = m.inst("read_share", &ReadShare { geometry: g });
+        let sequencer = m.inst("sequencer", &Sequencer { geometry: g });
+        let mut loading: Vec<Sig> = vec![];
+        let mut pads: Vec<Instance> = vec![];
+        for (operand, side, other) in
+            [(Operand::A, &c.left, &c.right), (Operand::B, &c.right, &c.left)]
+        {
+            let name = operand.name();
+            let loader = m.inst(&format!("loader_{name}"), &Loader { geometry: g, operand });
+            let (block, other_block, again) = match operand {
+                Operand::A => ("m_block", "n_block", get("chunked")),
+                Operand::B => ("n_block", "m_block", !hold_b),
+            };
+            loader
+                .set("start", go & side.load & !c.empty_k)
+                .set("abort", stop)
+                .set("base", side.base)
+                .set("stride", side.stride)
+                .set("along_k", side.along_k)
+                .set("int4", side.int4)
+                .set("rows", side.rows)
+                .set("other", other.rows)
+                .set("k", c.k_steps)
+                .set("block", get(block))
+                .set("other_block", get(other_block))
+                .set("k_block", get("k_block"))
+                .set("pitch", get("pitch"))
+                .set("again", again)
+                .set("free", sequencer.get(&format!("free_{name}")));
+            for port in ["cmd_valid", "cmd_addr", "cmd_beats"] {
+                share.set(&format!("{name}_{port}"), loader.get(port));
+            }
+            loader.set("cmd_ready", share.get(&format!("{name}_cmd_ready")));
+            loader.set("beat_valid", share.get(&format!("{name}_beat_valid")));
+            loader.set("beat_data", share.get(&format!("{name}_beat_data")));
+            share.set(&format!("{name}_beat_ready"), loader.get("beat_ready"));
+            sequencer.set(&format!("filled_{name}"), loader.get("filled"));
+            sequencer.set(&format!("ready_{name}"), !side.load | c.empty_k);
+            loading.push(loader.get("active"));
+
+            let half = operand.side(&g);
+            let pad = Scratchpad { rows: half.window, width: 8, depth: half.depth };
+            let pad = m.inst(&format!("scratchpad_{name}"), &pad);
+            for port in
+                ["wr_valid", "wr_data", "wr_mask", "wr_phase", "wr_cross", "wr_line0", "wr_line1"]
+            {
+                pad.set(port, loader.get(port));
+            }
+            pad.set("wr_along_k", side.along_k);
+            pad.set("rd_valid", sequencer.get("rd_valid"));
+            pad.set("rd_word0", sequencer.get(&format!("{name}_word0")));
+            if Scratchpad::straddles(half.window) {
+                pad.set("rd_word1", sequencer.get(&format!("{name}_word1")));
+                pad.set("rd_phase", sequencer.get(&format!("{name}_phase")));
+            }
+            pads.push(pad);
+        }
+        share.set("cmd_ready", m.input("rd_cmd_ready", bit()));
+        m.output("rd_cmd_valid", share.get("cmd_valid"));
+        m.output("rd_cmd_addr", share.get("cmd_addr"));
+        m.output("rd_cmd_beats", share.get("cmd_beats"));
+        share
+            .set("beat_valid", m.input("rd_valid", bit()))
+            .set("beat_data", m.input("rd_data", bits(g.bus_bytes * 8)))
+            .set("beat_last", m.input("rd_last", bit()))
+            .set("beat_resp", m.input("rd_resp", bits(2)));
+        m.output("rd_ready", share.get("beat_ready"));
+
+        // ---- array ----
+        for (port, value) in [("m", c.left.rows), ("n", c.right.rows), ("k", c.k_steps)] {
+            sequencer.set(port, value);
+        }
+        for port in ["m_block", "n_block", "k_block", "pitch", "hold_a", "hold_b"] {
+            sequencer.set(port, get(port));
+        }
+        let store = m.inst("store_unit", &Store { geometry: g });
+        sequencer
+            .set("start", go & c.compute)
+            .set("abort", stop)
+            .set("empty_k", c.empty_k)
+            .set("slot_free", store.get("slot_free"));
+        let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: g.shape() };
+        let latency = array.latency();
+        let array = m.inst("array", &array);
+        array
+            .set("first", sequencer.get("first"))
+            .set("a", pads[0].get("rd_data"))
+            .set("b", pads[1].get("rd_data"));
+
+        // ---- results ----
+        let results = m.inst("results", &Results { geometry: g });
+        results
+            .set("start", go & c.compute)
+            .set("drains", sequencer.get("drains"))
+            .set("result", array.get("result"))
+            .set("rd_enable", store.get("rd_enable"))
+            .set("rd_word", store.get("rd_word"));
+        store
+            .set("start", go & c.store)
+            .set("abort", stop)
+            .set("m", c.left.rows)
+            .set("n", c.right.rows)
+            .set("m_block", get("m_block"))
+            .set("n_block", get("n_block"))
+            .set("base", c.d_base)
+            .set("stride", c.d_stride)
+            .set("all_done", !c.compute)
+            .set("tile_done", results.get("tile_done"))
+            .set("rd_data", results.get("rd_data"));
+        let track = m.inst("write_track", &WriteTrack { geometry: g });
+        track
+            .set("in_valid", store.get("cmd_valid"))
+            .set("in_addr", store.get("cmd_addr"))
+            .set("cmd_ready", m.input("wr_cmd_ready", bit()))
+            .set("done", m.input("wr_done", bit()))
+            .set("done_resp", m.input("wr_done_resp", bits(2)));
+        store.set("cmd_ready", track.get("in_ready"));
+        m.output("wr_cmd_valid", track.get("cmd_valid"));
+        m.output("wr_cmd_addr", store.get("cmd_addr"));
+        m.output("wr_cmd_beats", store.get("cmd_beats"));
+        let wr_ready = m.input("wr_ready", bit());
+        store.set("data_ready", wr_ready);
+        m.output("wr_valid", store.get("data_valid"));
+        m.output("wr_data", store.get("data"));
+        m.output("wr_strobes", store.get("strobes"));
+        m.output("wr_last", store.get("last"));
+
+        // ---- the end: everything at rest; results need this long to leave the array ----
+        let settle = Scratchpad::READ_LATENCY + latency + g.rows + g.cols + 4;
+        let settle_ty = uint(settle.ilog2() + 1);
+        let settling = m.state("settling", settle_ty, 0);
+        let settled = settling.q().is(0);
+        settling.update(&[
+            (go | sequencer.get("active"), m.lit(settle_ty, settle.into())),
+            (!settled, settling.q().dec()),
+        ]);
+        let at_work = any(&[
+            go,
+            loading[0],
+            loading[1],
+            share.get("active"),
+            sequencer.get("active"),
+            !settled,
+            store.get("active"),
+            track.get("active"),
+        ]);
+        let ended = (running.q() & !at_work).named("ended");
+        let refused_now = (checking.q() & refused.any).named("refused_now");
+        let nothing = (checking.q() & !refused.any & c.empty).named("nothing_to_do");
+        let done = any(&[ended, refused_now, nothing, too_large]).named("done_now");
+        busy.drive(start | (busy.q() & !done));
+        checking.drive(start);
+        planning.drive(plan_now | (planning.q() & !planned));
+        running.drive(go | (running.q() & !ended));
+
+        // ---- errors: the first one counts ----
+        let no_room = running.q() & sequencer.get("slots_empty") & !c.store;
+        let read_failed = running.q() & share.get("failed");
+        let write_failed = running.q() & track.get("failed");
+        let aborted = busy.q() & abort_in;
+        let error = m.state("error_q", bits(8), 0);
+        let info = m.state("error_info_q", bits(32), 0);
+        let number = |code: i128| m.lit(bits(8), code);
+        // An AXI response of 3 (decode error) is one code above 2 (slave error).
+        let read_code = share.get("failed_resp").mux(number(READ_ERROR + 1), number(READ_ERROR));
+        let write_code = track.get("failed_resp").mux(number(WRITE_ERROR + 1), number(WRITE_ERROR));
+        let nothing_known = m.lit(bits(32), 0);
+        let causes = [
+            (refused_now, refused.code, refused.field),
+            (too_large | no_room, number(TOO_LARGE), nothing_known),
+            (read_failed, read_code, share.get("failed_addr")),
+            (write_failed, write_code, track.get("failed_addr")),
+            (aborted, number(ABORTED), nothing_known),
+        ];
+        let good = error.q().is(0);
+        let mut error_rules = vec![(start, number(0))];
+        let mut info_rules = vec![(start, nothing_known)];
+        for (when, code, detail) in causes {
+            error_rules.push((good & when, code));
+            info_rules.push((good & when, detail));
+        }
+        error.update(&error_rules);
+        info.update(&info_rules);
+        let stop_now = any(&[no_room, read_failed, write_failed, aborted]);
+        stopping.drive(!start & (stopping.q() | stop_now));
+
+        // ---- counters ----
+        let zero = m.lit(uint(64), 0);
+        let beat_bytes = m.lit(uint(64), g.bus_bytes.into());
+        let cycles = m.state("cycles_q", uint(64), 0);
+        cycles.update(&[(start, zero), (busy.q(), cycles.q().inc())]);
+        let read = m.state("bytes_read_q", uint(64), 0);
+        read.update(&[(start, zero), (share.get("accepted_beat"), read.q().add_wrap(beat_bytes))]);
+        let written = m.state("bytes_written_q", uint(64), 0);
+        written.update(&[
+            (start, zero),
+            (store.get("data_valid") & wr_ready, written.q().add_wrap(beat_bytes)),
+        ]);
+        // Cycles since the first operand; what it was with the latest result is the answer.
+        let operands = sequencer.get("operands");
+        let since_first = m.state("since_first", uint(64), 0);
+        let begun = m.state("begun", bit(), 0);
+        begun.drive(!start & (begun.q() | operands));
+        since_first.update(&[(start, zero), (begun.q() | operands, since_first.q().inc())]);
+        let compute = m.state("compute_cycles_q", uint(64), 0);
+        compute.update(&[(start, zero), (results.get("last_column"), since_first.q().inc())]);
+
+        m.output("busy", busy.q());
+        m.output("done", m.reg_reset("done_q", done, 0));
+        m.output("error", error.q());
+        m.output("error_info", info.q());
+        m.output("cycles", cycles.q());
+        m.output("compute_cycles", compute.q());
+        m.output("bytes_read", read.q());
+        m.output("bytes_written", written.q());
+        m.output("macs", sequencer.get("macs"));
+    }
+}

@@ -1,0 +1,181 @@
+//! Beats of memory into runs of the scratchpad.
+
+use super::{Operand, RunLayout};
+use crate::gemm::Scratchpad;
+use crate::gemm::geometry::{Geometry, minus, plus};
+use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
+
+/// Cuts the beats of each run into pieces of `lanes` elements, unpacks int4, and writes the scratchpad.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `along_k`, `int4`, `pitch` | in | | of the command, stable while it runs |
+/// | `run_valid`, `run_note`, `run_ready` | | | notes of the planner, in order |
+/// | `beat_valid`, `beat_data`, `beat_ready` | | | the beats of those runs, in order |
+/// | `wr_*` | out | | the write side of [`Scratchpad`] |
+/// | `filled` | out | bit | one cycle: a block is readable |
+/// | `active` | out | bit | a run is in hand |
+///
+/// One piece per cycle, no gap between beats or runs; a piece is `lanes` elements, or a beat's worth when
+/// that is less. Two cycles from a beat to the scratchpad port.
+#[derive(Clone, Copy, Debug)]
+pub struct Filler {
+    /// The engine's sizes.
+    pub geometry: Geometry,
+    /// Which operand.
+    pub operand: Operand,
+}
+
+/// One element size: elements per beat, per piece, and pieces per beat.
+struct Cut {
+    bits: u32,
+    piece: u32,
+    pieces: u32,
+}
+
+impl Cut {
+    fn new(g: &Geometry, lanes: u32, bits: u32) -> Cut {
+        let beat = g.bus_bytes * 8 / bits;
+        let piece = beat.min(lanes);
+        Cut { bits, piece, pieces: beat / piece }
+    }
+
+    /// Piece `index` of a beat as `lanes` elements of 8 bits (the lanes past a short piece are never written).
+    fn select<'m>(&self, m: &'m Builder, beat: Sig<'m>, index: Sig<'m>, lanes: u32) -> Sig<'m> {
+        let width = self.piece * self.bits;
+        let piece = if self.pieces == 1 {
+            beat
+        } else {
+            beat.dyn_lane(index.trunc(self.pieces.ilog2()), width)
+        };
+        let extended: Vec<Sig> = (0..lanes)
+            .rev()
+            .map(|j| match j < self.piece {
+                true => piece.lane(j, self.bits).as_s().resize(8).as_bits(),
+                false => m.lit(bits(8), 0),
+            })
+            .collect();
+        cat(&extended)
+    }
+}
+
+impl Module for Filler {
+    fn name(&self) -> String {
+        format!("gemm_filler_{}_{}", self.operand.name(), self.geometry.suffix())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Cuts beats into pieces of a run, unpacks them and writes the scratchpad.");
+        let g = &self.geometry;
+        let side = self.operand.side(g);
+        let lanes = side.lanes;
+        let layout = RunLayout::new(g, self.operand);
+        let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
+        let pitch = m.input("pitch", uint(g.block_bits()));
+        let run_valid = m.input("run_valid", bit());
+        let run = layout.unpack(m.input("run_note", bits(layout.width())));
+        let beat_valid = m.input("beat_valid", bit());
+        let beat = m.input("beat_data", bits(g.bus_bytes * 8));
+
+        let (byte, nibble) = (Cut::new(g, lanes, 8), Cut::new(g, lanes, 4));
+        // Elements counted from the first of the piece in hand: before `lead` and from `left` on not of the run.
+        let left_ty = uint(layout.count + 1);
+        let index_bits = nibble.pieces.ilog2().max(1);
+        let fresh = m.state("fresh", bit(), 1);
+        let lead = m.reg_decl("lead", uint(side.lane_bits()));
+        let left = m.reg_decl("left", left_ty);
+        let index = m.reg_decl("index", uint(index_bits));
+        let phase = m.reg_decl("phase", uint(side.lane_bits()));
+        let line0 = m.reg_decl("line0", uint(side.line_bits()));
+        let line1 = m.reg_decl("line1", uint(side.line_bits()));
+
+        // ---- the first piece of a run starts where its head lies ----
+        let start_index = choose(m, int4, index_bits, &nibble, &byte, |cut| {
+            (run.head.width() > cut.piece.ilog2() && cut.pieces > 1)
+                .then(|| run.head.shr_k(cut.piece.ilog2()))
+        });
+        let start_lead = choose(m, int4, side.lane_bits(), &nibble, &byte, |cut| {
+            (cut.piece > 1).then(|| run.head.trunc(cut.piece.ilog2().min(run.head.width())))
+        });
+        let unit = along_k.mux(
+            m.lit(uint(side.line_bits()), 1),
+            pitch.shr_k(side.lane_bits()).resize(side.line_bits()),
+        );
+        let misaligned = !start_lead.is(0);
+        let first = fresh.q();
+        let lead_now = first.mux(start_lead, lead.q()).named("lead_now");
+        let left_now = first.mux(plus(run.count.zext(left_ty.width()), start_lead), left.q());
+        let left_now = left_now.named("left_now");
+        let index_now = first.mux(start_index, index.q()).named("index_now");
+        let phase_now =
+            first.mux(minus(start_lead.lit(0), start_lead), phase.q()).named("phase_now");
+        // Elements before the wrap of the phase lie in line 0, the others in line 1.
+        let line0_now = first.mux(run.line, line0.q());
+        let line1_now = first.mux(misaligned.mux(run.line, run.line.add_wrap(unit)), line1.q());
+
+        // ---- one piece ----
+        let go = (run_valid & beat_valid).named("go");
+        let piece =
+            int4.mux(m.lit(left_ty, nibble.piece.into()), m.lit(left_ty, byte.piece.into()));
+        let run_ends = left_now.le(piece).named("run_ends");
+        let last_index = int4.mux(
+            m.lit(uint(index_bits), i128::from(nibble.pieces) - 1),
+            m.lit(uint(index_bits), i128::from(byte.pieces) - 1),
+        );
+        let beat_ends = run_ends | index_now.eq(last_index);
+        fresh.drive_when(go, run_ends);
+        lead.drive_when(go, lead.q().lit(0));
+        left.drive_when(go, minus(left_now, piece));
+        index.drive_when(go, beat_ends.mux(index_now.lit(0), index_now.inc()));
+        let moved = phase_now + piece.resize(side.lane_bits() + 1).trunc(side.lane_bits());
+        // A full piece moves by exactly one group of lanes, a short one only when its phase wraps.
+        let full = int4.mux(flag(m, nibble.piece == lanes), flag(m, byte.piece == lanes));
+        let wraps = full | moved.msb();
+        phase.drive_when(go, moved.trunc(side.lane_bits()));
+        line0.drive_when(go, wraps.mux(line1_now, line0_now));
+        line1.drive_when(go, wraps.mux(line1_now.add_wrap(unit), line1_now));
+
+        let mask: Vec<Sig> = (0..lanes)
+            .rev()
+            .map(|j| {
+                let in_piece = int4.mux(flag(m, j < nibble.piece), flag(m, j < byte.piece));
+                let from = lead_now.le(m.lit(uint(side.lane_bits()), j.into()));
+                let until = m.lit(left_ty, j.into()).lt(left_now);
+                in_piece & from & until
+            })
+            .collect();
+        let data = int4
+            .mux(nibble.select(m, beat, index_now, lanes), byte.select(m, beat, index_now, lanes));
+
+        m.output("run_ready", go & run_ends);
+        m.output("beat_ready", go & beat_ends);
+        m.output("active", run_valid);
+        m.output("wr_valid", m.reg_reset("wr_valid_q", go, 0));
+        m.output("wr_data", m.reg("wr_data_q", data));
+        m.output("wr_mask", m.reg("wr_mask_q", cat(&mask)));
+        m.output("wr_phase", m.reg("wr_phase_q", phase_now));
+        m.output("wr_cross", m.reg("wr_cross_q", run.cross));
+        m.output("wr_line0", m.reg("wr_line0_q", line0_now));
+        m.output("wr_line1", m.reg("wr_line1_q", line1_now));
+        let filled = (0..=Scratchpad::WRITE_LATENCY)
+            .fold(go & run_ends & run.last, |f, i| m.reg_reset(&format!("filled_{i}"), f, 0));
+        m.output("filled", filled);
+    }
+}
+
+fn flag(m: &Builder, value: bool) -> Sig<'_> {
+    if value { m.high() } else { m.low() }
+}
+
+/// The value for the element size in force, `width` bits; `None` is 0.
+fn choose<'m>(
+    m: &'m Builder,
+    int4: Sig<'m>,
+    width: u32,
+    nibble: &Cut,
+    byte: &Cut,
+    value: impl Fn(&Cut) -> Option<Sig<'m>>,
+) -> Sig<'m> {
+    let sized = |cut: &Cut| value(cut).map_or(m.lit(uint(width), 0), |v| v.resize(width));
+    int4.mux(sized(nibble), sized(byte))
+}

@@ -1,0 +1,77 @@
+//! The loader of one operand: planner, notes in flight, filler.
+
+use super::{Filler, Operand, Planner, RunLayout};
+use crate::cells::Fifo;
+use crate::gemm::geometry::{DIM_BITS, Geometry};
+use rtl_gen::{Builder, Module, bit, bits, uint};
+
+/// Loads one operand of a command block by block, as the halves of its scratchpad become free.
+///
+/// Ports are those of [`Planner`] and [`Filler`], without the notes between them: bus commands leave by
+/// `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready`, beats come back by `beat_*`, the scratchpad is written by
+/// `wr_*`. At most [`RUNS`](Self::RUNS) runs are in flight.
+#[derive(Clone, Copy, Debug)]
+pub struct Loader {
+    /// The engine's sizes.
+    pub geometry: Geometry,
+    /// Which operand.
+    pub operand: Operand,
+}
+
+impl Loader {
+    /// Runs between their command and their last beat.
+    pub const RUNS: u32 = 64;
+}
+
+impl Module for Loader {
+    fn name(&self) -> String {
+        format!("gemm_loader_{}_{}", self.operand.name(), self.geometry.suffix())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Loads one operand block by block into its scratchpad.");
+        let (geometry, operand) = (self.geometry, self.operand);
+        let planner = m.inst("planner", &Planner { geometry, operand });
+        let filler = m.inst("filler", &Filler { geometry, operand });
+        let width = RunLayout::new(&geometry, operand).width();
+        let notes = m.inst("notes", &Fifo { width, depth: Self::RUNS });
+
+        for name in ["start", "abort", "again", "free"] {
+            planner.set(name, m.input(name, bit()));
+        }
+        planner.set("base", m.input("base", uint(geometry.addr_bits)));
+        planner.set("stride", m.input("stride", uint(32)));
+        for name in ["rows", "other", "k"] {
+            planner.set(name, m.input(name, uint(DIM_BITS)));
+        }
+        for name in ["block", "other_block", "k_block"] {
+            planner.set(name, m.input(name, uint(geometry.block_bits())));
+        }
+        let pitch = m.input("pitch", uint(geometry.block_bits()));
+        let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
+        planner.set("pitch", pitch).set("along_k", along_k).set("int4", int4);
+        filler.set("pitch", pitch).set("along_k", along_k).set("int4", int4);
+
+        // A run goes to both queues in one cycle.
+        let cmd_ready = m.input("cmd_ready", bit());
+        let run = planner.get("run_valid");
+        planner.set("run_ready", notes.get("in_ready") & cmd_ready);
+        m.output("cmd_valid", run & notes.get("in_ready"));
+        m.output("cmd_addr", planner.get("run_addr"));
+        m.output("cmd_beats", planner.get("run_beats"));
+        notes.set("in_valid", run & cmd_ready).set("in_data", planner.get("run_note"));
+        filler.set("run_valid", notes.get("out_valid")).set("run_note", notes.get("out_data"));
+        notes.set("out_ready", filler.get("run_ready"));
+
+        filler.set("beat_valid", m.input("beat_valid", bit()));
+        filler.set("beat_data", m.input("beat_data", bits(geometry.bus_bytes * 8)));
+        m.output("beat_ready", filler.get("beat_ready"));
+        for name in [
+            "wr_valid", "wr_data", "wr_mask", "wr_phase", "wr_cross", "wr_line0", "wr_line1",
+            "filled",
+        ] {
+            m.output(name, filler.get(name));
+        }
+        m.output("active", planner.get("active") | filler.get("active"));
+    }
+}

@@ -1,0 +1,184 @@
+//! Which runs of memory an operand needs, in which order.
+
+use super::{Operand, Run, RunLayout};
+use crate::gemm::geometry::{DIM_BITS, Geometry, at_most, min, minus, plus};
+use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
+
+/// Walks the blocks of one operand and emits a bus read and a note for every run.
+///
+/// Blocks are ordered as the sequencer uses them: rows of A outermost, then columns of B, then chunks of
+/// k; an operand that is held on chip is read once, and A once for all columns unless K is chunked.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `start`, `abort` | in | bit | begin; stop after the run on offer |
+/// | `base`, `stride` | in | uint | bytes: address of the first element, distance of rows (`along_k`) or steps of k |
+/// | `along_k`, `int4` | in | bit | layout: k is contiguous; elements are nibbles |
+/// | `rows`, `other`, `k` | in | uint(24) | rows of this and the other operand, depth |
+/// | `block`, `other_block`, `k_block`, `pitch` | in | uint | the [`Plan`](crate::gemm::Plan) |
+/// | `again` | in | bit | read again for every block of the other operand |
+/// | `free` | in | bit | the sequencer has finished with a half of the scratchpad |
+/// | `run_ready`, `run_valid`, `run_note`, `run_addr`, `run_beats` | | | a run: note for the filler, beat-aligned byte address, beats |
+/// | `active` | out | bit | runs are still to come |
+///
+/// One run per cycle; two cycles between blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Planner {
+    /// The engine's sizes.
+    pub geometry: Geometry,
+    /// Which operand.
+    pub operand: Operand,
+}
+
+impl Planner {
+    /// Bits of `run_beats`: a run of one block at the worst alignment.
+    pub fn beats_bits(g: &Geometry) -> u32 {
+        // count * 2 nibbles + head, in beats; at least the 8 bits of a full burst
+        (g.block_bits() + 2).saturating_sub((2 * g.bus_bytes).ilog2()).max(8)
+    }
+}
+
+impl Module for Planner {
+    fn name(&self) -> String {
+        format!("gemm_planner_{}_{}", self.operand.name(), self.geometry.suffix())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Walks the blocks of one operand and emits a bus read and a note for every run.");
+        let g = &self.geometry;
+        let side = self.operand.side(g);
+        let block_ty = uint(g.block_bits());
+        let dim_ty = uint(DIM_BITS);
+        let (start, abort) = (m.input("start", bit()), m.input("abort", bit()));
+        let base = m.input("base", uint(g.addr_bits));
+        let stride = m.input("stride", uint(32));
+        let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
+        let [rows, other, k] = ["rows", "other", "k"].map(|n| m.input(n, dim_ty));
+        let [block, other_block, k_block, pitch] =
+            ["block", "other_block", "k_block", "pitch"].map(|n| m.input(n, block_ty));
+        let (again, free) = (m.input("again", bit()), m.input("free", bit()));
+        let run_ready = m.input("run_ready", bit());
+
+        // ---- where in the product: rows, steps of k and rows of the other operand still to do ----
+        let rows_left = m.reg_decl("rows_left", dim_ty);
+        let k_left = m.reg_decl("k_left", dim_ty);
+        let other_left = m.reg_decl("other_left", dim_ty);
+        let last_rows = at_most(rows_left.q(), block).named("last_rows");
+        let last_k = at_most(k_left.q(), k_block).named("last_k");
+        let last_other = (!again | at_most(other_left.q(), other_block)).named("last_other");
+
+        // ---- states: setup (waits for a free half), run (one line each), advance (next block) ----
+        let setup = m.state("setup", bit(), 0);
+        let running = m.state("running", bit(), 0);
+        let advance = m.state("advance", bit(), 0);
+        let halves = m.state("halves_free", uint(2), 2);
+        let lines_left = m.reg_decl("lines_left", block_ty);
+        let one_line = lines_left.q().is(1).named("one_line");
+        let begin_block = (setup.q() & !halves.q().is(0) & !abort).named("begin_block");
+        let fire = (running.q() & run_ready).named("fire");
+        let end_block = (fire & one_line).named("end_block");
+        let finished = all(&[last_rows, last_k, last_other]);
+        setup.drive((start | (advance.q() & !finished) | (setup.q() & !begin_block)) & !abort);
+        running.drive(begin_block | (running.q() & !end_block & !(abort & fire)));
+        advance.drive(end_block & !abort);
+        let halves_next = halves.q().add_wrap(free.as_u().zext(2));
+        halves.update(&[
+            (start, m.lit(uint(2), 2)),
+            (m.high(), begin_block.mux(halves_next.dec(), halves_next)),
+        ]);
+
+        // ---- addresses, in nibbles ----
+        let nibbles = uint(g.addr_bits + 1);
+        let base_nibble = base.shl_k(1);
+        let stride_nibbles = stride.shl_k(1).resize(nibbles.width());
+        let rows_at = m.reg_decl("rows_at", nibbles);
+        let k_at = m.reg_decl("k_at", nibbles);
+        let line_at = m.reg_decl("line_at", nibbles);
+        line_at.update(&[
+            (begin_block, rows_at.q().add_wrap(k_at.q())),
+            (fire, line_at.q().add_wrap(stride_nibbles)),
+        ]);
+        // After a block `line_at` is the line after its last: the strided dimension is there already.
+        let rows_next = along_k.mux(
+            line_at.q().sub_wrap(k_at.q()),
+            rows_at.q().add_wrap(in_nibbles(block, int4, nibbles.width())),
+        );
+        let k_next = along_k.mux(
+            k_at.q().add_wrap(in_nibbles(k_block, int4, nibbles.width())),
+            line_at.q().sub_wrap(rows_at.q()),
+        );
+        let zero = m.lit(nibbles, 0);
+        let step_k = (advance.q() & !last_k).named("step_k");
+        let wrap_k = (advance.q() & last_k).named("wrap_k");
+        // A repeats its chunks for each block of B before its rows move on; B starts over for each block of A.
+        let (step_rows, wrap_rows, step_other) = match self.operand {
+            Operand::A => {
+                let move_on = wrap_k & last_other;
+                (move_on, m.low(), wrap_k & !last_other)
+            }
+            Operand::B => (wrap_k & !last_rows, wrap_k & last_rows, wrap_k & last_rows),
+        };
+        k_left.update(&[(start | wrap_k, k), (step_k, minus(k_left.q(), k_block))]);
+        k_at.update(&[(start | wrap_k, zero), (step_k, k_next)]);
+        rows_left.update(&[(start | wrap_rows, rows), (step_rows, minus(rows_left.q(), block))]);
+        rows_at.update(&[(start | wrap_rows, base_nibble), (step_rows, rows_next)]);
+        let other_restart = match self.operand {
+            Operand::A => start | step_rows,
+            Operand::B => start,
+        };
+        other_left
+            .update(&[(other_restart, other), (step_other, minus(other_left.q(), other_block))]);
+
+        // ---- the block's lines ----
+        let n_rows = min(rows_left.q(), block, block_ty.width()).named("n_rows");
+        let n_k = min(k_left.q(), k_block, block_ty.width()).named("n_k");
+        lines_left.update(&[(begin_block, along_k.mux(n_rows, n_k)), (fire, lines_left.q().dec())]);
+        let count = m.reg_when("count", begin_block, along_k.mux(n_k, n_rows));
+
+        // ---- where the run goes in the scratchpad ----
+        let line_ty = uint(side.line_bits());
+        let half = m.state("half", bit(), 0);
+        half.update(&[(start, m.low()), (end_block, !half.q())]);
+        let cross = m.reg_decl("cross_at", uint(side.lane_bits()));
+        let line = m.reg_decl("line", line_ty);
+        let group =
+            along_k.mux(pitch.shr_k(side.lane_bits()).resize(line_ty.width()), m.lit(line_ty, 1));
+        let wraps = cross.q().is(i128::from(side.lanes) - 1);
+        let half_line = half.q().as_u().zext(line_ty.width()).shl_k(line_ty.width() - 1);
+        cross.update(&[(begin_block, cross.q().lit(0)), (fire, cross.q().inc())]);
+        line.update(&[
+            (begin_block, half_line.trunc(line_ty.width())),
+            (fire & wraps, line.q().add_wrap(group)),
+        ]);
+
+        // ---- the run ----
+        let layout = RunLayout::new(g, self.operand);
+        let head = line_at.q().trunc(layout.head);
+        let beat_mask = 2 * g.bus_bytes - 1;
+        let beats_bits = Self::beats_bits(g);
+        let span_bits = (layout.count + 3).max(layout.head + 1);
+        let span = plus(
+            plus(in_nibbles(count, int4, span_bits), head),
+            m.lit(uint(span_bits), beat_mask.into()),
+        );
+        let first_element = int4.mux(head, head.shr_k(1).zext(layout.head));
+        let note = layout.pack(Run {
+            head: first_element,
+            count,
+            cross: cross.q(),
+            line: line.q(),
+            last: one_line,
+        });
+        let beat = line_at.q().slice(g.addr_bits, layout.head);
+        m.output("run_valid", running.q());
+        m.output("run_note", note);
+        m.output("run_addr", cat(&[beat, m.lit(uint(layout.head - 1), 0)]).as_u());
+        m.output("run_beats", span.shr_k(layout.head).resize(beats_bits));
+        m.output("active", setup.q() | running.q() | advance.q());
+    }
+}
+
+/// The number of elements in nibbles: one or two each.
+fn in_nibbles<'m>(elements: Sig<'m>, int4: Sig<'m>, width: u32) -> Sig<'m> {
+    int4.mux(elements.resize(width), elements.shl_k(1).resize(width))
+}

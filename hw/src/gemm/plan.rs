@@ -1,0 +1,105 @@
+//! How a product is cut into blocks that fit the scratchpads.
+
+use super::geometry::{DIM_BITS, Geometry, Side, at_most, plus};
+use rtl_gen::{Builder, Module, Sig, bit, uint};
+
+/// Finds the block sizes of a command.
+///
+/// A block holds as many rows (a multiple of the window) of an operand as half its scratchpad takes,
+/// `k_block` steps of k deep. When all of K fits one tile's half, `k_block` = K; otherwise the product is
+/// *chunked*: blocks of one tile, K in chunks that accumulate in the array.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `start` | in | bit | sizes are valid; hold them until `done` |
+/// | `m`, `n`, `k` | in | uint(24) | the product, each at least 1 |
+/// | `done` | out | bit | one cycle: the outputs are valid until the next `start` |
+/// | `k_block`, `pitch` | out | uint | steps of k in a block; that rounded up to whole lines |
+/// | `m_block`, `n_block` | out | uint | rows of A and columns of B in a block |
+/// | `chunked` | out | bit | K is cut |
+/// | `hold_a`, `hold_b` | out | bit | the whole operand fits, at most one block in each half |
+///
+/// Takes a cycle per window of rows in a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The engine's sizes.
+    pub geometry: Geometry,
+}
+
+impl Module for Plan {
+    fn name(&self) -> String {
+        format!("gemm_plan_{}", self.geometry.suffix())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Cuts a product into blocks that fit half a scratchpad each.");
+        let g = &self.geometry;
+        let width = g.block_bits();
+        let start = m.input("start", bit());
+        let dim = |name: &str| m.input(name, uint(DIM_BITS));
+        let (rows, cols, k) = (dim("m"), dim("n"), dim("k"));
+
+        let most = m.lit(uint(DIM_BITS), g.max_k_block().into());
+        let chunked = m.reg("chunked_q", k.gt(most));
+        let k_block = m.reg("k_block_q", k.gt(most).mux(most, k).trunc(width));
+        let step = g.pitch_step().ilog2();
+        let lines = plus(k_block, m.lit(uint(width), i128::from(g.pitch_step()) - 1)).shr_k(step);
+        let pitch = lines.shl_k(step).named("pitch_words");
+
+        let busy = m.state("busy", bit(), 0);
+        // `pitch` follows `k` by a cycle.
+        let begin = m.reg_reset("begin_sizes", start, 0);
+        let shared = Shared { begin, busy: busy.q(), chunked, pitch };
+        let (m_block, m_done) = m.scope("m", || block_rows(m, g.a_side(), rows, width, shared));
+        let (n_block, n_done) = m.scope("n", || block_rows(m, g.b_side(), cols, width, shared));
+        let finished = (busy.q() & m_done & n_done).named("finished");
+        busy.drive((begin | busy.q()) & !finished);
+
+        m.output("done", m.reg_reset("done_q", finished, 0));
+        m.output("k_block", k_block);
+        m.output("pitch", pitch);
+        m.output("chunked", chunked);
+        m.output("m_block", m_block);
+        m.output("n_block", n_block);
+        let fits_a = at_most(rows, m_block.shl_k(1)) & !chunked;
+        let fits_b = at_most(cols, n_block.shl_k(1)) & !chunked;
+        m.output("hold_a", m.reg("hold_a_q", fits_a));
+        m.output("hold_b", m.reg("hold_b_q", fits_b));
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Shared<'m> {
+    begin: Sig<'m>,
+    busy: Sig<'m>,
+    chunked: Sig<'m>,
+    pitch: Sig<'m>,
+}
+
+/// Adds windows until all rows are in or half the scratchpad is full: rows of a block, and whether it stands.
+fn block_rows<'m>(
+    m: &'m Builder,
+    side: Side,
+    total: Sig<'m>,
+    width: u32,
+    shared: Shared<'m>,
+) -> (Sig<'m>, Sig<'m>) {
+    let constant = |value: u32| m.lit(uint(width), value.into());
+    let (window, lanes, half) =
+        (constant(side.window), constant(side.lanes), constant(side.half()));
+    // Rows decided; rows that the groups of lanes reserved so far can hold; words they take.
+    let rows = m.reg_decl("rows", uint(width));
+    let room = m.reg_decl("room", uint(width));
+    let used = m.reg_decl("used", uint(width));
+    let more_rows = rows.q() + window;
+    let more_used = used.q() + shared.pitch;
+    let enough = at_most(total, rows.q()) | shared.chunked;
+    let fits = at_most(more_rows, room.q()).named("fits");
+    let can_reserve = at_most(more_used, half);
+    let done = (enough | (!fits & !can_reserve)).named("done");
+    let step = (shared.busy & !done).named("step");
+    rows.update(&[(shared.begin, window), (step & fits, more_rows.trunc(width))]);
+    room.update(&[(shared.begin, lanes), (step & !fits, plus(room.q(), lanes))]);
+    used.update(&[(shared.begin, shared.pitch), (step & !fits, more_used.trunc(width))]);
+    (rows.q(), done)
+}

@@ -1,0 +1,197 @@
+//! Storing results: rows of the result buffer to strided rows of memory.
+
+use super::geometry::{Geometry, at_most, min, plus};
+use super::rotate::rotate_up;
+use super::walk::{WalkInputs, walk};
+use crate::cells::{Fifo, Skid};
+use rtl_gen::{Builder, Module, all, bit, bits, cat, uint};
+
+/// Writes the tiles of a command to memory, one burst per row of a tile, byte strobes at the edges.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `start`, `abort` | in | bit | begin; stop after the row in hand |
+/// | `m`, `n`, `m_block`, `n_block` | in | uint | the command and its [`Plan`](super::Plan) |
+/// | `base`, `stride` | in | uint | bytes, multiples of 4: first element, distance of rows |
+/// | `all_done` | in | bit | the tiles are in the buffer already |
+/// | `tile_done`, `rd_*` | | | of [`Results`](super::Results) |
+/// | `slot_free` | out | bit | one cycle: a tile has been read |
+/// | `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready` | | | a burst: beat-aligned byte address, beats |
+/// | `data_valid`, `data`, `strobes`, `last`, `data_ready` | | | its beats |
+/// | `active` | out | bit | rows or beats are still to come |
+///
+/// One beat per cycle; three cycles of latency. Commands never wait for data.
+#[derive(Clone, Copy, Debug)]
+pub struct Store {
+    /// The engine's sizes.
+    pub geometry: Geometry,
+}
+
+impl Store {
+    /// Bits of `cmd_beats`.
+    pub fn beats_bits(g: &Geometry) -> u32 {
+        (g.cols * 4 / g.bus_bytes + 2).ilog2().max(7) + 1
+    }
+}
+
+impl Module for Store {
+    fn name(&self) -> String {
+        format!("gemm_store_{}", self.geometry.suffix())
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Writes result tiles to memory, one burst per row of a tile.");
+        let g = &self.geometry;
+        let lanes = g.bus_bytes / 4; // results in a beat
+        let lane_bits = lanes.ilog2();
+        let inputs = WalkInputs::ports(m, g, false);
+        let base = m.input("base", uint(g.addr_bits));
+        let stride = m.input("stride", uint(32));
+        let all_done = m.input("all_done", bit());
+        let tile_done = m.input("tile_done", bit());
+        let rd_data = m.input("rd_data", bits(g.cols * 32));
+        let (cmd_ready, data_ready) = (m.input("cmd_ready", bit()), m.input("data_ready", bit()));
+        let (start, abort) = (inputs.start, inputs.abort);
+
+        // ---- tiles ----
+        let next_tile = m.forward("next_tile", bit());
+        let w = walk(m, g, inputs, next_tile.sig());
+        let tiles = m.state("tiles_ready", uint(g.result_slots().ilog2() + 1), 0);
+        let next = next_tile.sig();
+        tiles.update(&[
+            (start, tiles.q().lit(0)),
+            (tile_done & !next, tiles.q().inc()),
+            (next & !tile_done & !all_done, tiles.q().dec()),
+        ]);
+        let tile_there = w.active & (all_done | !tiles.q().is(0));
+
+        // ---- addresses: tile row offset runs down the block, column offset along the row ----
+        let address = uint(g.addr_bits);
+        let tile_stride =
+            m.reg("tile_stride", (stride * m.lit(uint(9), g.rows.into())).named("rows_stride"));
+        let at_block = m.reg_decl("at_block", address);
+        let at_tile = m.reg_decl("at_tile", address);
+        let at_row = m.reg_decl("at_row", address);
+        let at_col = m.reg_decl("at_col", address);
+        let down = plus(at_tile.q(), tile_stride);
+        let end_of_cols = w.last_row_tile & w.last_col_tile & w.last_cols;
+        at_tile.update(&[
+            (start, base),
+            (next & (!w.last_row_tile | end_of_cols), down),
+            (next, at_block.q()),
+        ]);
+        at_block.update(&[(start, base), (next & end_of_cols, down)]);
+        at_col.update(&[
+            (start | (next & end_of_cols), at_col.q().lit(0)),
+            (next & w.last_row_tile, plus(at_col.q(), m.lit(address, (g.cols * 4).into()))),
+        ]);
+
+        // ---- rows of a tile: read requests ----
+        let row_ty = uint(g.slot_rows().ilog2().max(1));
+        let row = m.state("row", row_ty, 0);
+        let first_row = row.q().is(0).named("first_row");
+        let request = m.forward("request", bit());
+        let rows_in_tile = min(w.m_left, m.lit(w.m_left.ty(), g.rows.into()), row_ty.width() + 1);
+        let last_row = (row.q() + row.q().lit(1)).eq(rows_in_tile).named("last_row");
+        row.update(&[
+            (start | (request.sig() & last_row), row.q().lit(0)),
+            (request.sig(), row.q().inc()),
+        ]);
+        next_tile.assign(request.sig() & last_row);
+        let row_base = first_row.mux(plus(at_tile.q(), at_col.q()), at_row.q()).named("row_base");
+        at_row.drive_when(request.sig(), plus(row_base, stride));
+        let slot = m.state("slot", uint(g.result_slots().ilog2()), 0);
+        slot.update(&[(start, slot.q().lit(0)), (next, slot.q().inc())]);
+        let word = match g.slot_rows() {
+            1 => slot.q(),
+            _ => cat(&[slot.q(), row.q()]).as_u(),
+        };
+        m.output("rd_enable", request.sig());
+        m.output("rd_word", word);
+        m.output("slot_free", m.reg_reset("slot_free_q", next, 0));
+
+        // ---- stage 1: the row is at the buffer's output; stage 2: it is cut into beats ----
+        let read_valid = m.state("read_valid", bit(), 0);
+        let held_valid = m.state("held_valid", bit(), 0);
+        let cut = m.forward("cut", bit());
+        let room_2 = (!held_valid.q() | cut.sig()).named("room_2");
+        let room_1 = (!read_valid.q() | room_2).named("room_1");
+        request.assign(all(&[tile_there, room_1, !abort]));
+        read_valid.drive_when(room_1, request.sig());
+        held_valid.drive_when(room_2, read_valid.q());
+        let cols_ty = uint(g.cols.ilog2() + 1);
+        let cols = min(w.n_left, m.lit(w.n_left.ty(), g.cols.into()), cols_ty.width());
+        let address_1 = m.reg_when("address_1", request.sig(), row_base);
+        let cols_1 = m.reg_when("cols_1", request.sig(), cols);
+        let take = read_valid.q() & room_2;
+        let address_2 = m.reg_when("address_2", take, address_1);
+        let cols_2 = m.reg_when("cols_2", take, cols_1);
+        let values = m.reg_when("values", take, rd_data);
+
+        // ---- beats of the row in stage 2 ----
+        let head = address_2.slice(lane_bits + 1, 2).as_u().named("head");
+        let segments = g.cols.div_ceil(lanes);
+        let beat_ty = uint((segments + 1).ilog2() + 1);
+        let beat = m.state("beat", beat_ty, 0);
+        let end = (head + cols_2).named("row_end"); // one past the last result, counted from the first beat
+        let beats =
+            plus(end.zext(end.width() + 1), m.lit(uint(end.width() + 1), i128::from(lanes) - 1));
+        let beats = beats.shr_k(lane_bits).named("beats");
+        let last_beat = at_most(beats, beat.q().inc()).named("last_beat");
+        let padded = values.zext(segments * lanes * 32);
+        let segment = match segments {
+            1 => padded,
+            _ => padded.dyn_lane(beat.q(), lanes * 32),
+        };
+        let turned = rotate_up(&segment.lanes(32), head);
+        let send = m.forward("send", bit());
+        // The part of a segment that belongs to the next beat waits in `carry`.
+        let carry =
+            m.reg_when("carry", send.sig(), cat(&turned.iter().rev().copied().collect::<Vec<_>>()));
+        let carry = carry.lanes(32);
+        let at_beat = beat.q().shl_k(lane_bits).zext(end.width() + beat_ty.width() + lane_bits);
+        let first_beat = beat.q().is(0).named("first_beat");
+        let mut data = vec![];
+        let mut strobes = vec![];
+        for j in (0..lanes).rev() {
+            let lane = m.lit(uint(lane_bits), j.into());
+            let before_head = lane.lt(head);
+            data.push(before_head.mux(carry[j as usize], turned[j as usize]));
+            let position = plus(at_beat, m.lit(at_beat.ty(), j.into()));
+            let on = position.lt(end.zext(at_beat.width())) & !(first_beat & before_head);
+            strobes.push(on.rep(4));
+        }
+
+        // ---- queues to the bus ----
+        let cmd_bits = g.addr_bits + Self::beats_bits(g);
+        let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
+        let beat_bits = g.bus_bytes * 9 + 1;
+        let out = m.inst("out", &Skid { width: beat_bits });
+        let can_send =
+            held_valid.q() & out.get("in_ready") & (!first_beat | commands.get("in_ready"));
+        send.assign(can_send);
+        cut.assign(send.sig() & last_beat);
+        beat.drive_when(send.sig(), last_beat.mux(beat.q().lit(0), beat.q().inc()));
+        let low = lane_bits + 2;
+        let aligned = cat(&[address_2.slice(g.addr_bits - 1, low), m.lit(bits(low), 0)]);
+        let command = cat(&[aligned, beats.resize(Self::beats_bits(g)).as_bits()]);
+        commands
+            .set("in_valid", send.sig() & first_beat)
+            .set("in_data", command)
+            .set("out_ready", cmd_ready);
+        let packed = cat(&[last_beat, cat(&strobes), cat(&data)]);
+        out.set("in_valid", send.sig()).set("in_data", packed).set("out_ready", data_ready);
+
+        let command = commands.get("out_data");
+        m.output("cmd_valid", commands.get("out_valid"));
+        m.output("cmd_addr", command.slice(cmd_bits - 1, Self::beats_bits(g)).as_u());
+        m.output("cmd_beats", command.slice(Self::beats_bits(g) - 1, 0).as_u());
+        let sent = out.get("out_data");
+        m.output("data_valid", out.get("out_valid"));
+        m.output("data", sent.slice(g.bus_bytes * 8 - 1, 0));
+        m.output("strobes", sent.slice(g.bus_bytes * 9 - 1, g.bus_bytes * 8));
+        m.output("last", sent.bit(beat_bits - 1));
+        let queued = commands.get("out_valid") | out.get("out_valid");
+        m.output("active", w.active | read_valid.q() | held_valid.q() | queued);
+    }
+}
