@@ -7,7 +7,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `float` | in | bit | 1: binary32, 0: integer; belongs to the operands of its cycle |
+/// | `is_float` | in | bit | 1: binary32, 0: integer; belongs to the operands of its cycle |
 /// | `a`, `b` | in | bits(32) | operands |
 /// | `sum` | out | bits(32) | their sum, `latency` cycles later |
 ///
@@ -68,7 +68,7 @@ impl Module for Add {
     fn build(&self, m: &Builder) {
         m.doc("Adder for binary32 and 32-bit integers, one sum a cycle.");
         let steps = Steps { m, cuts: CUTS[self.latency as usize - 3] };
-        let float = m.input("float", bit());
+        let float = m.input("is_float", bit());
         let (a, b) = (m.input("a", bits(32)), m.input("b", bits(32)));
 
         // 1: which operand is larger, and both differences of the exponents.
@@ -82,7 +82,7 @@ impl Module for Add {
         let integer = a.as_u().add_wrap(b.as_u()).as_bits();
         let [a, b, b_larger, a_above, b_above, nan, infinite, integer, float] = steps.after(
             1,
-            ["a", "b", "b_larger", "a_above", "b_above", "nan", "infinite", "integer", "float"],
+            ["a", "b", "b_larger", "a_above", "b_above", "nan", "infinite", "integer", "is_float"],
             [a, b, b_larger, a_above, b_above, nan, infinite, integer, float],
         );
 
@@ -93,7 +93,7 @@ impl Module for Add {
             2,
             [
                 "sign", "exponent", "x", "y", "above", "subtract", "nan", "infinite", "integer",
-                "float",
+                "is_float",
             ],
             [
                 fx.sign,
@@ -116,7 +116,7 @@ impl Module for Add {
         let aligned = far.mux(gone, shift_right_jam(y, above, 0..5));
         let [sign, exponent, x, y, subtract, nan, infinite, integer, float] = steps.after(
             3,
-            ["sign", "exponent", "x", "y", "subtract", "nan", "infinite", "integer", "float"],
+            ["sign", "exponent", "x", "y", "subtract", "nan", "infinite", "integer", "is_float"],
             [sign, exponent, x, aligned, subtract, nan, infinite, integer, float],
         );
 
@@ -130,7 +130,7 @@ impl Module for Add {
             4,
             [
                 "sign", "exponent", "total", "limit", "subtract", "nan", "infinite", "integer",
-                "float",
+                "is_float",
             ],
             [sign, exponent, total, limit, subtract, nan, infinite, integer, float],
         );
@@ -141,7 +141,10 @@ impl Module for Add {
         let sign = sign & !(zero & subtract);
         let [sign, exponent, total, shift, zero, nan, infinite, integer, float] = steps.after(
             5,
-            ["sign", "exponent", "total", "shift", "zero", "nan", "infinite", "integer", "float"],
+            [
+                "sign", "exponent", "total", "shift", "zero", "nan", "infinite", "integer",
+                "is_float",
+            ],
             [sign, exponent, total, shift, zero, nan, infinite, integer, float],
         );
 
@@ -150,7 +153,7 @@ impl Module for Add {
         let exponent = exponent.sub_wrap(shift.zext(8));
         let [sign, exponent, total, zero, nan, infinite, integer, float] = steps.after(
             6,
-            ["sign", "exponent", "total", "zero", "nan", "infinite", "integer", "float"],
+            ["sign", "exponent", "total", "zero", "nan", "infinite", "integer", "is_float"],
             [sign, exponent, total, zero, nan, infinite, integer, float],
         );
 
@@ -159,7 +162,7 @@ impl Module for Add {
         let rounded = round(exponent, total.slice(27, 4), up);
         let [sign, rounded, zero, nan, infinite, integer, float] = steps.after(
             7,
-            ["sign", "rounded", "zero", "nan", "infinite", "integer", "float"],
+            ["sign", "rounded", "zero", "nan", "infinite", "integer", "is_float"],
             [sign, rounded, zero, nan, infinite, integer, float],
         );
 

@@ -3,7 +3,7 @@
 //! Both units round to nearest even, keep subnormal numbers and return one canonical quiet NaN
 //! (`0x7fc0_0000`), so they agree with Rust's `f32` bit for bit once NaN payloads are
 //! canonicalised. Each also does the 32-bit integer operation at the same latency, chosen by
-//! `float`, so that one pipeline around it serves both value types.
+//! `is_float`, so that one pipeline around it serves both value types.
 
 mod add;
 mod mul;

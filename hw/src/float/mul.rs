@@ -8,7 +8,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, sint, uint};
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `enable` | in | bit | 0 holds the whole pipeline |
-/// | `float` | in | bit | 1: binary32, 0: integer; belongs to the operands of its cycle |
+/// | `is_float` | in | bit | 1: binary32, 0: integer; belongs to the operands of its cycle |
 /// | `a`, `b` | in | bits(32) | operands |
 /// | `product` | out | bits(32) | their product, [`Multiply::LATENCY`] enabled cycles later |
 ///
@@ -34,7 +34,7 @@ impl Module for Multiply {
 
     fn build(&self, m: &Builder) {
         m.doc("Multiplier for binary32 and 32-bit integers, one product a cycle.");
-        let (enable, float) = (m.input("enable", bit()), m.input("float", bit()));
+        let (enable, float) = (m.input("enable", bit()), m.input("is_float", bit()));
         let (a, b) = (m.input("a", bits(32)), m.input("b", bits(32)));
         let reg = |name: &str, value| m.reg_when(name, enable, value);
         let stages = |name: &str, from: u32, to: u32, value| {
@@ -48,7 +48,7 @@ impl Module for Multiply {
         let (ea, eb) = (reg("s1_ea", fa.exponent), reg("s1_eb", fb.exponent));
         let a_subnormal = reg("s1_a_subnormal", fa.subnormal);
         let nan = any(&[fa.nan, fb.nan, fa.infinite & fb.zero, fb.infinite & fa.zero]);
-        let float = stages("float", 1, 6, float);
+        let float = stages("is_float", 1, 6, float);
         let sign = stages("sign", 1, 6, fa.sign ^ fb.sign);
         let nan = stages("nan", 1, 6, nan);
         let infinite = stages("infinite", 1, 6, fa.infinite | fb.infinite);

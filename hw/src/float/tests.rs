@@ -95,7 +95,7 @@ fn check(
     let design = Design::elaborate(unit).expect("the unit elaborates");
     let mut sim = Interpreter::new(&design).expect("the unit simulates");
     let enable = sim.try_port("enable");
-    let (float, a, b) = (sim.port("float"), sim.port("a"), sim.port("b"));
+    let (float, a, b) = (sim.port("is_float"), sim.port("a"), sim.port("b"));
     let output = sim.port(output);
     let mut rng = StdRng::seed_from_u64(7);
     let mut pending = std::collections::VecDeque::new();

@@ -10,7 +10,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `float` | in | bit | 1: binary32, 0: integer; constant while busy |
+/// | `is_float` | in | bit | 1: binary32, 0: integer; constant while busy |
 /// | `valid`, `fresh` | in | bit | a value arrives; its entry has none yet |
 /// | `half`, `entry`, `value` | in | bit, uint, bits(32) | where it belongs; the value |
 /// | `absorbed`, `absorbed_half` | out | bit | an addition ended: as many in the end as values arrived |
@@ -58,7 +58,7 @@ impl Module for Accumulate {
         let table = self.table;
         let slots = self.slots();
         let (entry_ty, slot_bits) = (uint(table.entry_bits()), index_width(slots));
-        let float = m.input("float", bit());
+        let float = m.input("is_float", bit());
         let (valid, new) = (m.input("valid", bit()), m.input("fresh", bit()));
         let (half, entry) = (m.input("half", bit()), m.input("entry", entry_ty));
         let value = m.input("value", bits(32));
@@ -102,8 +102,7 @@ impl Module for Accumulate {
         let return_deposits = (idle_return & !last).named("return_deposits");
         let write = (idle_return & last).named("write");
         let allocate = (valid_1 & !hit).named("allocate");
-        let arrival_issues =
-            (valid_1 & !same & (!hit | arrival_waits)).named("arrival_issues");
+        let arrival_issues = (valid_1 & !same & (!hit | arrival_waits)).named("arrival_issues");
         let arrival_deposits =
             (valid_1 & hit & same.mux(return_waits, !arrival_waits)).named("arrival_deposits");
 
@@ -165,10 +164,7 @@ impl Module for Accumulate {
         let stored: Vec<_> = (0..2)
             .map(|h| {
                 let is = |half: Sig<'m>| if h == 1 { half } else { !half };
-                let store = m.mem(
-                    &format!("values_{h}"),
-                    MemSpec::block(table.bank_entries(), 32),
-                );
+                let store = m.mem(&format!("values_{h}"), MemSpec::block(table.bank_entries(), 32));
                 let (to_half, to_entry) = split(back.place);
                 store.write(to_entry, back.sum, write & is(to_half));
                 let walked = walk & is(walk_half);
@@ -184,8 +180,7 @@ impl Module for Accumulate {
         let (half_1, _) = split(place_1);
         let last_sum = m.reg("last_sum", back.sum);
         let neutral = cat(&[float, m.lit(bits(31), 0)]);
-        let table_value =
-            just_written.q().mux(last_sum, half_1.mux(stored[1], stored[0]));
+        let table_value = just_written.q().mux(last_sum, half_1.mux(stored[1], stored[0]));
         let base = new_1.mux(neutral, table_value);
 
         add_loop.issue(

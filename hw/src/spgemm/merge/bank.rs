@@ -14,7 +14,7 @@ use rtl_gen::{Builder, Module, any, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `valid`, `product` | in | bit, bits | a product, taken always |
 /// | `space` | out | bit | [`Crossbar::IN_FLIGHT`] more products fit into the queue |
-/// | `float` | in | bit | constant while busy |
+/// | `is_float` | in | bit | constant while busy |
 /// | `start`, `start_half`, `discard` | in | bit | pulse: empty a half of which nothing is inside |
 /// | `wipe`, `wipe_bucket` | in | bit, uint | clear that bucket of both halves (after reset) |
 /// | `walking` | out | bit | a half is being emptied |
@@ -49,7 +49,7 @@ impl Module for Bank {
         let table = self.table;
         let width = table.product_bits();
         let (valid, product) = (m.input("valid", bit()), m.input("product", bits(width)));
-        let float = m.input("float", bit());
+        let float = m.input("is_float", bit());
         let start = m.input("start", bit());
         let (start_half, discard) = (m.input("start_half", bit()), m.input("discard", bit()));
         let wipe = m.input("wipe", bit());
@@ -57,9 +57,9 @@ impl Module for Bank {
         let out_ready = m.input("out_ready", bit());
 
         let queue = m.inst("queue", &Fifo { width, depth: Self::QUEUE });
-        let tags = m.inst("tags", &Tags { table });
-        let sums = m.inst("sums", &Accumulate { table, adder_latency: self.adder_latency });
-        let walk = m.inst("walk", &Walk { table });
+        let tags = m.inst("finder", &Tags { table });
+        let sums = m.inst("accumulator", &Accumulate { table, adder_latency: self.adder_latency });
+        let walk = m.inst("walker", &Walk { table });
 
         queue.set("in_valid", valid).set("in_data", product).set("out_ready", tags.get("in_ready"));
         let held = queue.get("count");
@@ -74,7 +74,7 @@ impl Module for Bank {
         tags.set("clear", cat(&[wipe | (clear & half), wipe | (clear & !half)]));
         tags.set("clear_bucket", wipe.mux(wipe_bucket, walk.get("clear_bucket")));
 
-        sums.set("float", float);
+        sums.set("is_float", float);
         for port in ["valid", "fresh", "half", "entry", "value"] {
             sums.set(port, tags.get(port));
         }

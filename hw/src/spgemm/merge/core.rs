@@ -6,7 +6,9 @@ use super::encode::count;
 use super::product::LaneFront;
 use super::table::Table;
 use crate::cells::{Skid, round_robin};
-use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, index_width, one_hot_mux, uint};
+use rtl_gen::{
+    Builder, Instance, Module, Sig, all, any, bit, bits, index_width, one_hot_mux, uint,
+};
 
 /// Multiplies the operands of `lanes` streams and adds each product to its entry of a banked hash
 /// table; drains one half of the table while the other one fills. Contract: `docs/spgemm.md`.
@@ -15,7 +17,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, index_width, 
 /// |---|---|---|---|
 /// | `l{l}_valid`, `l{l}_ready` | in, out | bit | lane stream |
 /// | `l{l}_half`, `l{l}_row`, `l{l}_col`, `l{l}_a`, `l{l}_b` | in | bits(1, row, index, 32, 32) | operands of one product |
-/// | `float` | in | bit | 1: binary32, 0: 32-bit integer, wrapping; constant while busy |
+/// | `is_float` | in | bit | 1: binary32, 0: 32-bit integer, wrapping; constant while busy |
 /// | `seed` | in | bits(32) | hash seed; constant while busy |
 /// | `drain_start`, `drain_half`, `drain_discard` | in | bit | pulse while `drain_busy` and `busy` of the half are 0: empty that half, to the drain streams or to nowhere |
 /// | `drain_busy` | out | bit | from the cycle after `drain_start` until the last entry is taken; also while the table is cleared after reset |
@@ -81,7 +83,7 @@ impl Module for MergeCore {
     fn build(&self, m: &Builder) {
         m.doc("Merge core: multiply, hash, add into the table, drain.");
         let table = self.table();
-        let float = m.input("float", bit());
+        let float = m.input("is_float", bit());
         let seed = m.input("seed", bits(32));
         let wiping = m.state("wiping", bit(), 1);
         // Long enough for the banks' lists of free slots too.
@@ -90,8 +92,7 @@ impl Module for MergeCore {
         wiping.drive_when(wipe.q().red_and(), m.low());
 
         let bank = Bank { table, adder_latency: self.adder_latency };
-        let banks: Vec<_> =
-            (0..self.banks).map(|b| m.inst(&format!("bank_{b}"), &bank)).collect();
+        let banks: Vec<_> = (0..self.banks).map(|b| m.inst(&format!("bank_{b}"), &bank)).collect();
         let crossbar = Crossbar {
             lanes: self.lanes,
             ports: self.banks,
@@ -112,7 +113,7 @@ impl Module for MergeCore {
             front.set("row", input("row", bits(self.row_bits)));
             front.set("col", input("col", bits(self.index_bits)));
             front.set("a", input("a", bits(32))).set("b", input("b", bits(32)));
-            front.set("float", float).set("seed", seed);
+            front.set("is_float", float).set("seed", seed);
             let ready = front.get("in_ready") & !wiping.q();
             m.output(&format!("l{l}_ready"), ready);
             crossbar.set(&format!("l{l}_valid"), front.get("out_valid"));
@@ -130,7 +131,7 @@ impl Module for MergeCore {
         for (b, bank) in banks.iter().enumerate() {
             bank.set("valid", crossbar.get(&format!("p{b}_valid")));
             bank.set("product", crossbar.get(&format!("p{b}_data")));
-            bank.set("float", float);
+            bank.set("is_float", float);
             bank.set("start", start_q).set("start_half", half_q).set("discard", discard_q);
             bank.set("wipe", wiping.q());
             bank.set("wipe_bucket", wipe.q().trunc(table.bucket_bits()));
@@ -201,10 +202,8 @@ impl MergeCore {
         for (h, half) in [false, true].into_iter().enumerate() {
             let (done, _) = events("absorbed", half);
             let (lost, flags) = events("dropped", half);
-            let arrivals: Vec<_> = accepted
-                .iter()
-                .map(|&(valid, of)| valid & if half { of } else { !of })
-                .collect();
+            let arrivals: Vec<_> =
+                accepted.iter().map(|&(valid, of)| valid & if half { of } else { !of }).collect();
             let inside = m.state(&format!("inside_{h}"), inside_ty, 0);
             let arrived = count(&arrivals, inside_ty.width());
             let gone = (done + lost).zext(inside_ty.width());

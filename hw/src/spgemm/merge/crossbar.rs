@@ -104,7 +104,8 @@ fn rotating_grants<'m>(m: &'m Builder, wants: &[Sig<'m>]) -> Vec<Sig<'m>> {
     }
     let ty = wants[0].ty();
     // Bit p of starts[s]: destination p begins at lane s.
-    let pattern = |s: usize| (0..ty.width()).fold(0i128, |v, p| v | ((p as usize % l == s) as i128) << p);
+    let pattern =
+        |s: usize| (0..ty.width()).fold(0i128, |v, p| v | ((p as usize % l == s) as i128) << p);
     let starts: Vec<_> = (0..l).map(|s| m.state(&format!("start_{s}"), ty, pattern(s))).collect();
     for s in 0..l {
         starts[s].drive(starts[(s + l - 1) % l].q());

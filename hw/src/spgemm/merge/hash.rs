@@ -54,9 +54,6 @@ pub(super) fn hash<'m>(
 
         let hash = cat(&[top, low]);
         let (bank, bucket) = (table.bank_bits(), table.bucket_bits());
-        (
-            hash.slice(31, 32 - bank).as_u(),
-            hash.slice(31 - bank, 32 - bank - bucket).as_u(),
-        )
+        (hash.slice(31, 32 - bank).as_u(), hash.slice(31 - bank, 32 - bank - bucket).as_u())
     })
 }

@@ -11,7 +11,7 @@ use rtl_gen::{Builder, Module, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `in_valid`, `in_ready` | in, out | bit | operand stream |
 /// | `half`, `row`, `col`, `a`, `b` | in | bits(1, row, index, 32, 32) | operands |
-/// | `float`, `seed` | in | bit, bits(32) | constant while busy |
+/// | `is_float`, `seed` | in | bit, bits(32) | constant while busy |
 /// | `out_valid`, `out_ready` | out, in | bit | product stream |
 /// | `out_bank` | out | bits(banks) | bank, one-hot |
 /// | `out_product` | out | bits | half, bucket, key, value |
@@ -37,11 +37,12 @@ impl Module for LaneFront {
         let row = m.input("row", bits(table.row_bits));
         let col = m.input("col", bits(table.index_bits));
         let (a, b) = (m.input("a", bits(32)), m.input("b", bits(32)));
-        let (float, seed) = (m.input("float", bit()), m.input("seed", bits(32)));
+        let (float, seed) = (m.input("is_float", bit()), m.input("seed", bits(32)));
         let out_ready = m.input("out_ready", bit());
 
         let stages = Multiply::LATENCY;
-        let valid: Vec<_> = (1..=stages).map(|i| m.state(&format!("valid_{i}"), bit(), 0)).collect();
+        let valid: Vec<_> =
+            (1..=stages).map(|i| m.state(&format!("valid_{i}"), bit(), 0)).collect();
         let last = valid[stages as usize - 1].q();
         let enable = (!last | out_ready).named("advance");
         let mut before = in_valid;
@@ -51,7 +52,7 @@ impl Module for LaneFront {
         }
 
         let multiply = m.inst("multiply", &Multiply);
-        multiply.set("enable", enable).set("float", float).set("a", a).set("b", b);
+        multiply.set("enable", enable).set("is_float", float).set("a", a).set("b", b);
         let (bank, bucket) = hash(m, &table, enable, seed, row, col);
         let delay = |name: &str, from: u32, value| {
             (from..=stages).fold(value, |v, i| m.reg_when(&format!("{name}_{i}"), enable, v))

@@ -44,7 +44,7 @@ impl<'m> AddLoop<'m> {
         let (a, b) = (m.reg_decl("issue_a", bits(32)), m.reg_decl("issue_b", bits(32)));
         let slot = m.reg_decl("issue_slot", uint(index_width(slots)));
         let add = m.inst("add", &Add { latency });
-        add.set("float", float).set("a", a.q()).set("b", b.q());
+        add.set("is_float", float).set("a", a.q()).set("b", b.q());
         AddLoop { m, add, latency, valid, a, b, slot }
     }
 

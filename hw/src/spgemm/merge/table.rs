@@ -43,9 +43,11 @@ impl Table {
     /// # Errors
     /// Names the parameter, its value and what is allowed.
     pub fn check(&self) -> Result<(), String> {
-        for (name, value, least) in
-            [("banks", self.banks, 2), ("ways", self.ways, 1), ("entries_per_half", self.entries_per_half, 4)]
-        {
+        for (name, value, least) in [
+            ("banks", self.banks, 2),
+            ("ways", self.ways, 1),
+            ("entries_per_half", self.entries_per_half, 4),
+        ] {
             if !value.is_power_of_two() || value < least {
                 return Err(format!("{name} = {value}: must be a power of two from {least}"));
             }

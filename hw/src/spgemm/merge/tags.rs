@@ -88,7 +88,8 @@ impl Module for Tags {
         let stores: Vec<_> = (0..2)
             .map(|h| {
                 let m_half = if h == 1 { p3.half } else { !p3.half };
-                let store = m.mem(&format!("tags_{h}"), MemSpec::block(table.buckets(), word.width()));
+                let store =
+                    m.mem(&format!("tags_{h}"), MemSpec::block(table.buckets(), word.width()));
                 let wipe = clear.bit(h);
                 store.write(
                     wipe.mux(clear_bucket, p3.bucket),
@@ -107,7 +108,8 @@ impl Module for Tags {
             .collect();
         let read = p1.half.mux(stores[1], stores[0]);
         let before = m.reg_reset("inserted", insert, 0);
-        let (before_set, before_word) = (m.reg("inserted_set", set(p3)), m.reg("inserted_word", written));
+        let (before_set, before_word) =
+            (m.reg("inserted_set", set(p3)), m.reg("inserted_word", written));
         let now = insert & set(p3).eq(set(p1));
         let before = before & before_set.eq(set(p1));
         let word_2 = m.reg("s2_word", now.mux(written, before.mux(before_word, read)));

@@ -42,7 +42,8 @@ impl Module for Window {
 
     fn build(&self, m: &Builder) {
         m.doc("Look-ahead window: sends any word whose destination is granted, the oldest first.");
-        let (k, to, address) = (self.depth as usize, bits(self.ports), uint(index_width(self.depth)));
+        let (k, to, address) =
+            (self.depth as usize, bits(self.ports), uint(index_width(self.depth)));
         let (in_valid, in_to) = (m.input("in_valid", bit()), m.input("in_to", to));
         let (in_data, grants) = (m.input("in_data", bits(self.width)), m.input("grants", to));
 
@@ -55,7 +56,8 @@ impl Module for Window {
 
         let granted: Vec<_> = tos.iter().map(|t| (t.q() & grants).red_or()).collect();
         // At or behind the place that leaves.
-        let moves: Vec<_> = (0..k).map(|i| any(&granted[..=i]).named(&format!("moves_{i}"))).collect();
+        let moves: Vec<_> =
+            (0..k).map(|i| any(&granted[..=i]).named(&format!("moves_{i}"))).collect();
         let leaves: Vec<_> =
             (0..k).map(|i| if i == 0 { granted[0] } else { granted[i] & !moves[i - 1] }).collect();
         let first_free: Vec<_> =
@@ -68,8 +70,7 @@ impl Module for Window {
         let free: Vec<_> = (0..k).map(|i| (first_free[i], ids[i].q().as_bits())).collect();
         let free = one_hot_mux(&free).as_u();
 
-        let added: Vec<_> =
-            (0..k).map(|i| (push & first_free[i]).mux(in_to, tos[i].q())).collect();
+        let added: Vec<_> = (0..k).map(|i| (push & first_free[i]).mux(in_to, tos[i].q())).collect();
         for i in 0..k {
             let (next_to, next_id) = if i + 1 == k {
                 (added[i].lit(0), gone.as_u())

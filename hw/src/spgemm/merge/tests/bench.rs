@@ -78,7 +78,7 @@ impl Bench {
         let design = Design::elaborate(&core).expect("the core elaborates");
         let mut sim = Interpreter::new(&design).expect("the core simulates");
         sim.set("rst", 1);
-        sim.set("float", float as u64);
+        sim.set("is_float", float as u64);
         sim.set("seed", seed as u64);
         for port in ["drain_start", "drain_half", "drain_discard"] {
             sim.set(port, 0);
@@ -107,7 +107,14 @@ impl Bench {
         sim.tick();
         sim.set("rst", 0);
         let outputs = [
-            "merged", "dropped", "stalled", "overflow_0", "overflow_1", "busy_0", "busy_1", "drain_busy",
+            "merged",
+            "dropped",
+            "stalled",
+            "overflow_0",
+            "overflow_1",
+            "busy_0",
+            "busy_1",
+            "drain_busy",
         ]
         .map(|name| sim.port(name));
         let mut bench = Bench {
@@ -194,7 +201,11 @@ impl Bench {
     }
 
     /// Steps until `done`; panics when nothing ends within `limit` cycles.
-    pub(super) fn run_until(&mut self, limit: u64, mut done: impl FnMut(&mut Bench) -> bool) -> u64 {
+    pub(super) fn run_until(
+        &mut self,
+        limit: u64,
+        mut done: impl FnMut(&mut Bench) -> bool,
+    ) -> u64 {
         let start = self.cycles;
         while !done(self) {
             self.step();

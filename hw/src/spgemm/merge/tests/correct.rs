@@ -49,7 +49,8 @@ impl Model {
             let size: f64 = products.iter().map(|p| exact(p).abs()).sum();
             let n = products.len() as f64;
             // One more unit for what the bound drops: higher powers of u.
-            let bound = (n + 1.0) * f64::from(f32::EPSILON) / 2.0 * size + f64::from(f32::from_bits(1)) * n;
+            let bound =
+                (n + 1.0) * f64::from(f32::EPSILON) / 2.0 * size + f64::from(f32::from_bits(1)) * n;
             let error = (f64::from(f32::from_bits(entry.value)) - sum).abs();
             assert!(error <= bound, "{entry:?}: {error:e} beyond {bound:e}, {sum} of {n} products");
         }
@@ -57,7 +58,14 @@ impl Model {
 }
 
 /// A window of `count` products over about `keys` keys of `rows` rows.
-fn window(rng: &mut StdRng, half: u32, count: usize, keys: u32, rows: u32, float: bool) -> Vec<Operands> {
+fn window(
+    rng: &mut StdRng,
+    half: u32,
+    count: usize,
+    keys: u32,
+    rows: u32,
+    float: bool,
+) -> Vec<Operands> {
     let pool: Vec<(u32, u32)> =
         (0..keys).map(|_| (rng.random_range(0..rows), rng.random_range(0..keys * 2))).collect();
     (0..count)
@@ -99,7 +107,11 @@ fn alternating(core: MergeCore, float: bool, pauses: (u32, u32), seed: u32) {
     bench.run_until(100_000, |b| !b.drain_busy());
     let entries = bench.take_entries();
     let last = draining.expect("a last window");
-    if float { last.check_floats(&entries) } else { last.check_integers(&entries) }
+    if float {
+        last.check_floats(&entries)
+    } else {
+        last.check_integers(&entries)
+    }
     bench.check_counts();
     assert_eq!(bench.overflow, [0, 0]);
 }

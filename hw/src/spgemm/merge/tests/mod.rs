@@ -1,5 +1,6 @@
 //! The merge core in the interpreter, against a hash map.
 
+mod accumulate;
 mod bench;
 mod correct;
 mod speed;
