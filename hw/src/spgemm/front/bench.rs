@@ -14,6 +14,8 @@ pub(super) struct Memory {
     open: VecDeque<(u64, u64)>,
     rng: StdRng,
     ready: bool,
+    /// Answers come with an error.
+    pub(super) broken: bool,
     /// Lines asked for.
     pub(super) requests: u64,
     ports: [PortId; 6],
@@ -30,7 +32,17 @@ impl Memory {
             .map(|p| sim.port(&format!("mem_{p}")));
         let (open, rng) = (VecDeque::new(), StdRng::seed_from_u64(latency ^ u64::from(stall)));
         let content = Box::new(content);
-        Memory { content, latency, stall, open, rng, ready: false, requests: 0, ports }
+        Memory {
+            content,
+            latency,
+            stall,
+            open,
+            rng,
+            ready: false,
+            broken: false,
+            requests: 0,
+            ports,
+        }
     }
 
     /// Drives the inputs of the design for this cycle.
@@ -41,7 +53,7 @@ impl Memory {
         let due = self.open.front().is_some_and(|&(time, _)| time <= sim.cycle());
         let answer = due && !self.stalls();
         sim.set(valid, u64::from(answer));
-        sim.set(error, 0);
+        sim.set(error, u64::from(self.broken));
         if answer && let Some((_, addr)) = self.open.pop_front() {
             sim.set_words(data, &(self.content)(addr));
         }

@@ -360,7 +360,7 @@ mod tests {
 
     /// Elements a cycle and lane, warm.
     fn rate(line_words: u32, length: u64) -> f64 {
-        let list = tasks(12_000 / length as usize, |_| length, 12_000);
+        let list = tasks(8_000 / length as usize, |_| length, 8_000);
         let mut bench = Bench::new(&shape(line_words, 512, 8, 128), 0);
         bench.run(&list);
         let cycles = bench.run(&list);

@@ -249,6 +249,38 @@ fn invalidate_forgets_everything() {
     assert_eq!(bench.run(lists(), 100).memory_requests, 100);
 }
 
+#[test]
+fn memory_errors_are_reported() {
+    let mut bench = Bench::new(SMALL, 10, 0);
+    bench.memory.broken = true;
+    bench.sim.set("c1_req_addr", 5);
+    bench.sim.set("c1_req_tag", 3);
+    bench.sim.set("c1_req_valid", 1);
+    assert_eq!(bench.sim.get("c1_req_ready"), 1);
+    bench.cycle();
+    bench.sim.set("c1_req_valid", 0);
+    let (mut errors, mut answers) = (0, 0);
+    for _ in 0..40 {
+        bench.cycle();
+        errors += bench.sim.get("error");
+        answers += bench.sim.get("c1_rsp_valid");
+    }
+    assert_eq!((errors, answers), (1, 1));
+}
+
+#[test]
+fn bad_shapes_are_refused() {
+    use rtl_gen::Module;
+    let text = |cache: Cache| cache.check().unwrap_err();
+    assert_eq!(text(Cache { ways: 3, ..SMALL }), "cache: ways is 3; a power of two from 2");
+    assert_eq!(text(Cache { misses: 4, ..SMALL }), "cache: misses is 4; a power of two from 8");
+    assert_eq!(text(Cache { clients: 0, ..SMALL }), "cache: clients is 0; at least 1");
+    assert_eq!(
+        text(Cache { addr_bits: 5, ..SMALL }),
+        "cache: addr_bits is 5; at least 6 with 4 banks and 8 sets"
+    );
+}
+
 /// A cache of the same shape with exact LRU, one request at a time.
 fn lru_misses(cache: &Cache, trace: &[u64]) -> u64 {
     let digit = cache.banks.trailing_zeros();

@@ -382,3 +382,15 @@ fn one_element_a_cycle() {
     assert!(narrow_long < 1.01 && narrow_four < 1.01, "{narrow_long} {narrow_four}");
     assert!(narrow_odd < 1.05, "{narrow_odd}");
 }
+
+#[test]
+fn bad_shapes_are_refused() {
+    use rtl_gen::Module;
+    let text = |lane: LaneFetch| lane.check().unwrap_err();
+    assert_eq!(
+        text(LaneFetch { slots: 48, ..lane(4) }),
+        "lane: slots is 48; a power of two from 2"
+    );
+    assert_eq!(text(LaneFetch { index_bits: 33, ..lane(4) }), "lane: index_bits is 33; 1 to 32");
+    assert_eq!(text(LaneFetch { tag_bits: 6, ..lane(4) }), "lane: tag_bits is 6; 64 slots need 7");
+}
