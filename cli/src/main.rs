@@ -1,0 +1,68 @@
+//! The `mattock` program: the only place that joins hardware, simulation and driver.
+//!
+//! Each command is one module of its name. All of them take `--json` (one object on one line of
+//! standard output, with stable keys) and `-q`, say what takes longer than two seconds, fail with a
+//! [`Failure`](error::Failure), and exit with 0 only when the result is right.
+
+mod arguments;
+mod card;
+mod check;
+mod completions;
+mod doctor;
+mod error;
+mod files;
+mod new;
+mod output;
+mod progress;
+mod regs;
+mod usage;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::Failure;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let Some(failure) = usage::failure(&error) else {
+                // Help and version; or help for want of a command, which is a mistake.
+                let _ = error.print();
+                return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            };
+            // The command line is not understood, so this is only as good a guess as it can be.
+            return fail(&failure, words.iter().any(|word| word == "--json"));
+        }
+    };
+    let output = Output { json: arguments.json, quiet: arguments.quiet };
+    match run(arguments.command, output) {
+        Ok(code) => code,
+        Err(failure) => fail(&failure, output.json),
+    }
+}
+
+fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
+    match command {
+        Command::New(options) => new::run(&options, output)?,
+        Command::Check(options) => check::run(&options, output)?,
+        Command::Doctor(options) => return Ok(doctor::run(&options, output)),
+        Command::Regs(options) => regs::run(&options, output)?,
+        Command::Completions(options) => completions::run(&options, output),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fail(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        output::print(&(failure.json() + "\n"));
+    } else {
+        eprintln!("{}", failure.text());
+    }
+    ExitCode::from(failure.exit_code())
+}

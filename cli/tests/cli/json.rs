@@ -1,0 +1,45 @@
+use crate::Session;
+
+/// Scripts rely on these keys.
+#[test]
+fn keys_of_every_command() {
+    let session = Session::new();
+    let mut text = String::new();
+    for line in [
+        "new mine --json",
+        "check tiny --json",
+        "doctor --json",
+        "regs --json",
+        "regs --out regs.h --json",
+        "completions bash --json",
+    ] {
+        text += &format!("{line}: {}\n", shape(&session.json(line)));
+    }
+    insta::assert_snapshot!(text);
+}
+
+/// Keys at every level; of a list, those of its first element.
+fn shape(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Object(object) => {
+            let keys = object.iter().map(|(key, value)| match shape(value).as_str() {
+                "" => key.clone(),
+                inner => format!("{key}: {inner}"),
+            });
+            format!("{{{}}}", keys.collect::<Vec<_>>().join(", "))
+        }
+        serde_json::Value::Array(list) => match list.first().map(shape).as_deref() {
+            None | Some("") => String::new(),
+            Some(inner) => format!("[{inner}]"),
+        },
+        _ => String::new(),
+    }
+}
+
+#[test]
+fn quiet_prints_nothing_but_results() {
+    let session = Session::new();
+    assert!(session.run("check tiny -q").stdout.is_empty());
+    assert!(session.run("new mine -q").stdout.is_empty());
+    assert!(!session.run("regs -q").stdout.is_empty());
+}
