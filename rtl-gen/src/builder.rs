@@ -8,7 +8,7 @@ use crate::ir::{
 use crate::library::Library;
 use crate::{Sig, Type, Value, bit};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::rc::Rc;
 
@@ -25,6 +25,8 @@ pub(crate) struct Inner {
     pub(crate) def: ModuleDef,
     pub(crate) errors: Vec<BuildError>,
     names: HashSet<String>,
+    /// Pure nodes by what they compute: the same expression written twice is one node.
+    known: HashMap<(Op, Vec<NodeId>, Type), NodeId>,
     scope: Vec<String>,
     domain: DomainId,
 }
@@ -57,7 +59,8 @@ impl Builder {
         };
         let def = ModuleDef { name, domains: vec![clock], ..ModuleDef::default() };
         let names = HashSet::from(["clk".into(), "rst".into()]);
-        let inner = Inner { def, errors: vec![], names, scope: vec![], domain: 0 };
+        let inner =
+            Inner { def, errors: vec![], names, known: HashMap::new(), scope: vec![], domain: 0 };
         Builder { inner: RefCell::new(inner), library, path }
     }
 
@@ -108,8 +111,27 @@ impl Builder {
             }
         }
         let id = self.with(|b| {
+            let constant = |id: &NodeId| match &b.def.node(*id).op {
+                Op::Const(v) => Some((v.clone(), b.def.node(*id).ty)),
+                _ => None,
+            };
+            let values: Option<Vec<_>> = ids.iter().map(constant).collect();
+            // With mistakes on record the operands may not even fit the operation.
+            let folded = match values {
+                Some(values) if b.errors.is_empty() => crate::fold::constant(&op, &values, ty),
+                _ => None,
+            };
+            let (op, ids) = folded.map_or((op, ids), |v| (Op::Const(v), vec![]));
+            let next = NodeId(b.def.nodes.len() as u32);
+            // Wires and state have an identity of their own.
+            if !ids.is_empty() && op != Op::Wire || matches!(op, Op::Const(_)) {
+                let known = b.known.entry((op.clone(), ids.clone(), ty)).or_insert(next);
+                if *known != next {
+                    return *known;
+                }
+            }
             b.def.nodes.push(Node { op, args: ids, ty, name: None, at });
-            NodeId(b.def.nodes.len() as u32 - 1)
+            next
         });
         Sig { m: self, id }
     }
@@ -137,8 +159,8 @@ impl Builder {
         let name = self.claim_name(name, at);
         let fixed = self.with(|b| {
             let node = &mut b.def.nodes[sig.id.0 as usize];
-            // A port keeps its name; a second name for a signal becomes a wire of its own.
-            if node.name.is_none() && !matches!(node.op, Op::Input(_)) {
+            // A port keeps its name, a constant has none; a second name becomes a wire of its own.
+            if node.name.is_none() && !matches!(node.op, Op::Input(_) | Op::Const(_)) {
                 node.name = Some(name.clone());
                 return true;
             }

@@ -18,7 +18,7 @@ pub struct NodeId(pub u32);
 pub type DomainId = u32;
 
 /// The operation of a node. Operands are in [`Node::args`], in the order given here.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Op {
     /// A constant.
     Const(Value),

@@ -37,6 +37,7 @@ mod builder;
 pub mod bundle;
 mod check;
 mod error;
+mod fold;
 pub mod ir;
 mod library;
 mod mem;

@@ -128,11 +128,13 @@ fn elaborate(
         Err(text) => builder.error(ErrorKind::Parameter(text), at),
     }
     let (mut def, mut errors) = builder.finish();
-    // A parent of a broken module is still checked: it must find this list.
-    def.comb_inputs = vec![vec![]; def.ports.len()];
     // Checks walk the graph and would only echo what is wrong already.
     if errors.is_empty() {
         errors = crate::check::check(&mut def, &library.borrow().modules, &path);
+    }
+    if !errors.is_empty() {
+        // What a wrong module passes through is unknown; parents are still checked for mistakes of their own.
+        def.comb_inputs = vec![vec![]; def.ports.len()];
     }
     let mut library = library.borrow_mut();
     library.errors.extend(errors);

@@ -134,6 +134,10 @@ impl<'m> Sig<'m> {
     pub fn lt(self, other: Sig<'m>) -> Sig<'m> {
         self.same("lt", other);
         self.number("lt");
+        let (a, b) = (self.as_constant(), other.as_constant());
+        if crate::fold::never_less(a.as_ref(), b.as_ref(), self.ty()) {
+            return self.m.low();
+        }
         self.node(Op::Lt, &[self, other], bit())
     }
 
@@ -175,13 +179,19 @@ impl<'m> Sig<'m> {
     /// One more, modulo 2^width.
     #[track_caller]
     pub fn inc(self) -> Sig<'m> {
-        self.add_wrap(self.lit(1))
+        self.add_wrap(self.one())
     }
 
     /// One less, modulo 2^width.
     #[track_caller]
     pub fn dec(self) -> Sig<'m> {
-        self.sub_wrap(self.lit(1))
+        self.sub_wrap(self.one())
+    }
+
+    /// The pattern 0...01, which also `sint(1)` has (it reads as -1).
+    #[track_caller]
+    fn one(self) -> Sig<'m> {
+        self.m.constant(Value::from_i128(self.width(), 1), self.ty())
     }
 
     // ---- reductions ----

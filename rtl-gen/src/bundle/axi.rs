@@ -185,8 +185,8 @@ macro_rules! channels {
             /// Asserts the protocol of what this side sends and assumes that of what it receives.
             #[track_caller]
             pub fn check_protocol(&self) {
-                [&self.aw, &self.w, &self.ar].map(|s| s.assume_protocol());
-                [&self.b, &self.r].map(|s| s.assert_protocol());
+                [&self.aw, &self.w, &self.ar].into_iter().for_each(|s| s.assume_protocol());
+                [&self.b, &self.r].into_iter().for_each(|s| s.assert_protocol());
             }
         }
 
@@ -194,8 +194,8 @@ macro_rules! channels {
             /// Asserts the protocol of what this side sends and assumes that of what it receives.
             #[track_caller]
             pub fn check_protocol(&self) {
-                [&self.aw, &self.w, &self.ar].map(|s| s.assert_protocol());
-                [&self.b, &self.r].map(|s| s.assume_protocol());
+                [&self.aw, &self.w, &self.ar].into_iter().for_each(|s| s.assert_protocol());
+                [&self.b, &self.r].into_iter().for_each(|s| s.assume_protocol());
             }
         }
     };

@@ -542,10 +542,7 @@ fn box_states(program: &mut Program) -> Result<Vec<BoxState>, SimError> {
             };
             Ok(BoxState {
                 model: model(),
-                inputs: inputs
-                    .into_iter()
-                    .map(|id| (id, program.flat.shapes[id as usize]))
-                    .collect(),
+                inputs: inputs.into_iter().map(|(shape, id)| (id, shape)).collect(),
                 values: outputs.iter().map(|(s, _)| Value::zero(s.width)).collect(),
                 outputs: vec![],
                 domain: scope.domains[inst.domains[0] as usize],

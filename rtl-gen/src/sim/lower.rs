@@ -94,7 +94,10 @@ impl<'d> Program<'d> {
     }
 
     /// Inputs (in port order) and outputs of a black box; outputs nobody reads have no id.
-    pub(super) fn box_ports(&mut self, index: usize) -> (Vec<Id>, Vec<(Shape, Option<Id>)>) {
+    pub(super) fn box_ports(
+        &mut self,
+        index: usize,
+    ) -> (Vec<(Shape, Id)>, Vec<(Shape, Option<Id>)>) {
         let FlatBox { scope, inst, .. } = self.flat.boxes[index];
         let scope = &self.flat.scopes[scope as usize];
         let (base, def) = (scope.base, &self.flat.modules[scope.module]);
@@ -106,12 +109,14 @@ impl<'d> Program<'d> {
                 continue;
             }
             match (port.direction, connection) {
-                (Direction::Input, Some(c)) => inputs.push(self.flat.resolve(base + c.0)),
+                (Direction::Input, Some(c)) => {
+                    inputs.push((port.ty.into(), self.flat.resolve(base + c.0)))
+                }
                 // Resets are not connected by name: they follow the domain.
                 (Direction::Input, None) => {
                     let top = &self.flat.modules[self.flat.modules.len() - 1];
                     let reset = top.domains[domain as usize].reset_port;
-                    inputs.push(reset.unwrap_or(0));
+                    inputs.push((port.ty.into(), reset.unwrap_or(0)));
                 }
                 (Direction::Output, c) => {
                     outputs.push((port.ty.into(), c.map(|c| base + c.0)));
@@ -127,7 +132,7 @@ impl<'d> Program<'d> {
         }
         let (inputs, _) = self.box_ports(index as usize);
         let dst = self.flat.fresh(Shape { width: 1, signed: false });
-        let args = inputs.into_iter().map(|id| Word { id, word: 0 }).collect();
+        let args = inputs.into_iter().map(|(_, id)| Word { id, word: 0 }).collect();
         let place = (NONE, index, 0);
         self.ops.push(Lowered { code: Code::Box, imm: 0, k: index, dst, args, place });
     }
@@ -291,13 +296,13 @@ impl Emit<'_, '_> {
             return None;
         }
         let (a, b) = (self.arg(base, node.args[0]), self.arg(base, node.args[1]));
-        let shape = self.shape(a);
+        let shape = Shape::from(def.node(node.args[0]).ty);
         let code = match (&node.op, shape.signed) {
             (Op::Eq, _) => Code::Ne,
             (_, false) => Code::GeU,
             (_, true) => Code::GeS,
         };
-        (shape.narrow() && self.shape(b).narrow()).then_some((code, a, b))
+        shape.narrow().then_some((code, a, b))
     }
 
     fn narrow(&mut self, op: &Op, args: &[Word], shapes: &[Shape], to: Shape) {

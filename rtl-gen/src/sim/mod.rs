@@ -41,6 +41,7 @@ mod schedule;
 mod wide;
 
 pub use interpreter::{Interpreter, Options, PortRef, Start};
+pub(crate) use wide::evaluate;
 
 use std::fmt;
 

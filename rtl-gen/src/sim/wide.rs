@@ -2,6 +2,7 @@
 
 use super::flatten::Shape;
 use crate::ir::Op;
+use crate::{Type, Value};
 
 /// An operand: where its words are and how to read them.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,22 @@ impl WideOp {
         out.copy_from_slice(&a[..n]);
         self.to.canon(out);
     }
+}
+
+/// The value of one operation on constants.
+pub(crate) fn evaluate(op: &Op, args: &[(Value, Type)], ty: Type) -> Value {
+    let shapes: Vec<Shape> = args.iter().map(|a| a.1.into()).collect();
+    let mut wide = WideOp::new(op.clone(), ty.into(), &shapes);
+    let mut v = vec![];
+    for (arg, (value, shape)) in wide.args.iter_mut().zip(args.iter().zip(&shapes)) {
+        arg.slot = v.len() as u32;
+        v.extend(value.0.words());
+        shape.canon(&mut v[arg.slot as usize..]);
+    }
+    wide.dst = v.len() as u32;
+    v.resize(v.len() + wide.to.words() as usize, 0);
+    wide.run(&mut v, &mut Scratch::default());
+    Value::from_words(ty.width(), v.split_off(wide.dst as usize))
 }
 
 /// Buffers for operands.

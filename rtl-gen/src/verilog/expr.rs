@@ -1,7 +1,8 @@
 //! Expressions: which nodes get a wire of their own, and the text of each.
 
 use super::is_leaf;
-use crate::ir::{ModuleDef, NodeId, Op};
+use super::plan::Plan;
+use crate::ir::{ModuleDef, NodeId, Op, Port};
 use crate::{Type, Value, index_width};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -11,84 +12,65 @@ pub(super) struct Printer<'d> {
     def: &'d ModuleDef,
     /// Per node: its name in the text, when it has one.
     names: Vec<Option<String>>,
-    /// `Trunc` nodes printed as arithmetic in the operand's width.
+    /// `Trunc` nodes printed as arithmetic in their own width.
     wrapped: Vec<bool>,
+    /// Nodes whose name is that of an output port, which declares them.
+    port_named: Vec<bool>,
 }
+
+/// Longest expression on one line, in operands.
+pub(super) const LONGEST: u32 = 12;
 
 impl<'d> Printer<'d> {
     pub(super) fn new(def: &'d ModuleDef) -> Self {
-        let count = def.nodes.len();
-        let mut uses = vec![0u32; count];
-        let mut atom = vec![false; count];
-        for id in def.roots() {
-            uses[id.0 as usize] += 1;
-        }
-        for &id in &def.order {
-            for &arg in &def.node(id).args {
-                uses[arg.0 as usize] += 1;
-            }
-        }
-        // Memory addresses stand inside brackets: a name reads better.
-        for mem in &def.mems {
-            let writes =
-                mem.writes.iter().flat_map(|w| [w.addr, w.data].into_iter().chain(w.lanes));
-            for id in writes.chain(mem.reads.iter().map(|r| r.addr)) {
-                atom[id.0 as usize] = true;
-            }
-        }
-        let mut wrapped = vec![false; count];
-        for &id in &def.order {
-            let node = def.node(id);
-            if node.op == Op::Trunc {
-                let arg = node.args[0];
-                wrapped[id.0 as usize] = uses[arg.0 as usize] == 1 && wraps(def, arg, node.ty);
-            }
-        }
-        for &id in &def.order {
-            let node = def.node(id);
-            let through = if wrapped[id.0 as usize] { def.node(node.args[0]) } else { node };
-            for (i, &arg) in through.args.iter().enumerate() {
-                atom[arg.0 as usize] |= wants_name(def, &through.op, i, arg, node.ty);
-            }
-        }
-
+        let plan = Plan::new(def);
         let mut taken: BTreeSet<String> = def.ports.iter().map(|p| p.name.clone()).collect();
         taken.extend(def.nodes.iter().filter_map(|n| n.name.clone()));
         taken.extend(def.mems.iter().map(|m| m.name.clone()));
         taken.extend(def.insts.iter().map(|i| i.name.clone()));
-        let mut hidden = vec![false; count];
-        for id in def.order.iter().filter(|id| wrapped[id.0 as usize]) {
-            hidden[def.node(*id).args[0].0 as usize] = true;
-        }
-        let mut names: Vec<Option<String>> = vec![None; count];
+        let mut fresh = |mut name: String| {
+            while !taken.insert(name.clone()) {
+                name.push('_');
+            }
+            name
+        };
         let mut counter = 0;
+        let mut names: Vec<Option<String>> = vec![None; def.nodes.len()];
+        let mut port_named = vec![false; def.nodes.len()];
+        let mut size = vec![1; def.nodes.len()];
         for &id in &def.order {
             let (i, node) = (id.0 as usize, def.node(id));
-            if hidden[i] {
+            if plan.hidden[i] {
                 continue;
             }
+            let inlined = plan.shown(def, id).args.iter().map(|a| size[a.0 as usize]);
+            let length = 1 + inlined.sum::<u32>();
             names[i] = match (&node.name, &node.op) {
                 (Some(name), _) => Some(name.clone()),
                 (None, Op::Input(port)) => Some(def.ports[*port as usize].name.clone()),
                 (None, Op::InstOut(inst, port)) => {
                     let inst = &def.insts[*inst as usize];
-                    let mut name = format!("{}_{}", inst.name, inst.ports[*port as usize].name);
-                    while !taken.insert(name.clone()) {
-                        name.push('_');
+                    Some(fresh(format!("{}_{}", inst.name, inst.ports[*port as usize].name)))
+                }
+                (None, Op::Const(_)) if !plan.atom[i] => None,
+                _ => match plan.port[i] {
+                    Some(port) => {
+                        port_named[i] = true;
+                        Some(def.ports[port as usize].name.clone())
                     }
-                    Some(name)
-                }
-                (None, Op::Const(_)) => None,
-                (None, op) => {
-                    let shared = uses[i] > 1 && !is_cheap(op);
-                    (shared || atom[i] || wrapped[i] || needs_wire(op)).then(|| {
-                        counter += 1;
-                        format!("_t{counter}")
-                    })
-                }
+                    None if plan.needs_name(def, id, length) => Some(match &plan.hint[i] {
+                        Some(hint) => fresh(hint.clone()),
+                        None => {
+                            counter += 1;
+                            fresh(format!("_t{counter}"))
+                        }
+                    }),
+                    None => None,
+                },
             };
+            size[i] = if names[i].is_some() { 1 } else { length };
         }
-        Printer { def, names, wrapped }
+        Printer { def, names, wrapped: plan.wrapped, port_named }
     }
 
     /// Name of a node that has one.
@@ -105,7 +87,21 @@ impl<'d> Printer<'d> {
             }
             _ => false,
         };
-        self.names[id.0 as usize].is_some() && (asynchronous || !is_leaf(&node.op))
+        // Outputs are assigned at the end; of what has no source of its own, only constants are wires.
+        let printed = asynchronous || !is_leaf(&node.op) || matches!(node.op, Op::Const(_));
+        self.names[id.0 as usize].is_some() && !self.port_named[id.0 as usize] && printed
+    }
+
+    /// The right-hand side of an assignment to something that is not the node's own name.
+    pub(super) fn value(&self, id: NodeId) -> String {
+        self.bare(id)
+    }
+
+    /// What is assigned to the output port: its own expression, or the name of the signal behind it.
+    pub(super) fn output(&self, port: &Port) -> String {
+        let Some(source) = port.source else { return String::new() };
+        let own = self.port_named[source.0 as usize] && self.name(source) == port.name;
+        if own { self.expression(source) } else { self.bare(source) }
     }
 
     /// The node as an operand: its name, a constant, or its expression in parentheses.
@@ -115,12 +111,12 @@ impl<'d> Printer<'d> {
         }
         let node = self.def.node(id);
         let text = self.expression(id);
-        let bare =
-            matches!(node.op, Op::Const(_) | Op::Slice(..) | Op::Cat | Op::Rep(_) | Op::Zext)
-                || matches!(
-                    node.op,
-                    Op::Sext | Op::Trunc | Op::Cast | Op::ShlK(_) | Op::ShrK(_) | Op::Wire
-                );
+        let bare = match node.op {
+            Op::Trunc => !self.wrapped[id.0 as usize],
+            Op::Const(_) | Op::Slice(..) | Op::Cat | Op::Rep(_) | Op::Zext | Op::Sext => true,
+            Op::Cast | Op::ShlK(_) | Op::ShrK(_) | Op::Wire => true,
+            _ => false,
+        };
         if bare { text } else { format!("({text})") }
     }
 
@@ -137,7 +133,7 @@ impl<'d> Printer<'d> {
                 format!("{}[{}]", mem.name, self.operand(mem.reads[*port as usize].addr))
             }
             Op::Wire => a(0),
-            Op::Not => format!("~{}", a(0)),
+            Op::Not => self.complement(node.args[0]),
             Op::And => format!("{} & {}", a(0), a(1)),
             Op::Or => format!("{} | {}", a(0), a(1)),
             Op::Xor => format!("{} ^ {}", a(0), a(1)),
@@ -150,9 +146,9 @@ impl<'d> Printer<'d> {
             Op::Lt => format!("{} < {}", a(0), a(1)),
             Op::ShlK(k) => format!("{{{}, {k}'d0}}", a(0)),
             Op::ShrK(k) => self.part(node.args[0], width + k - 1, *k),
-            Op::Shl => format!("{} << {}", a(0), a(1)),
-            Op::Shr => format!("{} >> {}", a(0), a(1)),
-            Op::Sra => format!("{} >>> {}", a(0), a(1)),
+            Op::Shl => format!("{} << {}", a(0), self.amount(node.args[1], width)),
+            Op::Shr => format!("{} >> {}", a(0), self.amount(node.args[1], width)),
+            Op::Sra => format!("{} >>> {}", a(0), self.amount(node.args[1], width)),
             Op::Mux => format!("{} ? {} : {}", a(0), a(1), a(2)),
             Op::CaseMux(keys) => {
                 let select_ty = self.def.node(node.args[0]).ty;
@@ -172,11 +168,8 @@ impl<'d> Printer<'d> {
             Op::Zext | Op::Sext => self.extended(node.args[0], width, node.op == Op::Sext),
             Op::Trunc if self.wrapped[id.0 as usize] => self.sum(node.args[0], width),
             Op::Trunc => self.part(node.args[0], width - 1, 0),
-            Op::Cast => match (node.ty.is_signed(), self.def.node(node.args[0]).ty.is_signed()) {
-                (true, false) => format!("$signed({})", self.bare(node.args[0])),
-                (false, true) => format!("$unsigned({})", self.bare(node.args[0])),
-                _ => a(0),
-            },
+            // The sign is that of the wire declared for it: where it matters the operand has a name.
+            Op::Cast => a(0),
             Op::DynSlice => self.dyn_slice(node.args[0], node.args[1], width),
         }
     }
@@ -187,6 +180,27 @@ impl<'d> Printer<'d> {
             Some(name) => name.clone(),
             None => self.expression(id),
         }
+    }
+
+    /// A shift amount: tools refuse constants of more than 32 bits, and past the width all are alike.
+    fn amount(&self, id: NodeId, width: u32) -> String {
+        let Op::Const(v) = &self.def.node(id).op else { return self.operand(id) };
+        let high = v.words().iter().skip(1).any(|w| *w != 0);
+        let amount = if high { width as u64 } else { v.to_u64().min(width as u64) };
+        format!("{amount}")
+    }
+
+    fn complement(&self, x: NodeId) -> String {
+        let node = self.def.node(x);
+        let relation = match node.op {
+            Op::Eq => "!=",
+            Op::Lt => ">=",
+            _ => return format!("~{}", self.operand(x)),
+        };
+        if self.names[x.0 as usize].is_some() {
+            return format!("~{}", self.operand(x));
+        }
+        format!("{} {relation} {}", self.operand(node.args[0]), self.operand(node.args[1]))
     }
 
     /// Sum, difference or negation computed in exactly `width` bits.
@@ -221,6 +235,7 @@ impl<'d> Printer<'d> {
         let x = self.bare(id);
         match (signed, w) {
             (true, 1) => format!("{{{width}{{{x}}}}}"),
+            (true, _) if more == 1 => format!("{{{x}[{}], {x}}}", w - 1),
             (true, _) => format!("{{{{{more}{{{x}[{}]}}}}, {x}}}", w - 1),
             (false, _) => format!("{{{more}'d0, {x}}}"),
         }
@@ -280,41 +295,6 @@ impl<'d> Printer<'d> {
                 constant(&Value::zero(lane), Type::Bits(lane))
             )
         }
-    }
-}
-
-/// Whether cutting the arithmetic node to `ty` equals doing it in that width: then no wider wire is printed.
-fn wraps(def: &ModuleDef, id: NodeId, ty: Type) -> bool {
-    let node = def.node(id);
-    node.name.is_none()
-        && matches!(node.op, Op::Add | Op::Sub)
-        && node.args.iter().all(|a| def.node(*a).ty.width() <= ty.width())
-}
-
-/// Operations whose text depends on Verilog's context rules unless it stands alone.
-fn needs_wire(op: &Op) -> bool {
-    matches!(op, Op::Add | Op::Sub | Op::Mul | Op::Neg | Op::Shl | Op::Shr | Op::Sra | Op::DynSlice)
-        || matches!(op, Op::Lt | Op::CaseMux(_))
-}
-
-/// Operations that only rename bits: repeating them costs nothing.
-fn is_cheap(op: &Op) -> bool {
-    matches!(op, Op::Slice(..) | Op::Trunc | Op::ShrK(_) | Op::Cast | Op::Wire)
-}
-
-/// Whether operand `i` must be a declared name: it is sliced, or its sign must be declared.
-fn wants_name(def: &ModuleDef, op: &Op, i: usize, arg: NodeId, ty: Type) -> bool {
-    let node = def.node(arg);
-    if matches!(node.op, Op::Const(_)) {
-        return matches!(op, Op::DynSlice);
-    }
-    match op {
-        Op::Slice(..) | Op::Trunc | Op::ShrK(_) | Op::DynSlice => true,
-        Op::Sext => true,
-        Op::Add | Op::Sub | Op::Neg => node.ty.is_signed() && node.ty.width() < ty.width(),
-        Op::Mul | Op::Lt => true,
-        Op::Sra | Op::Shr | Op::Shl => i == 0,
-        _ => false,
     }
 }
 

@@ -6,6 +6,7 @@
 //! template that every tool infers; instances are flat and explicit.
 
 mod expr;
+mod plan;
 mod state;
 
 use crate::Type;
@@ -66,9 +67,7 @@ fn module(def: &ModuleDef) -> String {
     state::memories(&mut out, def, &p);
     state::registers(&mut out, def, &p);
     for port in def.ports.iter().filter(|p| p.direction == Direction::Output) {
-        if let Some(source) = port.source {
-            let _ = writeln!(out, "  assign {} = {};", port.name, p.operand(source));
-        }
+        let _ = writeln!(out, "  assign {} = {};", port.name, p.output(port));
     }
     state::assertions(&mut out, def, &p);
     out.push_str("endmodule\n\n`default_nettype wire\n");
@@ -152,7 +151,7 @@ fn instance(out: &mut String, def: &ModuleDef, p: &Printer, index: usize) {
         let comma = if i + 1 < inst.ports.len() { "," } else { "" };
         let text = match (port.ty, inst.connections[i]) {
             (Type::Clock | Type::Reset, _) => clock_connection(def, index, port),
-            (_, Some(id)) => p.operand(id),
+            (_, Some(id)) => p.value(id),
             (_, None) => String::new(),
         };
         let _ = writeln!(out, "    .{}({text}){comma}", port.name);

@@ -78,29 +78,29 @@ fn always(out: &mut String, def: &ModuleDef, domain: u32, body: impl FnOnce(&mut
     out.push_str("  end\n");
 }
 
-fn write_port(out: &mut String, mem: &MemDef, w: &WritePort, p: &Printer) {
-    let (name, addr, data, enable) =
-        (&mem.name, p.operand(w.addr), p.operand(w.data), p.operand(w.enable));
-    match (w.lanes, mem.spec.lane) {
-        (Some(lanes), Some(lane)) => {
-            let lanes = p.operand(lanes);
-            let count = mem.spec.width / lane;
-            for i in 0..count {
+/// What a write does: per lane (or once) its condition and the part of the word it sets.
+fn lanes(mem: &MemDef, w: &WritePort, p: &Printer) -> Vec<(String, String)> {
+    let enable = p.operand(w.enable);
+    let (Some(lanes), Some(lane)) = (w.lanes, mem.spec.lane) else {
+        return vec![(enable, String::new())];
+    };
+    let (lanes, count) = (p.operand(lanes), mem.spec.width / lane);
+    (0..count)
+        .map(|i| match count {
+            1 => (format!("{enable} & {lanes}"), String::new()),
+            _ if lane == 1 => (format!("{enable} & {lanes}[{i}]"), format!("[{i}]")),
+            _ => {
                 let part = format!("[{}:{}]", (i + 1) * lane - 1, i * lane);
-                let (part, bit) = if count == 1 {
-                    (String::new(), String::new())
-                } else {
-                    (part, format!("[{i}]"))
-                };
-                let _ = writeln!(
-                    out,
-                    "    if ({enable} & {lanes}{bit}) {name}[{addr}]{part} <= {data}{part};"
-                );
+                (format!("{enable} & {lanes}[{i}]"), part)
             }
-        }
-        _ => {
-            let _ = writeln!(out, "    if ({enable}) {name}[{addr}] <= {data};");
-        }
+        })
+        .collect()
+}
+
+fn write_port(out: &mut String, mem: &MemDef, w: &WritePort, p: &Printer) {
+    let (name, addr, data) = (&mem.name, p.operand(w.addr), p.operand(w.data));
+    for (when, part) in lanes(mem, w, p) {
+        let _ = writeln!(out, "    {}{name}[{addr}]{part} <= {data}{part};", condition(&when));
     }
 }
 
@@ -108,26 +108,14 @@ fn read_port(out: &mut String, mem: &MemDef, index: usize, p: &Printer) {
     let read = &mem.reads[index];
     let Some(enable) = read.enable else { return };
     let (q, addr, enable) = (p.name(read.data), p.operand(read.addr), p.operand(enable));
-    let _ = writeln!(out, "    if ({enable}) {q} <= {}[{addr}];", mem.name);
+    let _ = writeln!(out, "    {}{q} <= {}[{addr}];", condition(&enable), mem.name);
     if mem.spec.collision == Collision::New {
         // Later assignments win: the bypass of what is written now.
         for w in mem.writes.iter().filter(|w| w.domain == read.domain) {
-            let (wa, data, we) = (p.operand(w.addr), p.operand(w.data), p.operand(w.enable));
-            match (w.lanes, mem.spec.lane) {
-                (Some(lanes), Some(lane)) => {
-                    for i in 0..mem.spec.width / lane {
-                        let part = format!("[{}:{}]", (i + 1) * lane - 1, i * lane);
-                        let hit = format!(
-                            "{enable} & {we} & {}[{i}] & ({wa} == {addr})",
-                            p.operand(lanes)
-                        );
-                        let _ = writeln!(out, "    if ({hit}) {q}{part} <= {data}{part};");
-                    }
-                }
-                _ => {
-                    let _ =
-                        writeln!(out, "    if ({enable} & {we} & ({wa} == {addr})) {q} <= {data};");
-                }
+            let (wa, data) = (p.operand(w.addr), p.operand(w.data));
+            for (condition, part) in lanes(mem, w, p) {
+                let hit = format!("{enable} & {condition} & ({wa} == {addr})");
+                let _ = writeln!(out, "    if ({hit}) {q}{part} <= {data}{part};");
             }
         }
     }
@@ -144,7 +132,7 @@ pub(super) fn registers(out: &mut String, def: &ModuleDef, p: &Printer) {
         let asynchronous = of(|r| matches!(r, ResetKind::Async(_)));
         if !plain.is_empty() || !sync.is_empty() {
             let _ = writeln!(out, "  always @(posedge {}) begin", domain.clock);
-            plain.iter().for_each(|r| load(out, def, p, r, "    "));
+            plain.iter().for_each(|r| load(out, p, r, "    "));
             reset_block(out, def, p, &sync, &domain.reset);
             out.push_str("  end\n");
         }
@@ -169,14 +157,19 @@ fn reset_block(out: &mut String, def: &ModuleDef, p: &Printer, regs: &[&RegDef],
         }
     }
     out.push_str("    end else begin\n");
-    regs.iter().for_each(|r| load(out, def, p, r, "      "));
+    regs.iter().for_each(|r| load(out, p, r, "      "));
     out.push_str("    end\n");
 }
 
-fn load(out: &mut String, _def: &ModuleDef, p: &Printer, reg: &RegDef, indent: &str) {
+fn load(out: &mut String, p: &Printer, reg: &RegDef, indent: &str) {
     let Some(next) = reg.next else { return };
-    let enable = reg.enable.map_or(String::new(), |e| format!("if ({}) ", p.operand(e)));
-    let _ = writeln!(out, "{indent}{enable}{} <= {};", p.name(reg.q), p.operand(next));
+    let enable = reg.enable.map_or(String::new(), |e| condition(&p.value(e)));
+    let _ = writeln!(out, "{indent}{enable}{} <= {};", p.name(reg.q), p.value(next));
+}
+
+/// `if (...) ` in front of an assignment; nothing when it always holds.
+fn condition(text: &str) -> String {
+    if text == "1'b1" { String::new() } else { format!("if ({text}) ") }
 }
 
 /// Checks for simulation and for formal tools; nothing is left of them in synthesis.
