@@ -392,25 +392,38 @@ impl<'m> Sig<'m> {
     /// `x << n` in the same width.
     #[track_caller]
     pub fn shl(self, n: Sig<'m>) -> Sig<'m> {
-        n.index("shl");
+        let n = self.amount("shl", n);
         self.node(Op::Shl, &[self, n], self.ty())
     }
 
     /// `x >> n`, zeros shifted in.
     #[track_caller]
     pub fn shr(self, n: Sig<'m>) -> Sig<'m> {
-        n.index("shr");
+        let n = self.amount("shr", n);
         self.node(Op::Shr, &[self, n], self.ty())
     }
 
     /// `x >> n`, the sign shifted in; signed operands only.
     #[track_caller]
     pub fn sra(self, n: Sig<'m>) -> Sig<'m> {
-        n.index("sra");
+        let n = self.amount("sra", n);
         if !self.ty().is_signed() {
             self.operand("sra", "a signed number");
         }
         self.node(Op::Sra, &[self, n], self.ty())
+    }
+
+    /// A shift amount. Verilator 5.006 ignores the upper words of amounts above 64 bits, so long ones are cut:
+    /// past the width all amounts are alike.
+    #[track_caller]
+    fn amount(self, op: &'static str, n: Sig<'m>) -> Sig<'m> {
+        n.index(op);
+        let k = crate::index_width(self.width() + 1);
+        if n.width() <= 32 || n.width() <= k {
+            return n;
+        }
+        let most = self.m.constant(Value::from_i128(k, -1), Type::UInt(k));
+        n.slice(n.width() - 1, k).red_or().mux(most, n.trunc(k))
     }
 
     // ---- selection ----

@@ -61,7 +61,7 @@ impl Module for Dag {
         let mut draw = Draw::new(m, self.seed);
         let state: Vec<_> = (0..draw.rng.random_range(0..3)).map(|i| draw.register(i)).collect();
         let reset = m.reset_signal();
-        let steps = draw.rng.random_range(4..14);
+        let steps = draw.rng.random_range(4..11);
         for i in 0..steps {
             if draw.rng.random_bool(0.06) {
                 draw.memory(i);
