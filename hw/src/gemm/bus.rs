@@ -1,141 +1,121 @@
-//! Where the engine meets the bus masters: reads shared by two loaders, writes counted until answered.
-//!
-//! Streams: a command is a beat-aligned byte address and a number of beats; the data of commands comes back
-//! (or is taken) in the order of the commands, `last` marks a command's last beat. `resp` is AXI's: 0 is
-//! good, 2 SLVERR, 3 DECERR. Bursts and the 4 KiB rule are the master's.
+//! The one place where the engine meets the bus: its two loaders and its store unit on one AXI4 master.
 
 use super::geometry::Geometry;
 use super::load::Planner;
-use crate::cells::{Fifo, Skid, round_robin};
+use crate::bus::{AxiReadMaster, AxiWriteMaster};
+use crate::cells::{Fifo, round_robin};
+use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
 
-/// Joins the read commands of the A and the B loader and hands the beats back.
+/// Joins the reads of the A and the B loader, hands the beats back, passes writes on.
 ///
 /// | port | dir | meaning |
 /// |---|---|---|
-/// | `a_cmd_*`, `b_cmd_*` | in | commands of the loaders |
-/// | `a_beat_*`, `b_beat_*` | out | their beats, queued so that one loader does not hold up the other |
-/// | `cmd_*`, `beat_*` | out, in | the bus master's read side |
-/// | `failed`, `failed_resp`, `failed_addr` | out | a beat with a bad response, its command's address (low half) |
-/// | `active` | out | commands are waiting or unanswered |
+/// | `a_cmd_*`, `b_cmd_*` | in | read commands of the loaders: beat-aligned byte address, beats |
+/// | `a_beat_*`, `b_beat_*` | out | their beats in order, queued so that one loader does not hold up the other |
+/// | `wr_cmd_*`, `wr_*` | in | write commands and beats of the store unit |
+/// | `fault_clear` | in | forget earlier bus errors |
+/// | `rd_fault`, `wr_fault`, `rd_fault_addr`, `wr_fault_addr` | out | first bus error: AXI response, burst address |
+/// | `rd_beat`, `wr_beat` | out | a beat moves on the bus |
+/// | `idle` | out | nothing is waiting or unanswered |
+/// | `m_axi_*` | | AXI4 master |
+///
+/// Reads take turns by command; one beat per cycle each way.
 #[derive(Clone, Copy, Debug)]
-pub struct ReadShare {
+pub struct GemmBus {
     /// The engine's sizes.
     pub geometry: Geometry,
 }
 
-impl ReadShare {
-    /// Beats a loader may be ahead.
+impl GemmBus {
+    /// Beats a loader's queue holds.
     const BEATS: u32 = 16;
-    /// Commands in flight.
+    /// Read commands, and bursts each way, in flight.
     const COMMANDS: u32 = 64;
 }
 
-impl Module for ReadShare {
+impl Module for GemmBus {
     fn name(&self) -> String {
-        format!("gemm_read_share_{}", self.geometry.suffix())
+        format!("gemm_bus_{}", self.geometry.suffix())
     }
 
     fn build(&self, m: &Builder) {
-        m.doc("Joins the read commands of the two loaders and hands the beats back.");
+        m.doc("The loaders and the store unit of the dense engine on one AXI4 master.");
         let g = &self.geometry;
-        let beats_bits = Planner::beats_bits(g);
-        let cmd_bits = g.addr_bits + beats_bits;
-        let data_bits = g.bus_bytes * 8;
+        let (data_bits, addr_bits) = (g.bus_bytes * 8, g.addr_bits);
+        let (max_burst, outstanding) = ((4096 / g.bus_bytes).min(256), Self::COMMANDS);
+        let reader = AxiReadMaster { data_bits, addr_bits, max_burst, outstanding };
+        let writer = AxiWriteMaster { data_bits, addr_bits, max_burst, outstanding };
+        let (reader, writer) = (m.inst("reader", &reader), m.inst("writer", &writer));
+        expose(m, reader, "m_axi_", "m_axi_");
+        expose(m, writer, "m_axi_", "m_axi_");
+        let clear = m.input("fault_clear", bit());
+        for (name, master) in [("rd", reader), ("wr", writer)] {
+            // An aborted command finishes what it has begun, so that notes and beats stay paired.
+            master.set("flush", m.low()).set("fault_clear", clear);
+            for (port, from) in [("fault", "fault"), ("fault_addr", "fault_addr"), ("beat", "beat")]
+            {
+                m.output(&format!("{name}_{port}"), master.get(from));
+            }
+        }
+
+        // ---- read commands take turns; `order` remembers whose beats come next ----
+        let cmd_bits = addr_bits + Planner::BEATS_BITS;
         let queues = ["a", "b"].map(|name| {
             m.scope(name, || {
                 let queue = m.inst("commands", &Fifo { width: cmd_bits, depth: 2 });
-                let addr = m.input("cmd_addr", uint(g.addr_bits));
-                let beats = m.input("cmd_beats", uint(beats_bits));
-                queue
-                    .set("in_valid", m.input("cmd_valid", bit()))
-                    .set("in_data", cat(&[addr, beats]));
+                let addr = m.input("cmd_addr", uint(addr_bits));
+                let beats = m.input("cmd_beats", uint(Planner::BEATS_BITS));
+                queue.set("in_valid", m.input("cmd_valid", bit()));
+                queue.set("in_data", cat(&[addr, beats]));
                 m.output("cmd_ready", queue.get("in_ready"));
                 queue
             })
         });
-        let order = m.inst("order", &Fifo { width: 33, depth: Self::COMMANDS });
-        let out = m.inst("out", &Skid { width: cmd_bits });
+        let order = m.inst("order", &Fifo { width: 1, depth: Self::COMMANDS });
         let requests = queues.map(|q| q.get("out_valid"));
-        let can = out.get("in_ready") & order.get("in_ready");
-        let grant = round_robin(m, "turn", &requests, can);
-        let taken = [grant[0] & can, grant[1] & can];
-        for (queue, taken) in queues.iter().zip(taken) {
-            queue.set("out_ready", taken);
+        let room = order.get("in_ready");
+        let taken = reader.get("cmd_ready") & room;
+        let grant = round_robin(m, "turn", &requests, taken);
+        for (queue, mine) in queues.iter().zip(&grant) {
+            queue.set("out_ready", *mine & taken);
         }
         let command = grant[1].mux(queues[1].get("out_data"), queues[0].get("out_data"));
-        let valid = any(&taken);
-        let low_addr = command.slice(beats_bits + 31, beats_bits);
-        order.set("in_valid", valid).set("in_data", cat(&[grant[1], low_addr]));
-        out.set("in_valid", valid).set("in_data", command);
-        out.set("out_ready", m.input("cmd_ready", bit()));
-        m.output("cmd_valid", out.get("out_valid"));
-        m.output("cmd_addr", out.get("out_data").slice(cmd_bits - 1, beats_bits).as_u());
-        m.output("cmd_beats", out.get("out_data").slice(beats_bits - 1, 0).as_u());
+        reader
+            .set("cmd_valid", any(&grant) & room)
+            .set("cmd_addr", command.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u())
+            .set("cmd_beats", command.slice(Planner::BEATS_BITS - 1, 0).as_u());
+        order.set("in_valid", any(&grant) & taken).set("in_data", grant[1]);
 
-        // ---- beats to whom the oldest command belongs ----
-        let beat_valid = m.input("beat_valid", bit());
-        let data = m.input("beat_data", bits(data_bits));
-        let (last, resp) = (m.input("beat_last", bit()), m.input("beat_resp", bits(2)));
-        let for_b = order.get("out_data").bit(32);
-        let known = order.get("out_valid");
+        // ---- beats to the loader whose command is oldest ----
+        let (valid, data) = (reader.get("data_valid"), reader.get("data"));
+        let (known, for_b) = (order.get("out_valid"), order.get("out_data"));
         let mut ready: Vec<Sig> = vec![];
         for (name, mine) in [("a", !for_b), ("b", for_b)] {
             m.scope(name, || {
                 let queue = m.inst("beats", &Fifo { width: data_bits, depth: Self::BEATS });
-                queue.set("in_valid", beat_valid & known & mine).set("in_data", data);
-                ready.push(mine & queue.get("in_ready"));
+                queue.set("in_valid", valid & known & mine).set("in_data", data);
+                ready.push(known & mine & queue.get("in_ready"));
                 queue.set("out_ready", m.input("beat_ready", bit()));
                 m.output("beat_valid", queue.get("out_valid"));
                 m.output("beat_data", queue.get("out_data"));
             });
         }
-        let ready = known & any(&ready);
-        let accepted = (beat_valid & ready).named("accepted");
-        order.set("out_ready", accepted & last);
-        m.output("beat_ready", ready);
-        m.output("accepted_beat", accepted);
-        m.output("failed", accepted & resp.bit(1));
-        m.output("failed_resp", resp.bit(0));
-        m.output("failed_addr", order.get("out_data").slice(31, 0));
-        m.output("active", any(&[known, requests[0], requests[1]]));
-    }
-}
+        let ready = any(&ready);
+        reader.set("data_ready", ready);
+        order.set("out_ready", valid & ready & reader.get("data_last"));
 
-/// Lets write commands pass and remembers them until they are answered.
-///
-/// `in_*` are the store unit's commands, `cmd_*` the bus master's; `done` and `done_resp` answer them in
-/// order. `failed`, `failed_resp`, `failed_addr` as in [`ReadShare`]; `active` while answers are outstanding.
-#[derive(Clone, Copy, Debug)]
-pub struct WriteTrack {
-    /// The engine's sizes.
-    pub geometry: Geometry,
-}
-
-impl WriteTrack {
-    /// Commands in flight.
-    const COMMANDS: u32 = 64;
-}
-
-impl Module for WriteTrack {
-    fn name(&self) -> String {
-        format!("gemm_write_track_{}", self.geometry.suffix())
-    }
-
-    fn build(&self, m: &Builder) {
-        m.doc("Remembers write commands until they are answered.");
-        let (in_valid, cmd_ready) = (m.input("in_valid", bit()), m.input("cmd_ready", bit()));
-        let addr = m.input("in_addr", uint(self.geometry.addr_bits));
-        let (done, resp) = (m.input("done", bit()), m.input("done_resp", bits(2)));
-        let waiting = m.inst("waiting", &Fifo { width: 32, depth: Self::COMMANDS });
-        let room = waiting.get("in_ready");
-        waiting.set("in_valid", in_valid & cmd_ready).set("in_data", addr.slice(31, 0));
-        waiting.set("out_ready", done);
-        m.output("cmd_valid", in_valid & room);
-        m.output("in_ready", cmd_ready & room);
-        m.output("failed", done & resp.bit(1));
-        m.output("failed_resp", resp.bit(0));
-        m.output("failed_addr", waiting.get("out_data"));
-        m.output("active", waiting.get("out_valid"));
+        // ---- writes ----
+        writer
+            .set("cmd_valid", m.input("wr_cmd_valid", bit()))
+            .set("cmd_addr", m.input("wr_cmd_addr", uint(addr_bits)))
+            .set("cmd_beats", m.input("wr_cmd_beats", uint(Planner::BEATS_BITS)))
+            .set("data_valid", m.input("wr_valid", bit()))
+            .set("data", m.input("wr_data", bits(data_bits)))
+            .set("data_strb", m.input("wr_strobes", bits(g.bus_bytes)));
+        m.output("wr_cmd_ready", writer.get("cmd_ready"));
+        m.output("wr_ready", writer.get("data_ready"));
+        let waiting = any(&[requests[0], requests[1], known]);
+        m.output("idle", reader.get("idle") & writer.get("idle") & !waiting);
     }
 }

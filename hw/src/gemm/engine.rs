@@ -1,10 +1,11 @@
 //! The dense engine: command in, products in memory out.
 
-use super::bus::{ReadShare, WriteTrack};
+use super::bus::GemmBus;
 use super::command::{Command, CommandPorts};
 use super::geometry::Geometry;
 use super::load::{Loader, Operand};
 use super::{Array, Plan, Results, Scratchpad, Sequencer, Store};
+use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 
 /// D = A * B on the array, operands and results in memory behind a bus master or kept on chip.
@@ -24,7 +25,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 /// | `cycles` | out | uint(64) | `start` to the last write response |
 /// | `compute_cycles` | out | uint(64) | first operand entering the array to the last result leaving it |
 /// | `bytes_read`, `bytes_written`, `macs` | out | uint(64) | bus beats times width; M * N * K |
-/// | `rd_cmd_*`, `rd_*`, `wr_cmd_*`, `wr_*`, `wr_done*` | | | bus streams, see [`ReadShare`] |
+/// | `m_axi_*` | | | AXI4 master |
 ///
 /// The command is read at `start`. Counters hold until the next `start`. After an error no further commands go to the bus, those under
 /// way are completed, and the engine is ready for the next command.
@@ -84,7 +85,9 @@ impl Module for GemmEngine {
 
         // ---- operands ----
         let stop = stopping.q();
-        let share = m.inst("read_share", &ReadShare { geometry: g });
+        let bus = m.inst("bus", &GemmBus { geometry: g });
+        expose(m, bus, "m_axi_", "m_axi_");
+        bus.set("fault_clear", start);
         let sequencer = m.inst("sequencer", &Sequencer { geometry: g });
         let mut loading: Vec<Sig> = vec![];
         let mut pads: Vec<Instance> = vec![];
@@ -114,12 +117,12 @@ impl Module for GemmEngine {
                 .set("again", again)
                 .set("free", sequencer.get(&format!("free_{name}")));
             for port in ["cmd_valid", "cmd_addr", "cmd_beats"] {
-                share.set(&format!("{name}_{port}"), loader.get(port));
+                bus.set(&format!("{name}_{port}"), loader.get(port));
             }
-            loader.set("cmd_ready", share.get(&format!("{name}_cmd_ready")));
-            loader.set("beat_valid", share.get(&format!("{name}_beat_valid")));
-            loader.set("beat_data", share.get(&format!("{name}_beat_data")));
-            share.set(&format!("{name}_beat_ready"), loader.get("beat_ready"));
+            loader.set("cmd_ready", bus.get(&format!("{name}_cmd_ready")));
+            loader.set("beat_valid", bus.get(&format!("{name}_beat_valid")));
+            loader.set("beat_data", bus.get(&format!("{name}_beat_data")));
+            bus.set(&format!("{name}_beat_ready"), loader.get("beat_ready"));
             sequencer.set(&format!("filled_{name}"), loader.get("filled"));
             sequencer.set(&format!("ready_{name}"), !side.load | c.empty_k);
             loading.push(loader.get("active"));
@@ -141,16 +144,6 @@ impl Module for GemmEngine {
             }
             pads.push(pad);
         }
-        share.set("cmd_ready", m.input("rd_cmd_ready", bit()));
-        m.output("rd_cmd_valid", share.get("cmd_valid"));
-        m.output("rd_cmd_addr", share.get("cmd_addr"));
-        m.output("rd_cmd_beats", share.get("cmd_beats"));
-        share
-            .set("beat_valid", m.input("rd_valid", bit()))
-            .set("beat_data", m.input("rd_data", bits(g.bus_bytes * 8)))
-            .set("beat_last", m.input("rd_last", bit()))
-            .set("beat_resp", m.input("rd_resp", bits(2)));
-        m.output("rd_ready", share.get("beat_ready"));
 
         // ---- array ----
         for (port, value) in [("m", c.left.rows), ("n", c.right.rows), ("k", c.k_steps)] {
@@ -193,23 +186,17 @@ impl Module for GemmEngine {
             .set("all_done", !c.compute)
             .set("tile_done", results.get("tile_done"))
             .set("rd_data", results.get("rd_data"));
-        let track = m.inst("write_track", &WriteTrack { geometry: g });
-        track
-            .set("in_valid", store.get("cmd_valid"))
-            .set("in_addr", store.get("cmd_addr"))
-            .set("cmd_ready", m.input("wr_cmd_ready", bit()))
-            .set("done", m.input("wr_done", bit()))
-            .set("done_resp", m.input("wr_done_resp", bits(2)));
-        store.set("cmd_ready", track.get("in_ready"));
-        m.output("wr_cmd_valid", track.get("cmd_valid"));
-        m.output("wr_cmd_addr", store.get("cmd_addr"));
-        m.output("wr_cmd_beats", store.get("cmd_beats"));
-        let wr_ready = m.input("wr_ready", bit());
-        store.set("data_ready", wr_ready);
-        m.output("wr_valid", store.get("data_valid"));
-        m.output("wr_data", store.get("data"));
-        m.output("wr_strobes", store.get("strobes"));
-        m.output("wr_last", store.get("last"));
+        for (port, from) in [
+            ("wr_cmd_valid", "cmd_valid"),
+            ("wr_cmd_addr", "cmd_addr"),
+            ("wr_cmd_beats", "cmd_beats"),
+            ("wr_valid", "data_valid"),
+            ("wr_data", "data"),
+            ("wr_strobes", "strobes"),
+        ] {
+            bus.set(port, store.get(from));
+        }
+        store.set("cmd_ready", bus.get("wr_cmd_ready")).set("data_ready", bus.get("wr_ready"));
 
         // ---- the end: everything at rest; results need this long to leave the array ----
         let settle = Scratchpad::READ_LATENCY + latency + g.rows + g.cols + 4;
@@ -224,11 +211,10 @@ impl Module for GemmEngine {
             go,
             loading[0],
             loading[1],
-            share.get("active"),
+            !bus.get("idle"),
             sequencer.get("active"),
             !settled,
             store.get("active"),
-            track.get("active"),
         ]);
         let ended = (running.q() & !at_work).named("ended");
         let refused_now = (checking.q() & refused.any).named("refused_now");
@@ -240,22 +226,25 @@ impl Module for GemmEngine {
         running.drive(go | (running.q() & !ended));
 
         // ---- errors: the first one counts ----
+        let number = |code: i128| m.lit(bits(8), code);
         let no_room = running.q() & sequencer.get("slots_empty") & !c.store;
-        let read_failed = running.q() & share.get("failed");
-        let write_failed = running.q() & track.get("failed");
+        let fault = |name: &str, base: i128| {
+            let (resp, addr) =
+                (bus.get(&format!("{name}_fault")), bus.get(&format!("{name}_fault_addr")));
+            // An AXI response of 3 (decode error) is one code above 2 (slave error).
+            let code = resp.bit(0).mux(number(base + 1), number(base));
+            (running.q() & resp.bit(1), code, addr.as_bits())
+        };
+        let (read_fault, write_fault) = (fault("rd", READ_ERROR), fault("wr", WRITE_ERROR));
         let aborted = busy.q() & abort_in;
         let error = m.state("error_q", bits(8), 0);
         let info = m.state("error_info_q", bits(32), 0);
-        let number = |code: i128| m.lit(bits(8), code);
-        // An AXI response of 3 (decode error) is one code above 2 (slave error).
-        let read_code = share.get("failed_resp").mux(number(READ_ERROR + 1), number(READ_ERROR));
-        let write_code = track.get("failed_resp").mux(number(WRITE_ERROR + 1), number(WRITE_ERROR));
         let nothing_known = m.lit(bits(32), 0);
         let causes = [
             (refused_now, refused.code, refused.field),
             (too_large | no_room, number(TOO_LARGE), nothing_known),
-            (read_failed, read_code, share.get("failed_addr")),
-            (write_failed, write_code, track.get("failed_addr")),
+            read_fault,
+            write_fault,
             (aborted, number(ABORTED), nothing_known),
         ];
         let good = error.q().is(0);
@@ -267,7 +256,7 @@ impl Module for GemmEngine {
         }
         error.update(&error_rules);
         info.update(&info_rules);
-        let stop_now = any(&[no_room, read_failed, write_failed, aborted]);
+        let stop_now = any(&[no_room, read_fault.0, write_fault.0, aborted]);
         stopping.drive(!start & (stopping.q() | stop_now));
 
         // ---- counters ----
@@ -276,12 +265,9 @@ impl Module for GemmEngine {
         let cycles = m.state("cycles_q", uint(64), 0);
         cycles.update(&[(start, zero), (busy.q(), cycles.q().inc())]);
         let read = m.state("bytes_read_q", uint(64), 0);
-        read.update(&[(start, zero), (share.get("accepted_beat"), read.q().add_wrap(beat_bytes))]);
+        read.update(&[(start, zero), (bus.get("rd_beat"), read.q().add_wrap(beat_bytes))]);
         let written = m.state("bytes_written_q", uint(64), 0);
-        written.update(&[
-            (start, zero),
-            (store.get("data_valid") & wr_ready, written.q().add_wrap(beat_bytes)),
-        ]);
+        written.update(&[(start, zero), (bus.get("wr_beat"), written.q().add_wrap(beat_bytes))]);
         // Cycles since the first operand; what it was with the latest result is the answer.
         let operands = sequencer.get("operands");
         let since_first = m.state("since_first", uint(64), 0);

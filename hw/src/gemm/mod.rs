@@ -32,7 +32,7 @@ mod store;
 mod walk;
 
 pub use array::Array;
-pub use bus::{ReadShare, WriteTrack};
+pub use bus::GemmBus;
 pub use engine::GemmEngine;
 pub use geometry::{DIM_BITS, Geometry};
 pub use load::{Filler, Loader, Operand, Planner};

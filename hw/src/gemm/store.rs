@@ -1,5 +1,6 @@
 //! Storing results: rows of the result buffer to strided rows of memory.
 
+use super::Planner;
 use super::geometry::{Geometry, at_most, min, plus};
 use super::rotate::rotate_up;
 use super::walk::{WalkInputs, walk};
@@ -17,7 +18,7 @@ use rtl_gen::{Builder, Module, all, bit, bits, cat, uint};
 /// | `tile_done`, `rd_*` | | | of [`Results`](super::Results) |
 /// | `slot_free` | out | bit | one cycle: a tile has been read |
 /// | `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready` | | | a burst: beat-aligned byte address, beats |
-/// | `data_valid`, `data`, `strobes`, `last`, `data_ready` | | | its beats |
+/// | `data_valid`, `data`, `strobes`, `data_ready` | | | its beats |
 /// | `active` | out | bit | rows or beats are still to come |
 ///
 /// One beat per cycle; three cycles of latency. Commands never wait for data.
@@ -25,13 +26,6 @@ use rtl_gen::{Builder, Module, all, bit, bits, cat, uint};
 pub struct Store {
     /// The engine's sizes.
     pub geometry: Geometry,
-}
-
-impl Store {
-    /// Bits of `cmd_beats`.
-    pub fn beats_bits(g: &Geometry) -> u32 {
-        (g.cols * 4 / g.bus_bytes + 2).ilog2().max(7) + 1
-    }
 }
 
 impl Module for Store {
@@ -163,9 +157,9 @@ impl Module for Store {
         }
 
         // ---- queues to the bus ----
-        let cmd_bits = g.addr_bits + Self::beats_bits(g);
+        let cmd_bits = g.addr_bits + Planner::BEATS_BITS;
         let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
-        let beat_bits = g.bus_bytes * 9 + 1;
+        let beat_bits = g.bus_bytes * 9;
         let out = m.inst("out", &Skid { width: beat_bits });
         let can_send =
             held_valid.q() & out.get("in_ready") & (!first_beat | commands.get("in_ready"));
@@ -174,23 +168,22 @@ impl Module for Store {
         beat.drive_when(send.sig(), last_beat.mux(beat.q().lit(0), beat.q().inc()));
         let low = lane_bits + 2;
         let aligned = cat(&[address_2.slice(g.addr_bits - 1, low), m.lit(bits(low), 0)]);
-        let command = cat(&[aligned, beats.resize(Self::beats_bits(g)).as_bits()]);
+        let command = cat(&[aligned, beats.resize(Planner::BEATS_BITS).as_bits()]);
         commands
             .set("in_valid", send.sig() & first_beat)
             .set("in_data", command)
             .set("out_ready", cmd_ready);
-        let packed = cat(&[last_beat, cat(&strobes), cat(&data)]);
+        let packed = cat(&[cat(&strobes), cat(&data)]);
         out.set("in_valid", send.sig()).set("in_data", packed).set("out_ready", data_ready);
 
         let command = commands.get("out_data");
         m.output("cmd_valid", commands.get("out_valid"));
-        m.output("cmd_addr", command.slice(cmd_bits - 1, Self::beats_bits(g)).as_u());
-        m.output("cmd_beats", command.slice(Self::beats_bits(g) - 1, 0).as_u());
+        m.output("cmd_addr", command.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u());
+        m.output("cmd_beats", command.slice(Planner::BEATS_BITS - 1, 0).as_u());
         let sent = out.get("out_data");
         m.output("data_valid", out.get("out_valid"));
         m.output("data", sent.slice(g.bus_bytes * 8 - 1, 0));
-        m.output("strobes", sent.slice(g.bus_bytes * 9 - 1, g.bus_bytes * 8));
-        m.output("last", sent.bit(beat_bits - 1));
+        m.output("strobes", sent.slice(beat_bits - 1, g.bus_bytes * 8));
         let queued = commands.get("out_valid") | out.get("out_valid");
         m.output("active", w.active | read_valid.q() | held_valid.q() | queued);
     }

@@ -31,11 +31,8 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// Bits of `run_beats`: a run of one block at the worst alignment.
-    pub fn beats_bits(g: &Geometry) -> u32 {
-        // count * 2 nibbles + head, in beats; at least the 8 bits of a full burst
-        (g.block_bits() + 2).saturating_sub((2 * g.bus_bytes).ilog2()).max(8)
-    }
+    /// Bits of a command's beats, as the bus masters take them.
+    pub const BEATS_BITS: u32 = 17;
 }
 
 impl Module for Planner {
@@ -155,7 +152,6 @@ impl Module for Planner {
         let layout = RunLayout::new(g, self.operand);
         let head = line_at.q().trunc(layout.head);
         let beat_mask = 2 * g.bus_bytes - 1;
-        let beats_bits = Self::beats_bits(g);
         let span_bits = (layout.count + 3).max(layout.head + 1);
         let span = plus(
             plus(in_nibbles(count, int4, span_bits), head),
@@ -173,7 +169,7 @@ impl Module for Planner {
         m.output("run_valid", running.q());
         m.output("run_note", note);
         m.output("run_addr", cat(&[beat, m.lit(uint(layout.head - 1), 0)]).as_u());
-        m.output("run_beats", span.shr_k(layout.head).resize(beats_bits));
+        m.output("run_beats", span.shr_k(layout.head).resize(Self::BEATS_BITS));
         m.output("active", setup.q() | running.q() | advance.q());
     }
 }
