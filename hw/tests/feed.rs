@@ -307,7 +307,7 @@ fn reports_corrupt_arrays() {
         ("bad_row", |a, _| a.ptr[20] = a.ptr[21] + 1),
         ("bad_row", |a, _| a.ptr[50] = 1 << 30),
         ("bad_column", |a, _| a.col[a.ptr[30] as usize] = 40),
-        ("bad_column", |_, b| b.ptr[7] = b.ptr[8] + 9),
+        ("bad_pointer", |_, b| b.ptr[7] = b.ptr[8] + 9),
     ];
     for (flag, spoil) in spoil {
         let (mut a, mut b) = good();

@@ -2,5 +2,9 @@
 //! timing on paper: `docs/spgemm.md`.
 
 pub mod back;
+mod cluster;
+pub mod control;
 pub mod front;
 pub mod merge;
+
+pub use cluster::Cluster;

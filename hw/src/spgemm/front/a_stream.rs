@@ -21,6 +21,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, uint};
 /// | `token_k`, `token_a` | out | bits(32) | column and value of the element |
 /// | `token_left` | out | uint(32) | elements of the row after this one |
 /// | `bad_row` | out | bit | level: a row pointer falls or passes `nnz`; nothing more is read |
+/// | `row` | out | uint(32) | the row whose pointers are read next; with `bad_row`, the one at fault |
 /// | `idle` | out | bit | nothing queued, nothing outstanding |
 #[derive(Clone, Copy, Debug)]
 pub struct AStream {
@@ -92,8 +93,8 @@ impl Module for AStream {
         let length = end.sub_wrap(begin.q()).named("length");
         let have_row =
             (pointers.get("out_valid") & have_begin.q() & !closed.q() & !bad.q()).named("have_row");
-        let row =
-            (have_row & !falls & lengths.get("in_ready") & (!first.q() | run_room)).named("row");
+        let row = (have_row & !falls & lengths.get("in_ready") & (!first.q() | run_room))
+            .named("row_ready");
         let last_pass = repeat.q().is(1);
         let row_done = (row & (!first.q() | last_pass)).named("row_done");
         let rest_due = m.state("rest_due", bit(), 0);
@@ -144,6 +145,9 @@ impl Module for AStream {
         let parts = [pointers, columns, values].map(|s| s.get("idle"));
         let quiet = rtl_gen::all(&parts) & !lengths.get("out_valid");
         let pending: Sig = ask.q() | run_wanted.q() | rest_due.q();
+        let at_row = m.state("at_row", uint(32), 0);
+        at_row.update(&[(start, first_row), (row_done, at_row.q().inc())]);
+        m.output("row", at_row.q());
         m.output("token_valid", valid);
         m.output("token_last", last);
         m.output("token_empty", empty);

@@ -116,13 +116,24 @@ impl Module for Feed {
         ];
         let outputs = ["task_valid", "task_seq", "task_row", "task_start", "task_length", "task_a"];
         through(m, planner, &inputs, &outputs);
-        let events =
-            ["open", "open_seq", "open_row", "open_single", "open_pass", "close", "close_seq"];
+        let events = [
+            "open",
+            "open_seq",
+            "open_row",
+            "open_single",
+            "open_pass",
+            "close",
+            "close_seq",
+            "open_ranged",
+        ];
         through(m, planner, &[], &events);
         through(m, planner, &[], &["close_rows", "row_done", "row_left", "finished"]);
 
         m.output("bad_row", a.get("bad_row"));
-        m.output("bad_column", b.get("bad"));
+        for port in ["bad_column", "bad_pointer", "bad_k"] {
+            m.output(port, b.get(port));
+        }
+        m.output("bad_place", a.get("row"));
         m.output("idle", a.get("idle") & b.get("idle") & planner.get("idle"));
     }
 }

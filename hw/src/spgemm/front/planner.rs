@@ -20,7 +20,8 @@ use rtl_gen::{Builder, Module, all, any, bit, bits, cat, one_hot_mux, uint};
 /// | `task_seq`, `task_row`, `task_start`, `task_length`, `task_a` | out | bits(2), bits(8), uint(32) x 2, bits(32) | |
 /// | `free` | in | bits(4) | per sequence number: no window uses it |
 /// | `open`, `open_seq` | out | bit, bits(2) | pulse: a window begins |
-/// | `open_row`, `open_single`, `open_pass` | out | uint(32), bit, uint(9) | its first row; one row only; pass over a ranged row |
+/// | `open_row`, `open_single` | out | uint(32), bit | its first row; one row only |
+/// | `open_ranged`, `open_pass` | out | bit, uint(9) | a pass over the ranged row, and which |
 /// | `close`, `close_seq`, `close_rows` | out | bit, bits(2), uint(9) | pulse: the window's last task has left |
 /// | `row_done`, `row_left` | out | uint(32) | elements of the current row sent and to come |
 /// | `finished` | out | bit | level: everything asked for has left and its window is closed |
@@ -154,6 +155,7 @@ impl Module for Planner {
         m.output("open_row", row.q());
         m.output("open_single", alone);
         m.output("open_pass", pass.q());
+        m.output("open_ranged", in_ranges.q());
         m.output("close", close & !flush);
         m.output("close_seq", seq.q().as_bits());
         m.output("close_rows", count.q());

@@ -18,7 +18,8 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, index_wid
 /// | `out_valid`, `out_ready` | out, in | bit | tokens with their row of B |
 /// | `out_last`, `out_a`, `out_left` | out | | as they came in |
 /// | `out_start`, `out_length` | out | uint(32) | elements of B; length 0 for an empty row |
-/// | `bad` | out | bit | level: column of A or row pointer of B out of range |
+/// | `bad_column`, `bad_pointer` | out | bit | level: column of A not below `inner`; row pointer of B falls or passes `nnz`. Nothing leaves any more |
+/// | `bad_k` | out | uint(32) | with `bad_pointer`: the row of B |
 /// | `idle` | out | bit | nothing held, nothing outstanding |
 ///
 /// One token a cycle, two where `k` is the last word of a line; `depth` look-ups in flight.
@@ -109,8 +110,8 @@ impl Module for PointerFetch {
             ((answer & has_start).named("set_start"), (answer & has_end).named("set_end"));
         starts.write(answer_slot, start_word, set_start);
         ends.write(answer_slot, end_word, set_end);
-        let rest = m.mem("rest", MemSpec::distributed(self.depth, 66));
-        rest.write(tail.q(), cat(&[last, empty, a, left.as_bits()]), accept);
+        let rest = m.mem("rest", MemSpec::distributed(self.depth, 98));
+        rest.write(tail.q(), cat(&[k.as_bits(), last, empty, a, left.as_bits()]), accept);
 
         // Output: the oldest token once both words are there, through a skid buffer.
         let out = m.inst("out", &Skid { width: 130 });
@@ -122,10 +123,14 @@ impl Module for PointerFetch {
         let ready = (held.q().ne(held.q().lit(0)) & (front_empty | found) & !flush).named("ready");
         let length = front_empty.mux(m.lit(uint(32), 0), end.sub_wrap(begin));
         let broken = (ready & !front_empty & (end.lt(begin) | nnz.lt(end))).named("broken");
-        let bad = m.state("bad_q", bit(), 0);
-        let move_on = all(&[ready, out.get("in_ready"), !broken, !bad.q()]).named("move_on");
-        bad.update(&[(flush, m.low()), (broken | (in_valid & room & beyond), m.high())]);
-        out.set("in_valid", ready & !broken & !bad.q());
+        let bad_pointer = m.state("bad_pointer_q", bit(), 0);
+        let bad_column = m.state("bad_column_q", bit(), 0);
+        let bad = bad_pointer.q() | bad_column.q();
+        let move_on = all(&[ready, out.get("in_ready"), !broken, !bad]).named("move_on");
+        bad_pointer.update(&[(flush, m.low()), (broken, m.high())]);
+        bad_column.update(&[(flush, m.low()), (in_valid & room & beyond, m.high())]);
+        let bad_k = m.reg_when("bad_k_q", broken & !bad_pointer.q(), front.slice(97, 66).as_u());
+        out.set("in_valid", ready & !broken & !bad);
         out.set(
             "in_data",
             cat(&[front.bit(65), front.slice(63, 0), begin.as_bits(), length.as_bits()]).zext(130),
@@ -164,7 +169,9 @@ impl Module for PointerFetch {
         m.output("out_left", result.slice(95, 64).as_u());
         m.output("out_start", result.slice(63, 32).as_u());
         m.output("out_length", result.slice(31, 0).as_u());
-        m.output("bad", bad.q());
+        m.output("bad_column", bad_column.q());
+        m.output("bad_pointer", bad_pointer.q());
+        m.output("bad_k", bad_k);
         m.output(
             "idle",
             held.q().is(0) & asked_count.q().is(0) & !any(&[answer, out.get("out_valid")]),
