@@ -8,6 +8,7 @@
 //! | [`control`] | registers from the tables of `mattock-spec`, bookkeeping of commands |
 //! | [`gemm`] | the dense engine: array, scratchpads, DMA, control |
 //! | [`pe`] | processing elements of the array |
+//! | [`top`] | whole cards |
 //! | [`spgemm`] | the sparse engine: fetch, hash merge, sorter, writer |
 
 pub mod bus;
@@ -17,3 +18,4 @@ pub mod control;
 pub mod gemm;
 pub mod pe;
 pub mod spgemm;
+pub mod top;

@@ -8,7 +8,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, uint};
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `start` | in | bit | pulse: a command begins |
-/// | `done`, `error`, `info` | in | bit, bits(8), bits(32) | pulse: it ended, all bus responses are back; its outcome |
+/// | `done`, `error`, `info` | in | bit, bits(8), bits(32) | pulse: it ended, all bus responses are back; its outcome (`info` counts only with an error) |
 /// | `reset` | in | bit | level: the engine is being flushed |
 /// | `idle` | in | bit | the engine does nothing and no transfer is outstanding |
 /// | `read_beat`, `write_beat` | in | bit | a data beat moves on the engine's bus |
@@ -47,7 +47,7 @@ impl Module for Account {
         let code = m.state("error_q", bits(8), 0);
         code.update(&[(start, error.lit(0)), (end, outcome)]);
         let detail = m.state("info_q", bits(32), 0);
-        detail.update(&[(start, info.lit(0)), (finished, info)]);
+        detail.update(&[(start, info.lit(0)), (finished, error.red_or().gate(info))]);
 
         m.output("status_busy", busy.q());
         m.output("status_done", ended.q());
