@@ -55,7 +55,7 @@ impl Bench {
         sim.tick();
         sim.set("rst", 0);
         let mut bench = Bench { geometry, sim, ports, memory };
-        for quiet in ["start", "abort"] {
+        for quiet in ["start", "stop"] {
             bench.set(quiet, 0);
         }
         bench
