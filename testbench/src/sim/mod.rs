@@ -9,9 +9,11 @@ mod card;
 mod lite;
 mod memory;
 mod storage;
+mod verilated;
 
 pub use axi::{PortCounts, Violation};
 pub use card::{SimCard, SimError};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use storage::{MemoryOptions, Response, Stalls};
+pub use verilated::Verilated;
