@@ -1,5 +1,7 @@
 //! A Verilated design behaves as the interpreter's, port by port and cycle by cycle.
 
+use std::path::Path;
+
 use mattock_testbench::sim::Verilated;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -28,16 +30,18 @@ impl Module for Adder {
     }
 }
 
-fn verilated(trace: bool) -> Verilated {
-    let design = Design::elaborate(&Adder).unwrap();
-    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
-    Verilated::new(&design, &Toolchain::find().unwrap(), cache, trace).unwrap()
+fn design() -> Design {
+    Design::elaborate(&Adder).unwrap()
+}
+
+fn cache() -> &'static Path {
+    Path::new(concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated"))
 }
 
 #[test]
 fn lock_step_with_the_interpreter() {
-    let mut model = verilated(false);
-    let mut interpreter = Interpreter::new(&Design::elaborate(&Adder).unwrap()).unwrap();
+    let mut model = Verilated::new(&design(), &Toolchain::find().unwrap(), cache()).unwrap();
+    let mut interpreter = Interpreter::new(&design()).unwrap();
     let simulators: [&mut dyn Simulator; 2] = [&mut model, &mut interpreter];
     let answers = simulators.map(|sim| {
         let mut random = ChaCha8Rng::seed_from_u64(7);
@@ -79,8 +83,8 @@ fn lock_step_with_the_interpreter() {
 fn a_trace_has_every_cycle() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("adder.fst");
-    let mut model = verilated(true);
-    model.trace(&path).unwrap();
+    let tools = Toolchain::find().unwrap();
+    let mut model = Verilated::traced(&design(), &tools, cache(), &path).unwrap();
     let [enable, a] = ["enable", "a"].map(|name| model.port(name));
     model.set(enable, 1);
     model.set(a, 3);

@@ -16,4 +16,4 @@ pub use card::{SimCard, SimError};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use storage::{MemoryOptions, Response, Stalls};
-pub use verilated::Verilated;
+pub use verilated::{VerilateError, Verilated};
