@@ -347,7 +347,7 @@ fn hits_run_at_full_rate() {
         "5 clients x 1024 lines: cold {} cycles, warm {}; one hit {} cycles, one miss {}",
         cold.cycles, warm.cycles, hit.first_answer, miss.first_answer
     );
-    assert_eq!((hit.first_answer, miss.first_answer), (7, 100 + 13));
+    assert_eq!((hit.first_answer, miss.first_answer), (8, 100 + 14));
     assert_eq!(warm.memory_requests, 0);
     // Banks wait for each other's answers to one client now and then: 0.91 of the ideal.
     assert!(warm.cycles < 1024 * 112 / 100, "{} cycles for 1024 requests each", warm.cycles);
