@@ -1,0 +1,135 @@
+//! Where to cut the columns of a row that does not fit its half.
+
+use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, case, mux, uint};
+
+/// Keeps a sampled, fading histogram of product columns and cuts all columns into ranges of equal weight.
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `cols` | in | uint(32) | columns of B, at least 1 |
+/// | `reset` | in | bit | pulse: forget the histogram (start of a command) |
+/// | `fade` | in | bit | pulse: halve the histogram (a big row begins); ignored while `busy` |
+/// | `sample`, `sample_col` | in | bit, uint | one product of a big row; ignored while `busy` |
+/// | `plan`, `done`, `left` | in | bit, uint(32) x 2 | pulse: elements of A done when the half was full, and to come |
+/// | `push`, `bound` | out | bit, uint(`index_bits` + 1) | bounds, from the highest down |
+/// | `busy` | out | bit | a sweep or a plan is under way |
+///
+/// Distinct columns grow slower than products, so a row of which the part `p` filled a half is
+/// expected to need `1.3 * (1 / p)^0.75` ranges (between 2 and 31). The lowest bound is above 0 and
+/// the highest below `cols`: every range is shorter than the whole. A sweep takes 257 cycles, a
+/// plan at most 256 + 80.
+#[derive(Clone, Copy, Debug)]
+pub struct Cuts {
+    /// Bits of a column.
+    pub index_bits: u32,
+}
+
+/// Ranges, and the largest `16 / p` they are enough for: `16 * (ranges / 1.3)^(4/3)`.
+const GROWTH: [(i128, i128); 8] =
+    [(2, 28), (3, 49), (4, 72), (6, 123), (8, 180), (11, 276), (16, 454), (23, 737)];
+
+/// Ranges for still larger rows.
+const MOST: i128 = 31;
+
+const IDLE: i128 = 0;
+const SWEEP: i128 = 1;
+const SCALE: i128 = 2;
+const COUNT: i128 = 3;
+const CUT: i128 = 4;
+
+impl Module for Cuts {
+    fn name(&self) -> String {
+        format!("cuts_c{}", self.index_bits)
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("Cuts the columns of a big row into ranges of equal weight.");
+        let column = uint(self.index_bits + 1);
+        let cols = m.input("cols", uint(32));
+        let (reset, fade) = (m.input("reset", bit()), m.input("fade", bit()));
+        let (sample, sample_col) = (m.input("sample", bit()), m.input("sample_col", uint(self.index_bits)));
+        let plan = m.input("plan", bit());
+        let (done, left) = (m.input("done", uint(32)), m.input("left", uint(32)));
+        let state = m.state("state", uint(3), IDLE);
+        let [idle, sweep, scale, count, cut] = [IDLE, SWEEP, SCALE, COUNT, CUT].map(|s| state.q().is(s));
+
+        // Columns a bin: the power of two that leaves at most 256 bins.
+        let (span, shift) = (m.state("span", uint(32), 0), m.state("shift", uint(5), 0));
+        let coarse = span.q().shr_k(8).red_or().named("coarse");
+        span.update(&[(reset, cols.dec()), (coarse, span.q().shr_k(1).zext(32))]);
+        shift.update(&[(reset, shift.q().lit(0)), (coarse, shift.q().inc())]);
+
+        // The histogram counts while idle; a sweep halves or clears it.
+        let bin = m.state("bin", uint(8), 0);
+        let wipe = m.state("wipe", bit(), 0);
+        let bins = m.mem("bins", MemSpec::distributed(256, 16));
+        let at = idle.mux(sample_col.zext(32).shr(shift.q()).trunc(8), bin.q()).named("at");
+        let weight = bins.read_async("weight", at).as_u();
+        let take = all(&[sample, idle, !weight.red_and()]).named("take");
+        let swept = wipe.q().mux(weight.lit(0), weight.shr_k(1).zext(16)).named("swept");
+        bins.write(at, idle.mux(weight.inc(), swept).as_bits(), take | sweep);
+        let samples = m.state("samples", uint(24), 0);
+        let sweep_begins = (idle & (reset | fade) & !plan).named("sweep_begins");
+        samples.update(&[
+            (sweep_begins, samples.q().lit(0)),
+            (sweep, samples.q().add_wrap(swept.zext(24))),
+            (take, samples.q().inc()),
+        ]);
+        wipe.drive_when(sweep_begins, reset);
+
+        // How many ranges: bring the two counts to 16 bits, then walk the table, two cycles a row.
+        let (d, t) = (m.reg_decl("d", uint(32)), m.reg_decl("t", uint(32)));
+        let large = t.q().slice(31, 16).red_or();
+        d.update(&[(plan, done), (scale, d.q().shr_k(1).zext(32))]);
+        t.update(&[(plan, done.add_wrap(left)), (scale, t.q().shr_k(1).zext(32))]);
+        let step = m.state("step", uint(4), 0);
+        let arms = |pick: fn((i128, i128)) -> i128, width: u32| -> Vec<(i128, Sig)> {
+            (GROWTH.iter().enumerate()).map(|(i, row)| (i as i128, m.lit(uint(width), pick(*row)))).collect()
+        };
+        let ranges = case(step.q(), &arms(|row| row.0, 5), m.lit(uint(5), MOST));
+        let reach = case(step.q(), &arms(|row| row.1, 10), m.lit(uint(10), 0));
+        let reached = m.reg("reached", d.q().trunc(16) * reach);
+        let second = m.state("second", bit(), 0);
+        second.drive(count & !second.q());
+        let enough = !reached.lt(t.q().trunc(16).shl_k(4).zext(26)) | step.q().is(GROWTH.len() as i128);
+        let decided = all(&[count, second.q(), enough]).named("decided");
+        step.update(&[(plan, step.q().lit(0)), (second.q() & !enough, step.q().inc())]);
+        let parts = m.reg_when("parts", decided, ranges);
+
+        // Cut from the last bin down: a bound wherever another share of the weight lies above it.
+        let (sum, goal) = (m.state("sum", uint(32), 0), m.state("goal", uint(32), 0));
+        let made = m.state("made", uint(5), 0);
+        let counted = m.state("counted", bit(), 0);
+        let gain = (weight * parts).zext(32);
+        let now = sum.q().add_wrap(counted.q().mux(gain.lit(0), gain)).named("now");
+        let first = bin.q().is(0);
+        let push = (cut & (first | !now.lt(goal.q()))).named("push_bound");
+        let finished = (push & made.q().inc().eq(parts)).named("finished");
+        sum.update(&[(decided, sum.q().lit(0)), (cut, now)]);
+        goal.update(&[
+            (decided, samples.q().zext(32)),
+            (push, goal.q().add_wrap(samples.q().zext(32))),
+        ]);
+        made.update(&[(decided, made.q().lit(1)), (push, made.q().inc())]);
+        counted.drive(push);
+        bin.update(&[
+            (sweep_begins, bin.q().lit(0)),
+            (decided, span.q().trunc(8)),
+            (sweep, bin.q().inc()),
+            (cut & !push, bin.q().dec()),
+        ]);
+        let edge = mux(first, bin.q().lit(1), bin.q());
+
+        state.update(&[
+            (sweep_begins, m.lit(uint(3), SWEEP)),
+            (idle & plan, m.lit(uint(3), SCALE)),
+            (sweep & bin.q().is(255), m.lit(uint(3), IDLE)),
+            (scale & !large, m.lit(uint(3), COUNT)),
+            (decided, m.lit(uint(3), CUT)),
+            (finished, m.lit(uint(3), IDLE)),
+        ]);
+        m.output("push", push);
+        m.output("bound", edge.zext(33).shl(shift.q()).resize(column.width()));
+        m.output("busy", any(&[!idle, coarse, plan]));
+    }
+}
