@@ -2,5 +2,6 @@
 //! timing on paper: `docs/spgemm.md`.
 
 pub mod back;
+pub mod control;
 pub mod front;
 pub mod merge;

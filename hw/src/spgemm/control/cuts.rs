@@ -47,11 +47,13 @@ impl Module for Cuts {
         let column = uint(self.index_bits + 1);
         let cols = m.input("cols", uint(32));
         let (reset, fade) = (m.input("reset", bit()), m.input("fade", bit()));
-        let (sample, sample_col) = (m.input("sample", bit()), m.input("sample_col", uint(self.index_bits)));
+        let (sample, sample_col) =
+            (m.input("sample", bit()), m.input("sample_col", uint(self.index_bits)));
         let plan = m.input("plan", bit());
         let (done, left) = (m.input("done", uint(32)), m.input("left", uint(32)));
         let state = m.state("state", uint(3), IDLE);
-        let [idle, sweep, scale, count, cut] = [IDLE, SWEEP, SCALE, COUNT, CUT].map(|s| state.q().is(s));
+        let [idle, sweep, scale, count, cut] =
+            [IDLE, SWEEP, SCALE, COUNT, CUT].map(|s| state.q().is(s));
 
         // Columns a bin: the power of two that leaves at most 256 bins.
         let (span, shift) = (m.state("span", uint(32), 0), m.state("shift", uint(5), 0));
@@ -84,14 +86,17 @@ impl Module for Cuts {
         t.update(&[(plan, done.add_wrap(left)), (scale, t.q().shr_k(1).zext(32))]);
         let step = m.state("step", uint(4), 0);
         let arms = |pick: fn((i128, i128)) -> i128, width: u32| -> Vec<(i128, Sig)> {
-            (GROWTH.iter().enumerate()).map(|(i, row)| (i as i128, m.lit(uint(width), pick(*row)))).collect()
+            (GROWTH.iter().enumerate())
+                .map(|(i, row)| (i as i128, m.lit(uint(width), pick(*row))))
+                .collect()
         };
         let ranges = case(step.q(), &arms(|row| row.0, 5), m.lit(uint(5), MOST));
         let reach = case(step.q(), &arms(|row| row.1, 10), m.lit(uint(10), 0));
         let reached = m.reg("reached", d.q().trunc(16) * reach);
         let second = m.state("second", bit(), 0);
         second.drive(count & !second.q());
-        let enough = !reached.lt(t.q().trunc(16).shl_k(4).zext(26)) | step.q().is(GROWTH.len() as i128);
+        let enough =
+            !reached.lt(t.q().trunc(16).shl_k(4).zext(26)) | step.q().is(GROWTH.len() as i128);
         let decided = all(&[count, second.q(), enough]).named("decided");
         step.update(&[(plan, step.q().lit(0)), (second.q() & !enough, step.q().inc())]);
         let parts = m.reg_when("parts", decided, ranges);

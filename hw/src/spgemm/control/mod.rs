@@ -2,8 +2,10 @@
 
 mod cuts;
 mod ranges;
-mod windows;
+mod sequencer;
+mod table;
 
 pub use cuts::Cuts;
 pub use ranges::Ranges;
-pub use windows::Control;
+pub use sequencer::Sequencer;
+pub use table::WindowTable;
