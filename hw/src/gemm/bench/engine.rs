@@ -98,7 +98,7 @@ fn resident_products_keep_the_cycle_contract() {
     for (rows, cols) in [(4, 4), (3, 5), (8, 2), (1, 3)] {
         let mut bench =
             Bench::new(Geometry { result_bytes: 1 << 16, ..small(rows, cols, 64) }, 100, 0);
-        for _ in 0..25 {
+        for _ in 0..12 {
             let mut side = || rng.random_range(1..=60);
             let shape = [side(), side(), side()];
             let p = Product::random(shape, &mut rng);

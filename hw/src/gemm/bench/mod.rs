@@ -3,6 +3,8 @@
 mod array;
 mod engine;
 mod operand;
+mod plan;
+mod scratchpad;
 
 use super::{GemmEngine, Geometry, reference};
 use mattock_testbench::sim::{AxiMemory, MemoryOptions, Stalls};
