@@ -108,6 +108,14 @@ pub enum Error {
         /// Memory address of the access at fault, 0 when there is none.
         address: u64,
     },
+    /// The way to the card is broken, or the card breaks its own rules.
+    #[error("{card}: {source}")]
+    Link {
+        /// Address of the card as given.
+        card: String,
+        /// What happened.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The call was cancelled before it was done.
     #[error("the call was cancelled")]
     Cancelled,
@@ -171,6 +179,7 @@ mod tests {
             },
             Error::DeviceLost { card: card() },
             Error::DeviceFault { code: 0x21, name: "DMA_READ".into(), address: 0x1000 },
+            Error::Link { card: card(), source: Box::new(refused()) },
             Error::Cancelled,
             Error::from(CsrError::RowPointerStart { got: 1 }),
             Error::Read { path: "a.mtx".into(), source: ReadError::Empty },

@@ -21,6 +21,7 @@
 pub mod error;
 pub mod io;
 pub mod sparse;
+pub mod transport;
 
 pub use error::Error;
 pub use sparse::Csr;

@@ -312,7 +312,8 @@ impl Builder {
         let value = if std::ptr::eq(value.m, self) {
             value.id
         } else {
-            self.error(ErrorKind::Foreign { op: "output", name: name.clone() }, at);
+            let theirs = value.m.label(value.id);
+            self.error(ErrorKind::Foreign { op: "output", name: theirs }, at);
             self.constant(Value::zero(value.width()), value.ty()).id
         };
         self.with(|b| {

@@ -327,15 +327,17 @@ impl<'m> Instance<'m> {
     ) {
         let kind = self.m.with(|b| {
             let inst = &b.def.insts[self.index as usize];
-            let have: Vec<&str> = inst
-                .ports
-                .iter()
-                .filter(|p| p.direction == direction)
+            let have: Vec<&str> = (inst.ports.iter())
+                .filter(|p| match what {
+                    "clock" => p.ty == Type::Clock,
+                    _ => p.direction == direction && !matches!(p.ty, Type::Clock | Type::Reset),
+                })
                 .map(|p| p.name.as_str())
                 .collect();
+            let have = if have.is_empty() { "none".into() } else { have.join(", ") };
             let module = inst.module.clone();
             let (inst, name) = (inst.name.clone(), name.to_string());
-            ErrorKind::NoPort { inst, module, what, name, have: have.join(", ") }
+            ErrorKind::NoPort { inst, module, what, name, have }
         });
         self.m.error(kind, at);
     }

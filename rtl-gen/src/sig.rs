@@ -18,6 +18,7 @@ pub struct Sig<'m> {
     pub(crate) id: NodeId,
 }
 
+#[allow(clippy::should_implement_trait)] // `shl` and `shr` take a signal, and keep the width
 impl<'m> Sig<'m> {
     /// Type of the signal.
     pub fn ty(self) -> Type {
@@ -537,6 +538,7 @@ impl<'m> Add for Sig<'m> {
     }
 }
 
+#[allow(clippy::suspicious_arithmetic_impl)] // the widths add, not the values
 impl<'m> Sub for Sig<'m> {
     type Output = Sig<'m>;
     #[track_caller]
@@ -547,6 +549,7 @@ impl<'m> Sub for Sig<'m> {
     }
 }
 
+#[allow(clippy::suspicious_arithmetic_impl)] // the widths add, not the values
 impl<'m> Mul for Sig<'m> {
     type Output = Sig<'m>;
     #[track_caller]

@@ -71,6 +71,18 @@ fn combinational_paths_through_instances() {
 }
 
 #[test]
+fn a_constant_of_a_later_instance_reaches_an_earlier_one() {
+    let mut sim = simulate(|m| {
+        let sink = Draw("sink", |m: &Builder| m.output("low", m.input("x", bits(64)).slice(7, 0)));
+        let source = Draw("source", |m: &Builder| m.output("x", m.lit(bits(64), 0x1234)));
+        let (sink, source) = (m.inst("sink_0", &sink), m.inst("source_0", &source));
+        sink.set("x", source.get("x"));
+        m.output("y", sink.get("low"));
+    });
+    assert_eq!(sim.get("y"), 0x34);
+}
+
+#[test]
 fn registers_swap_and_reset() {
     let mut sim = simulate(|m| {
         let (a, b) = (m.state("a", uint(4), 3), m.state("b", uint(80), 5));

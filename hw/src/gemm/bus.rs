@@ -3,9 +3,9 @@
 use super::geometry::Geometry;
 use super::load::Planner;
 use crate::bus::{AxiReadMaster, AxiWriteMaster};
-use crate::cells::{Fifo, round_robin};
+use crate::cells::Fifo;
 use rtl_gen::bundle::expose;
-use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
+use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, sint, uint};
 
 /// Joins the reads of the A and the B loader, hands the beats back, passes writes on.
 ///
@@ -20,7 +20,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
 /// | `idle` | out | nothing is waiting or unanswered |
 /// | `m_axi_*` | | AXI4 master |
 ///
-/// Reads take turns by command; one beat per cycle each way.
+/// Reads take turns by beats; one beat per cycle each way.
 #[derive(Clone, Copy, Debug)]
 pub struct GemmBus {
     /// The engine's sizes.
@@ -76,7 +76,10 @@ impl Module for GemmBus {
         let requests = queues.map(|q| q.get("out_valid"));
         let room = order.get("in_ready");
         let taken = reader.get("cmd_ready") & room;
-        let grant = round_robin(m, "turn", &requests, taken);
+        // Turns go by beats: where A's runs are longer than B's, B gets more of them.
+        let ahead = m.state("a_ahead", sint(Planner::BEATS_BITS + 1), 0);
+        let for_a = requests[0] & (!requests[1] | ahead.q().msb());
+        let grant = [for_a, requests[1] & !for_a];
         for (queue, mine) in queues.iter().zip(&grant) {
             queue.set("out_ready", *mine & taken);
         }
@@ -85,6 +88,10 @@ impl Module for GemmBus {
             .set("cmd_valid", any(&grant) & room)
             .set("cmd_addr", command.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u())
             .set("cmd_beats", command.slice(Planner::BEATS_BITS - 1, 0).as_u());
+        let beats = command.slice(Planner::BEATS_BITS - 1, 0).as_u().zext(ahead.q().width()).as_s();
+        let both = requests[0] & requests[1];
+        let turn = for_a.mux(ahead.q().add_wrap(beats), ahead.q().sub_wrap(beats));
+        ahead.drive_when(any(&grant) & taken, both.mux(turn, ahead.q().lit(0)));
         order.set("in_valid", any(&grant) & taken).set("in_data", grant[1]);
 
         // ---- beats to the loader whose command is oldest ----

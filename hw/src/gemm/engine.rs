@@ -13,7 +13,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `start` | in | bit | take the command; ignored while `busy` |
-/// | `abort` | in | bit | end the command in hand with code 9 |
+/// | `stop` | in | bit | end the command in hand with code 9 |
 /// | `m`, `n`, `k` | in | uint(32) | D is M x N, A is M x K, B is K x N |
 /// | `a_addr`, `b_addr`, `d_addr` | in | uint | byte address of the first element; D's a multiple of 4 |
 /// | `a_stride`, `b_stride`, `d_stride` | in | uint(32) | bytes from a row (column, when column-major) to the next |
@@ -56,7 +56,7 @@ impl Module for GemmEngine {
         m.doc("Dense engine: D = A * B with operands and results in memory or on chip.");
         let g = self.geometry;
         let ports = CommandPorts::declare(m, &g);
-        let (start_in, abort_in) = (m.input("start", bit()), m.input("abort", bit()));
+        let (start_in, stop_in) = (m.input("start", bit()), m.input("stop", bit()));
 
         // ---- states of a command: checked, planned, running ----
         let busy = m.state("busy_q", bit(), 0);
@@ -102,7 +102,7 @@ impl Module for GemmEngine {
             };
             loader
                 .set("start", go & side.load & !c.empty_k)
-                .set("abort", stop)
+                .set("stop", stop)
                 .set("base", side.base)
                 .set("stride", side.stride)
                 .set("along_k", side.along_k)
@@ -123,6 +123,7 @@ impl Module for GemmEngine {
             loader.set("beat_valid", bus.get(&format!("{name}_beat_valid")));
             loader.set("beat_data", bus.get(&format!("{name}_beat_data")));
             bus.set(&format!("{name}_beat_ready"), loader.get("beat_ready"));
+            sequencer.set(&format!("row_filled_{name}"), loader.get("row_filled"));
             sequencer.set(&format!("filled_{name}"), loader.get("filled"));
             sequencer.set(&format!("ready_{name}"), !side.load | c.empty_k);
             loading.push(loader.get("active"));
@@ -155,7 +156,7 @@ impl Module for GemmEngine {
         let store = m.inst("store_unit", &Store { geometry: g });
         sequencer
             .set("start", go & c.compute)
-            .set("abort", stop)
+            .set("stop", stop)
             .set("empty_k", c.empty_k)
             .set("slot_free", store.get("slot_free"));
         let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: g.shape() };
@@ -176,7 +177,7 @@ impl Module for GemmEngine {
             .set("rd_word", store.get("rd_word"));
         store
             .set("start", go & c.store)
-            .set("abort", stop)
+            .set("stop", stop)
             .set("m", c.left.rows)
             .set("n", c.right.rows)
             .set("m_block", get("m_block"))
@@ -236,7 +237,7 @@ impl Module for GemmEngine {
             (running.q() & resp.bit(1), code, addr.as_bits())
         };
         let (read_fault, write_fault) = (fault("rd", READ_ERROR), fault("wr", WRITE_ERROR));
-        let aborted = busy.q() & abort_in;
+        let aborted = busy.q() & stop_in;
         let error = m.state("error_q", bits(8), 0);
         let info = m.state("error_info_q", bits(32), 0);
         let nothing_known = m.lit(bits(32), 0);

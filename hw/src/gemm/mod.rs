@@ -30,6 +30,7 @@ mod scratchpad;
 mod sequencer;
 mod store;
 mod walk;
+mod window;
 
 pub use array::Array;
 pub use bus::GemmBus;

@@ -1,23 +1,25 @@
 //! Which step enters the array in every cycle.
 
 use super::Scratchpad;
-use super::geometry::{Geometry, Side, min, plus};
+use super::geometry::{Geometry, min, plus};
 use super::walk::{Walk, WalkInputs, walk};
-use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
+use super::window::{Block, Loads, Moves, window};
+use rtl_gen::{Builder, Module, Sig, all, bit, uint};
 
 /// Streams the tiles of a command from the scratchpads into the array, one step per cycle.
 ///
-/// A tile (or chunk) begins when its blocks are loaded, a result slot is free and the tile before has had
-/// its R cycles; with these given the next tile follows without a bubble. When nothing follows, a flush
+/// A tile (or chunk) begins when its rows are loaded (its block, where rows arrive together), a result slot
+/// is free and the tile before has had its R cycles; with these given the next tile follows without a bubble. When nothing follows, a flush
 /// drains the last tile.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `start`, `abort` | in | bit | begin; drop the tiles not yet begun |
+/// | `start`, `stop` | in | bit | begin; drop the tiles not yet begun |
 /// | `m` .. `pitch`, `hold_a`, `hold_b` | in | | the command and its [`Plan`](super::Plan) |
 /// | `empty_k` | in | bit | K is 0: one step of zeros per tile |
 /// | `ready_a`, `ready_b` | in | bit | the operand is on chip already, nothing to wait for |
-/// | `filled_a`, `filled_b` | in | bit | a block has been loaded |
+/// | `row_filled_a`, `row_filled_b` | in | bit | one more row of the block being loaded is readable |
+/// | `filled_a`, `filled_b` | in | bit | that block is readable |
 /// | `free_a`, `free_b` | out | bit | a half of the scratchpad may be loaded again |
 /// | `slot_free` | in | bit | the store unit has finished with a result slot |
 /// | `slots_empty` | out | bit | waiting for a result slot |
@@ -47,26 +49,31 @@ impl Module for Sequencer {
         let (hold_a, hold_b) = (flag("hold_a"), flag("hold_b"));
         let empty_k = flag("empty_k");
         let (ready_a, ready_b) = (flag("ready_a"), flag("ready_b"));
+        let (row_filled_a, row_filled_b) = (flag("row_filled_a"), flag("row_filled_b"));
         let (filled_a, filled_b) = (flag("filled_a"), flag("filled_b"));
         let slot_free = flag("slot_free");
-        let (start, abort) = (inputs.start, inputs.abort);
+        let (start, stop) = (inputs.start, inputs.stop);
         let (k, k_block) = inputs.chunks.unwrap_or((inputs.m, inputs.m_block));
 
         let begin = m.forward("begin_chunk", bit());
         let w = walk(m, g, inputs, begin.sig());
         let begins = begin.sig();
 
-        // ---- blocks: which half, is it there, is this its last use ----
+        // ---- operands: is the window loaded, where does it lie, is this its block's last use ----
         let cuts_k = m.reg_when("cuts_k", start, k_block.zext(k.width()).lt(k));
         let end_of_block = w.last_row_tile & w.last_col_tile;
         let end_of_rows = end_of_block & w.last_cols;
+        let next_rows = (begins & w.last_k).named("next_rows");
+        let next_cols = (next_rows & w.last_row_tile).named("next_cols");
+        let rows = Moves { start, begins, next: next_rows, wrap: w.last_row_tile };
+        let cols = Moves { start, begins, next: next_cols, wrap: w.last_col_tile };
         let a = m.scope("a", || {
-            let events = BlockEvents { start, filled: filled_a, begins };
-            Block::new(m, events, hold_a, cuts_k | end_of_rows, m.low())
+            let loads = Loads { row: row_filled_a, block: filled_a, hold: hold_a };
+            Block::new(m, g.a_side(), rows, loads, cuts_k | end_of_rows, m.low())
         });
         let b = m.scope("b", || {
-            let events = BlockEvents { start, filled: filled_b, begins };
-            Block::new(m, events, hold_b, cuts_k | end_of_block, w.last_cols)
+            let loads = Loads { row: row_filled_b, block: filled_b, hold: hold_b };
+            Block::new(m, g.b_side(), cols, loads, cuts_k | end_of_block, w.last_cols)
         });
 
         // ---- result slots ----
@@ -95,7 +102,7 @@ impl Module for Sequencer {
         let last_step = steps_left.q().is(1).named("last_step");
         let there = (ready_a | a.ready) & (ready_b | b.ready);
         let may_drain = !w.first_chunk | gap_over;
-        begin.assign(all(&[w.active, !abort, !streaming | last_step, there, may_drain, !no_slot]));
+        begin.assign(all(&[w.active, !stop, !streaming | last_step, there, may_drain, !no_slot]));
         let steps = min(w.k_left, k_block, block_ty.width()).named("steps");
         steps_left.update(&[(begins, steps), (streaming, steps_left.q().dec())]);
 
@@ -103,23 +110,15 @@ impl Module for Sequencer {
         let pending = m.state("pending", bit(), 0);
         let complete = m.state("complete", bit(), 0);
         let idle = !streaming & !begins;
-        let flush = all(&[idle, pending.q(), complete.q() | abort, gap_over]).named("flush");
+        let flush = all(&[idle, pending.q(), complete.q() | stop, gap_over]).named("flush");
         complete.update(&[(begins, w.last_k), (flush, m.low())]);
         pending.update(&[(takes_slot, m.high()), (flush, m.low())]);
         let first = m.reg_reset("first_step", takes_slot | flush, 0);
         let drains = m.reg_reset("first_drains", (takes_slot & pending.q()) | flush, 0);
 
         // ---- scratchpad addresses ----
-        let next_rows = (begins & w.last_k).named("next_rows");
-        let next_cols = (next_rows & w.last_row_tile).named("next_cols");
-        m.scope("a", || {
-            let moves = Moves { start, begins, streaming, next: next_rows, wrap: w.last_row_tile };
-            window(m, g.a_side(), pitch, a.half, moves)
-        });
-        m.scope("b", || {
-            let moves = Moves { start, begins, streaming, next: next_cols, wrap: w.last_col_tile };
-            window(m, g.b_side(), pitch, b.half, moves)
-        });
+        m.scope("a", || window(m, g.a_side(), pitch, a.half, rows, streaming));
+        m.scope("b", || window(m, g.b_side(), pitch, b.half, cols, streaming));
 
         // ---- outputs ----
         let to_array = |name: &str, flag| {
@@ -136,89 +135,6 @@ impl Module for Sequencer {
         m.output("active", w.active | streaming | pending.q());
         m.output("macs", macs(m, g, &w, start, (begins & !empty_k).gate(steps)));
     }
-}
-
-#[derive(Clone, Copy)]
-struct BlockEvents<'m> {
-    start: Sig<'m>,
-    filled: Sig<'m>,
-    begins: Sig<'m>,
-}
-
-/// The block of an operand that the next chunk uses.
-struct Block<'m> {
-    /// It is loaded.
-    ready: Sig<'m>,
-    /// In which half it lies.
-    half: Sig<'m>,
-    /// The chunk being streamed is the last to use its half.
-    releases: Sig<'m>,
-}
-
-impl<'m> Block<'m> {
-    /// `restart`: a held operand begins again with its first block.
-    fn new(
-        m: &'m Builder,
-        e: BlockEvents<'m>,
-        hold: Sig<'m>,
-        last_use: Sig<'m>,
-        restart: Sig<'m>,
-    ) -> Self {
-        let half = m.state("half", bit(), 0);
-        let leaves = e.begins & last_use;
-        half.update(&[(e.start, m.low()), (leaves, !half.q() & !(hold & restart))]);
-        // Blocks loaded and, unless held, not yet begun for the last time.
-        let count = m.state("blocks", uint(2), 0);
-        let used = leaves & !hold;
-        count.update(&[
-            (e.start, m.lit(uint(2), 0)),
-            (e.filled & !used, count.q().inc()),
-            (used & !e.filled, count.q().dec()),
-        ]);
-        let second = hold & half.q();
-        let ready = second.mux(count.q().is(2), !count.q().is(0)).named("ready");
-        let releases = m.state("releases", bit(), 0);
-        releases.update(&[(e.start, m.low()), (e.begins, last_use & !hold)]);
-        Block { ready, half: half.q(), releases: releases.q() }
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Moves<'m> {
-    start: Sig<'m>,
-    begins: Sig<'m>,
-    streaming: Sig<'m>,
-    /// The window moves on with this begin ...
-    next: Sig<'m>,
-    /// ... back to the first of the block.
-    wrap: Sig<'m>,
-}
-
-/// The read address of one scratchpad: the window of the tile, then rising k. Drives the output ports.
-fn window<'m>(m: &'m Builder, side: Side, pitch: Sig<'m>, half: Sig<'m>, e: Moves<'m>) {
-    let word_ty = uint(side.word_bits() - 1);
-    let pitch = pitch.resize(word_ty.width());
-    let group = m.reg_decl("group", word_ty);
-    let next_group = group.q().add_wrap(pitch);
-    let back = e.start | (e.next & e.wrap);
-    let in_half = |word: Sig<'m>| cat(&[half, word.as_bits()]).as_u();
-    let advance = |name: &str, begin: Sig<'m>| {
-        let word = m.reg_decl(name, uint(side.word_bits()));
-        word.update(&[(e.begins, in_half(begin)), (e.streaming, word.q().inc())]);
-        word.q()
-    };
-    let word0 = advance("word0_q", group.q());
-    m.output("word0", word0);
-    if !Scratchpad::straddles(side.window) {
-        group.update(&[(back, group.q().lit(0)), (e.next, next_group)]);
-        return;
-    }
-    let phase = m.reg_decl("tile_phase", uint(side.lane_bits()));
-    let moved = (phase.q() + phase.q().lit(side.window.into())).named("moved");
-    phase.update(&[(back, phase.q().lit(0)), (e.next, moved.trunc(side.lane_bits()))]);
-    group.update(&[(back, group.q().lit(0)), (e.next & moved.msb(), next_group)]);
-    m.output("word1", advance("word1_q", next_group));
-    m.output("phase", m.reg_when("phase_q", e.begins, phase.q()));
 }
 
 /// Products that belong to the result: rows times columns of the tile, times steps.

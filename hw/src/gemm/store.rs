@@ -11,7 +11,7 @@ use rtl_gen::{Builder, Module, all, bit, bits, cat, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `start`, `abort` | in | bit | begin; stop after the row in hand |
+/// | `start`, `stop` | in | bit | begin; stop after the row in hand |
 /// | `m`, `n`, `m_block`, `n_block` | in | uint | the command and its [`Plan`](super::Plan) |
 /// | `base`, `stride` | in | uint | bytes, multiples of 4: first element, distance of rows |
 /// | `all_done` | in | bit | the tiles are in the buffer already |
@@ -45,7 +45,7 @@ impl Module for Store {
         let tile_done = m.input("tile_done", bit());
         let rd_data = m.input("rd_data", bits(g.cols * 32));
         let (cmd_ready, data_ready) = (m.input("cmd_ready", bit()), m.input("data_ready", bit()));
-        let (start, abort) = (inputs.start, inputs.abort);
+        let (start, stop) = (inputs.start, inputs.stop);
 
         // ---- tiles ----
         let next_tile = m.forward("next_tile", bit());
@@ -110,7 +110,7 @@ impl Module for Store {
         let cut = m.forward("cut", bit());
         let room_2 = (!held_valid.q() | cut.sig()).named("room_2");
         let room_1 = (!read_valid.q() | room_2).named("room_1");
-        request.assign(all(&[tile_there, room_1, !abort]));
+        request.assign(all(&[tile_there, room_1, !stop]));
         read_valid.drive_when(room_1, request.sig());
         held_valid.drive_when(room_2, read_valid.q());
         let cols_ty = uint(g.cols.ilog2() + 1);
@@ -160,7 +160,7 @@ impl Module for Store {
         let cmd_bits = g.addr_bits + Planner::BEATS_BITS;
         let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
         let beat_bits = g.bus_bytes * 9;
-        let out = m.inst("out", &Skid { width: beat_bits });
+        let out = m.inst("beat_stage", &Skid { width: beat_bits });
         let can_send =
             held_valid.q() & out.get("in_ready") & (!first_beat | commands.get("in_ready"));
         send.assign(can_send);

@@ -31,7 +31,7 @@ pub(super) struct Walk<'m> {
 #[derive(Clone, Copy)]
 pub(super) struct WalkInputs<'m> {
     pub(super) start: Sig<'m>,
-    pub(super) abort: Sig<'m>,
+    pub(super) stop: Sig<'m>,
     pub(super) m: Sig<'m>,
     pub(super) n: Sig<'m>,
     pub(super) m_block: Sig<'m>,
@@ -48,7 +48,7 @@ impl<'m> WalkInputs<'m> {
         let block = |name: &str| m.input(name, uint(g.block_bits()));
         WalkInputs {
             start: flag("start"),
-            abort: flag("abort"),
+            stop: flag("stop"),
             m: dim("m"),
             n: dim("n"),
             m_block: block("m_block"),
@@ -110,7 +110,7 @@ pub(super) fn walk<'m>(m: &'m Builder, g: &Geometry, i: WalkInputs<'m>, next: Si
         (next_col_tile | next_col_block, minus(n_left.q(), cols)),
     ]);
     n_room.update(&[(i.start | block_done, i.n_block), (next_col_tile, minus(n_room.q(), cols))]);
-    active.drive((i.start | (active.q() & !finished)) & !i.abort);
+    active.drive((i.start | (active.q() & !finished)) & !i.stop);
     Walk {
         active: active.q(),
         m_left: m_left.q(),

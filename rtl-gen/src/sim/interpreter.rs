@@ -7,6 +7,7 @@ use super::memory::{self, Memory};
 use super::probe::Probes;
 use super::registers::{self, RegDomain};
 use super::schedule::{Slots, schedule};
+use super::trace::Trace;
 use super::wide::{Scratch, WideOp};
 use super::{AssertionFailure, PortId, SimError, Simulator};
 use crate::ir::{AssertKind, Direction};
@@ -118,6 +119,7 @@ pub struct Interpreter {
     cycle: u64,
     failure: Option<AssertionFailure>,
     pub(super) probes: Probes,
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 /// A top-level port by handle or by name.
@@ -285,6 +287,7 @@ impl Interpreter {
             cycle: 0,
             failure: None,
             probes: Probes::new(&mut program, &slots),
+            trace: None,
         };
         for index in 0..sim.boxes.len() {
             if sim.boxes[index].registered {
@@ -438,6 +441,7 @@ impl Interpreter {
 
     fn edge(&mut self, active: &[bool]) {
         self.eval();
+        self.trace_sample(None);
         self.check_claims(active);
         let domains = || self.domains.iter().zip(active).filter(|(_, a)| **a).map(|(d, _)| d);
         for domain in domains() {
@@ -466,6 +470,7 @@ impl Interpreter {
             }
         }
         self.dirty = true;
+        self.trace_sample(Some(active));
         self.cycle += 1;
     }
 
@@ -500,6 +505,10 @@ impl Interpreter {
                 shape.canon(words);
             }
         }
+    }
+
+    pub(super) fn clock_names(&self) -> impl Iterator<Item = &str> {
+        self.domains.iter().map(|d| d.clock.as_str())
     }
 
     /// Clock edges so far.

@@ -62,8 +62,11 @@ impl<'d> Program<'d> {
             for mem in 0..def.mems.len() as u32 {
                 program.memories.push((scope, mem));
             }
-            // Constants first: they become aliases that the rest sees through.
-            for pass in [true, false] {
+        }
+        // Constants of all modules first: they become aliases that the rest sees through.
+        for pass in [true, false] {
+            for scope in 0..program.flat.scopes.len() as u32 {
+                let def = &program.flat.modules[program.flat.scopes[scope as usize].module];
                 for &id in &def.order {
                     if matches!(def.node(id).op, Op::Const(_)) == pass {
                         program.node(scope, def, id);

@@ -38,9 +38,11 @@ mod memory;
 mod probe;
 mod registers;
 mod schedule;
+mod trace;
 mod wide;
 
 pub use interpreter::{Interpreter, Options, PortRef, Start};
+pub use trace::{TraceError, TraceFormat, TraceOptions, TraceSignals};
 pub(crate) use wide::evaluate;
 
 use std::fmt;

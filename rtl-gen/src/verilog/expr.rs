@@ -114,7 +114,8 @@ impl<'d> Printer<'d> {
         let bare = match node.op {
             Op::Trunc => !self.wrapped[id.0 as usize],
             Op::Const(_) | Op::Slice(..) | Op::Cat | Op::Rep(_) | Op::Zext | Op::Sext => true,
-            Op::Cast | Op::ShlK(_) | Op::ShrK(_) | Op::Wire => true,
+            Op::Cast | Op::Wire => return self.operand(node.args[0]),
+            Op::ShlK(_) | Op::ShrK(_) => true,
             _ => false,
         };
         if bare { text } else { format!("({text})") }
@@ -132,7 +133,7 @@ impl<'d> Printer<'d> {
                 let mem = &self.def.mems[*mem as usize];
                 format!("{}[{}]", mem.name, self.operand(mem.reads[*port as usize].addr))
             }
-            Op::Wire => a(0),
+            Op::Wire => self.bare(node.args[0]),
             Op::Not => self.complement(node.args[0]),
             Op::And => format!("{} & {}", a(0), a(1)),
             Op::Or => format!("{} | {}", a(0), a(1)),
@@ -169,15 +170,17 @@ impl<'d> Printer<'d> {
             Op::Trunc if self.wrapped[id.0 as usize] => self.sum(node.args[0], width),
             Op::Trunc => self.part(node.args[0], width - 1, 0),
             // The sign is that of the wire declared for it: where it matters the operand has a name.
-            Op::Cast => a(0),
+            Op::Cast => self.bare(node.args[0]),
             Op::DynSlice => self.dyn_slice(node.args[0], node.args[1], width),
         }
     }
 
     /// The node without parentheses, for places that bring their own delimiters.
     fn bare(&self, id: NodeId) -> String {
+        let node = self.def.node(id);
         match &self.names[id.0 as usize] {
             Some(name) => name.clone(),
+            None if matches!(node.op, Op::Cast) => self.bare(node.args[0]),
             None => self.expression(id),
         }
     }

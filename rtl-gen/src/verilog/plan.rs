@@ -5,7 +5,7 @@
 //! extensions, whose operands therefore are names, declared with their sign.
 
 use crate::Type;
-use crate::ir::{ModuleDef, Node, NodeId, Op};
+use crate::ir::{AssertKind, ModuleDef, Node, NodeId, Op};
 use crate::mem::Collision;
 
 pub(super) struct Plan {
@@ -134,8 +134,8 @@ impl Plan {
             }
         }
         for a in &def.asserts {
-            // Once for formal tools, once for simulation.
-            self.uses[a.condition.0 as usize] += 2;
+            // Once for formal tools, claims once more for simulation.
+            self.uses[a.condition.0 as usize] += if a.kind == AssertKind::Cover { 1 } else { 2 };
             self.hint[a.condition.0 as usize].get_or_insert_with(|| format!("{}_holds", a.label));
         }
         direct

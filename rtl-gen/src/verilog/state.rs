@@ -80,10 +80,10 @@ fn always(out: &mut String, def: &ModuleDef, domain: u32, body: impl FnOnce(&mut
 
 /// What a write does: per lane (or once) its condition and the part of the word it sets.
 fn lanes(mem: &MemDef, w: &WritePort, p: &Printer) -> Vec<(String, String)> {
-    let enable = p.operand(w.enable);
     let (Some(lanes), Some(lane)) = (w.lanes, mem.spec.lane) else {
-        return vec![(enable, String::new())];
+        return vec![(p.value(w.enable), String::new())];
     };
+    let enable = p.operand(w.enable);
     let (lanes, count) = (p.operand(lanes), mem.spec.width / lane);
     (0..count)
         .map(|i| match count {
@@ -107,7 +107,7 @@ fn write_port(out: &mut String, mem: &MemDef, w: &WritePort, p: &Printer) {
 fn read_port(out: &mut String, mem: &MemDef, index: usize, p: &Printer) {
     let read = &mem.reads[index];
     let Some(enable) = read.enable else { return };
-    let (q, addr, enable) = (p.name(read.data), p.operand(read.addr), p.operand(enable));
+    let (q, addr, enable) = (p.name(read.data), p.operand(read.addr), p.value(enable));
     let _ = writeln!(out, "    {}{q} <= {}[{addr}];", condition(&enable), mem.name);
     if mem.spec.collision == Collision::New {
         // Later assignments win: the bypass of what is written now.
@@ -185,7 +185,7 @@ pub(super) fn assertions(out: &mut String, def: &ModuleDef, p: &Printer) {
             AssertKind::Cover => "cover",
             AssertKind::Assume => "assume",
         };
-        let condition = p.operand(a.condition);
+        let condition = p.value(a.condition);
         let (clock, reset) = (&domain.clock, &domain.reset);
         let _ = writeln!(
             out,

@@ -3,12 +3,11 @@
 //! The default run takes 2,000 graphs, 500 to a Verilated model; `MATTOCK_DAGS=20000 cargo test -p rtl-gen
 //! --test equivalence` takes more. The first failing graph can be seen alone with `MATTOCK_DAG=<seed>`.
 
-#[path = "../common/mod.rs"]
-mod common;
 mod dag;
 mod icarus;
+#[path = "../common/verilated.rs"]
+mod verilated;
 
-use common::Verilated;
 use dag::Dags;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -16,6 +15,7 @@ use rtl_gen::Design;
 use rtl_gen::ir::Direction;
 use rtl_gen::sim::{Interpreter, PortId, Simulator};
 use std::ops::Range;
+use verilated::Verilated;
 
 const CYCLES: usize = 40;
 /// Cycles of reset: unknown values pass through one memory or register a cycle.

@@ -5,9 +5,15 @@
 //! samples the handshakes, the clock ticks.
 
 mod axi;
+mod card;
+mod lite;
 mod memory;
 mod storage;
+mod verilated;
 
 pub use axi::{PortCounts, Violation};
+pub use card::{SimCard, SimError};
+pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use storage::{MemoryOptions, Response, Stalls};
+pub use verilated::{VerilateError, Verilated};

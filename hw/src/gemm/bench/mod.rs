@@ -3,6 +3,8 @@
 mod array;
 mod engine;
 mod operand;
+mod plan;
+mod scratchpad;
 
 use super::{GemmEngine, Geometry, reference};
 use mattock_testbench::sim::{AxiMemory, MemoryOptions, Stalls};
@@ -55,7 +57,7 @@ impl Bench {
         sim.tick();
         sim.set("rst", 0);
         let mut bench = Bench { geometry, sim, ports, memory };
-        for quiet in ["start", "abort"] {
+        for quiet in ["start", "stop"] {
             bench.set(quiet, 0);
         }
         bench

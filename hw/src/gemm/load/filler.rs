@@ -13,7 +13,8 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// | `run_valid`, `run_note`, `run_ready` | | | notes of the planner, in order |
 /// | `beat_valid`, `beat_data`, `beat_ready` | | | the beats of those runs, in order |
 /// | `wr_*` | out | | the write side of [`Scratchpad`] |
-/// | `filled` | out | bit | one cycle: a block is readable |
+/// | `row_filled` | out | bit | one cycle: the next row of the block is readable (`along_k` only) |
+/// | `filled` | out | bit | one cycle: the block is readable |
 /// | `active` | out | bit | a run is in hand |
 ///
 /// One piece per cycle, no gap between beats or runs; a piece is `lanes` elements, or a beat's worth when
@@ -157,9 +158,13 @@ impl Module for Filler {
         m.output("wr_cross", m.reg("wr_cross_q", run.cross));
         m.output("wr_line0", m.reg("wr_line0_q", line0_now));
         m.output("wr_line1", m.reg("wr_line1_q", line1_now));
-        let filled = (0..=Scratchpad::WRITE_LATENCY)
-            .fold(go & run_ends & run.last, |f, i| m.reg_reset(&format!("filled_{i}"), f, 0));
-        m.output("filled", filled);
+        let once_written = |name: &str, event| {
+            (0..=Scratchpad::WRITE_LATENCY)
+                .fold(event, |f, i| m.reg_reset(&format!("{name}_{i}"), f, 0))
+        };
+        let run_done = (go & run_ends).named("run_done");
+        m.output("row_filled", once_written("row_filled_after", run_done & along_k));
+        m.output("filled", once_written("filled_after", run_done & run.last));
     }
 }
 

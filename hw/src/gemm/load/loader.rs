@@ -36,7 +36,7 @@ impl Module for Loader {
         let width = RunLayout::new(&geometry, operand).width();
         let notes = m.inst("notes", &Fifo { width, depth: Self::RUNS });
 
-        for name in ["start", "abort", "again", "free"] {
+        for name in ["start", "stop", "again", "free"] {
             planner.set(name, m.input(name, bit()));
         }
         planner.set("base", m.input("base", uint(geometry.addr_bits)));
@@ -67,7 +67,14 @@ impl Module for Loader {
         filler.set("beat_data", m.input("beat_data", bits(geometry.bus_bytes * 8)));
         m.output("beat_ready", filler.get("beat_ready"));
         for name in [
-            "wr_valid", "wr_data", "wr_mask", "wr_phase", "wr_cross", "wr_line0", "wr_line1",
+            "wr_valid",
+            "wr_data",
+            "wr_mask",
+            "wr_phase",
+            "wr_cross",
+            "wr_line0",
+            "wr_line1",
+            "row_filled",
             "filled",
         ] {
             m.output(name, filler.get(name));

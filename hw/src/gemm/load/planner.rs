@@ -11,7 +11,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `start`, `abort` | in | bit | begin; stop after the run on offer |
+/// | `start`, `stop` | in | bit | begin; stop after the run on offer |
 /// | `base`, `stride` | in | uint | bytes: address of the first element, distance of rows (`along_k`) or steps of k |
 /// | `along_k`, `int4` | in | bit | layout: k is contiguous; elements are nibbles |
 /// | `rows`, `other`, `k` | in | uint(24) | rows of this and the other operand, depth |
@@ -46,7 +46,7 @@ impl Module for Planner {
         let side = self.operand.side(g);
         let block_ty = uint(g.block_bits());
         let dim_ty = uint(DIM_BITS);
-        let (start, abort) = (m.input("start", bit()), m.input("abort", bit()));
+        let (start, stop) = (m.input("start", bit()), m.input("stop", bit()));
         let base = m.input("base", uint(g.addr_bits));
         let stride = m.input("stride", uint(32));
         let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
@@ -71,13 +71,13 @@ impl Module for Planner {
         let halves = m.state("halves_free", uint(2), 2);
         let lines_left = m.reg_decl("lines_left", block_ty);
         let one_line = lines_left.q().is(1).named("one_line");
-        let begin_block = (setup.q() & !halves.q().is(0) & !abort).named("begin_block");
+        let begin_block = (setup.q() & !halves.q().is(0) & !stop).named("begin_block");
         let fire = (running.q() & run_ready).named("fire");
         let end_block = (fire & one_line).named("end_block");
         let finished = all(&[last_rows, last_k, last_other]);
-        setup.drive((start | (advance.q() & !finished) | (setup.q() & !begin_block)) & !abort);
-        running.drive(begin_block | (running.q() & !end_block & !(abort & fire)));
-        advance.drive(end_block & !abort);
+        setup.drive((start | (advance.q() & !finished) | (setup.q() & !begin_block)) & !stop);
+        running.drive(begin_block | (running.q() & !end_block & !(stop & fire)));
+        advance.drive(end_block & !stop);
         let halves_next = halves.q().add_wrap(free.as_u().zext(2));
         halves.update(&[
             (start, m.lit(uint(2), 2)),

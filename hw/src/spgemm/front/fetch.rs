@@ -17,6 +17,10 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, index_width, uint}
 /// | `invalidate`, `ready`, `hits`, `misses`, `error` | | | as [`Cache`] |
 ///
 /// The cache's clients are the lanes, then the extra port.
+///
+/// Four lanes, 8 banks, warm cache: 0.95 to 0.99 elements a cycle and lane (start and tail included) for rows of 4, 6 and 400 elements and lines of 16
+/// words; with lines of 4 words, 0.86 for unaligned rows of 4, whose requests meet at the banks
+/// (`cargo test -p mattock-hw busy_from_a_warm -- --nocapture`).
 #[derive(Clone, Copy, Debug)]
 pub struct Fetch {
     /// Lanes, from 1.

@@ -1,7 +1,7 @@
 //! The accumulator of one bank, which never holds an arrival back.
 
 use super::encode::{decode, encode};
-use super::slots::{AddLoop, Addition, FreeSlots};
+use super::slots::{AddLoop, Addition, free_slot};
 use super::table::Table;
 use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 
@@ -107,11 +107,11 @@ impl Module for Accumulate {
             (valid_1 & hit & same.mux(return_waits, !arrival_waits)).named("arrival_deposits");
 
         // A free slot for an entry that has none.
-        let free = FreeSlots::new(m, slots, allocate, write, back.slot);
-        let free_one_hot = decode(m, free.slot, slots);
+        let free = free_slot(m, slots, allocate, write, back.slot);
+        let free_one_hot = decode(m, free, slots);
         let taken = gate(allocate, free_one_hot);
         let mine = hit.mux(hit_1.q(), free_one_hot);
-        let my_slot = hit.mux(slot_1.q(), free.slot);
+        let my_slot = hit.mux(slot_1.q(), free);
 
         // Cycle 0: look the arrival up. The slot taken now is seen, the slot freed now is not.
         let freed = gate(write, back.one_hot);
@@ -198,7 +198,7 @@ impl Module for Accumulate {
             },
         );
 
-        let stalled = (allocate & free.empty).named("no_slot");
+        let stalled = (allocate & busy.q().red_and()).named("no_slot");
         m.assert("slot_is_free", !stalled);
         m.assert("new_entry_has_no_slot", !(valid_1 & new_1 & hit));
         m.output("absorbed", back.valid);

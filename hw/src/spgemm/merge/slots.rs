@@ -1,7 +1,6 @@
-//! Parts of the accumulator: the adder with its queue, and the list of free slots.
+//! Parts of the accumulator: the adder with its queue, and the free slots.
 
 use super::encode::decode;
-use crate::cells::Fifo;
 use crate::float::Add;
 use rtl_gen::{Builder, Instance, MemSpec, Reg, Sig, bit, bits, cat, index_width, uint};
 
@@ -69,16 +68,20 @@ impl<'m> AddLoop<'m> {
     /// at most `latency` of them (bound of [`super::Accumulate`]).
     pub(super) fn issue(&self, by_return: Addition<'m>, by_arrival: Addition<'m>) {
         let m = self.m;
-        let width = 64 + by_arrival.slot.width();
-        let queue = m.inst("queue", &Fifo { width, depth: (self.latency + 1).next_power_of_two() });
-        let queued = queue.get("out_valid");
+        // No test for "full" stands in the path of the decision: the bound excludes it.
+        let (depth, width) = ((self.latency + 1).next_power_of_two(), 64 + by_arrival.slot.width());
+        let address = uint(index_width(depth));
+        let (head, tail) = (m.state("queue_head", address, 0), m.state("queue_tail", address, 0));
+        let queued = head.q().ne(tail.q()).named("queued");
         let push = (by_arrival.valid & (by_return.valid | queued)).named("push");
-        queue.set("in_valid", push);
-        queue.set("in_data", cat(&[by_arrival.slot, by_arrival.a, by_arrival.b]));
-        queue.set("out_ready", !by_return.valid);
-        m.assert("queue_has_room", !push | queue.get("in_ready"));
+        tail.drive_when(push, tail.q().inc());
+        let pop = queued & !by_return.valid;
+        head.drive_when(pop, head.q().inc());
+        let queue = m.mem("queue", MemSpec::distributed(depth, width));
+        queue.write(tail.q(), cat(&[by_arrival.slot, by_arrival.a, by_arrival.b]), push);
+        m.assert("queue_has_room", !(push & !pop & tail.q().inc().eq(head.q())));
 
-        let front = queue.get("out_data");
+        let front = queue.read_async("queue_front", head.q());
         let later = Addition {
             valid: queued,
             a: front.slice(63, 32),
@@ -95,38 +98,25 @@ impl<'m> AddLoop<'m> {
     }
 }
 
-/// The free slots, a queue in LUT RAM: one taken and one given back a cycle. After reset it fills itself with all
-/// slots, one a cycle.
-pub(super) struct FreeSlots<'m> {
-    /// The next slot to take.
-    pub(super) slot: Sig<'m>,
-    /// None is left.
-    pub(super) empty: Sig<'m>,
-}
-
-impl<'m> FreeSlots<'m> {
-    pub(super) fn new(
-        m: &'m Builder,
-        slots: u32,
-        take: Sig<'m>,
-        give: Sig<'m>,
-        given: Sig<'m>,
-    ) -> Self {
-        m.scope("free", || {
-            let ty = uint(index_width(slots));
-            let (head, tail) = (m.state("head", ty, 0), m.state("tail", ty, 0));
-            let count = m.state("count", uint(index_width(slots + 1)), 0);
-            let filling = m.state("filling", bit(), 1);
-            let add = (give | filling.q()).named("add");
-            let store = m.mem("store", MemSpec::distributed(slots, ty.width()));
-            store.write(tail.q(), filling.q().mux(tail.q(), given).as_bits(), add);
-            filling.drive_when(tail.q().red_and(), m.low());
-            tail.drive_when(add, tail.q().inc());
-            head.drive_when(take, head.q().inc());
-            let change =
-                (add & !take).mux(count.q().inc(), (take & !add).mux(count.q().dec(), count.q()));
-            count.drive(change);
-            FreeSlots { slot: store.read_async("next", head.q()).as_u(), empty: count.q().is(0) }
-        })
-    }
+/// The next free slot, from a queue in LUT RAM: one taken and one given back a cycle. After reset the queue
+/// fills itself with all slots, one a cycle. Nothing is checked: a slot is left while one is not in use.
+pub(super) fn free_slot<'m>(
+    m: &'m Builder,
+    slots: u32,
+    take: Sig<'m>,
+    give: Sig<'m>,
+    given: Sig<'m>,
+) -> Sig<'m> {
+    m.scope("free", || {
+        let ty = uint(index_width(slots));
+        let (head, tail) = (m.state("head", ty, 0), m.state("tail", ty, 0));
+        let filling = m.state("filling", bit(), 1);
+        let add = (give | filling.q()).named("add");
+        let store = m.mem("store", MemSpec::distributed(slots, ty.width()));
+        store.write(tail.q(), filling.q().mux(tail.q(), given).as_bits(), add);
+        filling.drive_when(tail.q().red_and(), m.low());
+        tail.drive_when(add, tail.q().inc());
+        head.drive_when(take, head.q().inc());
+        store.read_async("next", head.q()).as_u()
+    })
 }

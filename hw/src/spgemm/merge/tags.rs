@@ -25,9 +25,10 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, any, bit, bits, cat, uint};
 /// other keys goes round again, before new arrivals: 5 cycles for each further bucket, one cycle of the pipeline.
 ///
 /// The tags of a half are one block RAM, read and written a bucket at a time. Stages: read; take the word;
-/// compare; decide and write. The three products behind one that inserts into their bucket see the new
-/// word (forwarding), so a key that comes twice in a row is found, not inserted twice. Within a
-/// half buckets only fill, so a key is in the first bucket of its sequence that held it or had room.
+/// compare; decide and write. What the three products behind an inserting one know about its
+/// bucket is stale: those of the same bucket go round again too, which is exact and, as each key is inserted
+/// once, rare. (Forwarding the word to them instead costs about 500 LUT4 a bank.) Within a half buckets only
+/// fill, so a key is in the first bucket of its sequence that held it or had room.
 #[derive(Clone, Copy, Debug)]
 pub struct Tags {
     /// The table.
@@ -39,10 +40,10 @@ impl Module for Tags {
         format!("tags_{}", self.table.suffix())
     }
 
-    fn build(&self, m: &Builder) {
+    fn build<'m>(&self, m: &'m Builder) {
         m.doc("Find-or-insert on the tags of one bank, one product a cycle.");
         let table = self.table;
-        let (ways, key_bits) = (table.ways as usize, table.key_bits());
+        let key_bits = table.key_bits();
         let way_bits = key_bits + 1;
         let (address, word) = (uint(table.bucket_bits()), bits(way_bits * table.ways));
         let in_valid = m.input("in_valid", bit());
@@ -58,111 +59,102 @@ impl Module for Tags {
         let enter = table.unpack(again.q().mux(again_product.q(), in_product));
         let enter_valid = (again.q() | in_valid).named("enter_valid");
         let probes = again.q().gate(again_probes.q());
+        let insert = m.forward("insert", bit());
+        let wrote = m.forward("insert_set", bits(1 + table.bucket_bits()));
+        let meets = |p| insert.sig() & wrote.sig().eq(set(p));
+
         let valid_1 = m.reg_reset("valid_1", enter_valid, 0);
-        let p1 = self.stage(m, "s1", enter);
+        let stale_1 = m.reg("s1_stale", meets(enter));
         let probes_1 = m.reg("s1_probes", probes);
+        let p1 = self.stage(m, "s1", enter);
 
-        // Decide: registers of the last stage.
-        let valid_3 = m.state("valid_3", bit(), 0);
-        let word_3 = m.reg_decl("s3_word", word);
-        let (hit_3, free_3) =
-            (m.reg_decl("s3_hit", bits(table.ways)), m.reg_decl("s3_free", bits(table.ways)));
-        let valid_2 = m.reg_reset("valid_2", valid_1, 0);
-        let p2 = self.stage(m, "s2", p1);
-        let p3 = self.stage(m, "s3", p2);
-        let probes_2 = m.reg("s2_probes", probes_1);
-        let probes_3 = m.reg("s3_probes", probes_2);
-
-        let (found, room) = (hit_3.q().red_or(), free_3.q().red_or());
-        let insert = (valid_3.q() & !found & room).named("insert");
-        let free_ways: Vec<_> = (0..ways).map(|w| free_3.q().bit(w as u32)).collect();
-        let into = priority(&free_ways);
-        let tag = cat(&[m.high(), p3.key]);
-        let written: Vec<_> = (0..ways)
-            .rev()
-            .map(|w| into[w].mux(tag, word_3.q().lane(w as u32, way_bits)))
-            .collect();
-        let written = cat(&written).named("written");
-
-        // Take the word: the RAM's, unless the bucket was written in this cycle or the last one.
+        // The tags of each half. Clearing a bucket leaves its keys, only no way is used any more.
+        let written = m.forward("written", word);
         let stores: Vec<_> = (0..2)
             .map(|h| {
-                let m_half = if h == 1 { p3.half } else { !p3.half };
-                let store =
-                    m.mem(&format!("tags_{h}"), MemSpec::block(table.buckets(), word.width()));
+                let is = |half: Sig<'m>| if h == 1 { half } else { !half };
+                let spec = MemSpec::block(table.buckets(), word.width());
+                let store = m.mem(&format!("tags_{h}"), spec);
                 let wipe = clear.bit(h);
-                store.write(
-                    wipe.mux(clear_bucket, p3.bucket),
-                    wipe.mux(written.lit(0), written),
-                    wipe | (insert & m_half),
-                );
-                let walked = walk & if h == 1 { walk_half } else { !walk_half };
-                let mine = enter_valid & if h == 1 { enter.half } else { !enter.half };
+                let data: Vec<_> = (written.sig().lanes(way_bits).into_iter().rev())
+                    .flat_map(|way| [way.msb() & !wipe, way.slice(key_bits - 1, 0)])
+                    .collect();
+                let (half, bucket) = (wrote.sig().msb(), wrote.sig().slice(address.width() - 1, 0));
+                let inserts = insert.sig() & is(half);
+                m.assert(&format!("half_{h}_is_filled_or_cleared"), !(inserts & wipe));
+                store.write(wipe.mux(clear_bucket, bucket.as_u()), cat(&data), wipe | inserts);
+
+                let walked = walk & is(walk_half);
+                let mine = enter_valid & is(enter.half);
                 m.assert(&format!("half_{h}_is_still"), !(walked & mine));
-                store.read(
-                    &format!("read_{h}"),
-                    walked.mux(fetch_bucket, enter.bucket),
-                    walked.mux(fetch, mine),
-                )
+                let at = walked.mux(fetch_bucket, enter.bucket);
+                store.read(&format!("read_{h}"), at, walked.mux(fetch, mine))
             })
             .collect();
-        let read = p1.half.mux(stores[1], stores[0]);
-        let before = m.reg_reset("inserted", insert, 0);
-        let (before_set, before_word) =
-            (m.reg("inserted_set", set(p3)), m.reg("inserted_word", written));
-        let now = insert & set(p3).eq(set(p1));
-        let before = before & before_set.eq(set(p1));
-        let word_2 = m.reg("s2_word", now.mux(written, before.mux(before_word, read)));
+
+        // Take the word.
+        let valid_2 = m.reg_reset("valid_2", valid_1, 0);
+        let stale_2 = m.reg("s2_stale", stale_1 | meets(p1));
+        let probes_2 = m.reg("s2_probes", probes_1);
+        let p2 = self.stage(m, "s2", p1);
+        let word_2 = m.reg("s2_word", p1.half.mux(stores[1], stores[0]));
 
         // Compare.
-        let same_set = (insert & set(p3).eq(set(p2))).named("forward");
-        let same_key = p3.key.eq(p2.key);
-        let (mut hits, mut frees, mut words) = (vec![], vec![], vec![]);
-        for w in (0..ways).rev() {
-            let way = word_2.lane(w as u32, way_bits);
-            let fresh = same_set & into[w];
+        let (mut hits, mut frees) = (vec![], vec![]);
+        for way in word_2.lanes(way_bits).into_iter().rev() {
             let (used, key) = (way.msb(), way.slice(key_bits - 1, 0));
-            hits.push((used & key.eq(p2.key)) | (fresh & same_key));
-            frees.push(!used & !fresh);
-            words.push(fresh.mux(tag, way));
+            hits.push(used & key.eq(p2.key));
+            frees.push(!used);
         }
-        valid_3.drive(valid_2);
-        hit_3.drive(cat(&hits));
-        free_3.drive(cat(&frees));
-        word_3.drive(cat(&words));
+        let valid_3 = m.reg_reset("valid_3", valid_2, 0);
+        let stale_3 = m.reg("s3_stale", stale_2 | meets(p2));
+        let probes_3 = m.reg("s3_probes", probes_2);
+        let p3 = self.stage(m, "s3", p2);
+        let word_3 = m.reg("s3_word", word_2);
+        let (hit, free) = (m.reg("s3_hit", cat(&hits)), m.reg("s3_free", cat(&frees)));
 
-        // Results.
-        let full = valid_3.q() & !found & !room;
+        // Decide and write.
+        let (found, room) = (hit.red_or(), free.red_or());
+        let sure = valid_3 & !stale_3;
+        insert.assign(sure & !found & room);
+        wrote.assign(set(p3));
+        let into = priority(&(0..table.ways).map(|w| free.bit(w)).collect::<Vec<_>>());
+        let tag = cat(&[m.high(), p3.key]);
+        let ways: Vec<_> = (word_3.lanes(way_bits).into_iter().zip(&into).rev())
+            .map(|(way, into)| into.mux(tag, way))
+            .collect();
+        written.assign(cat(&ways));
+
+        let full = sure & !found & !room;
         let last = probes_3.red_and();
         let dropped = (full & last).named("drop");
-        again.drive(full & !last);
-        again_product.drive(table.pack(Product { bucket: p3.bucket.inc(), ..p3 }));
-        again_probes.drive(probes_3.inc());
-        let chosen: Vec<_> =
-            (0..ways).map(|w| hit_3.q().bit(w as u32) | (insert & into[w])).collect();
+        again.drive(valid_3 & (stale_3 | (full & !last)));
+        let bucket = stale_3.mux(p3.bucket, p3.bucket.inc());
+        again_product.drive(table.pack(Product { bucket, ..p3 }));
+        again_probes.drive(stale_3.mux(probes_3, probes_3.inc()));
+        let chosen: Vec<_> = (into.iter().enumerate())
+            .map(|(w, &into)| found.mux(hit.bit(w as u32), into))
+            .collect();
         let entry = match encode(&chosen) {
             Some(way) => cat(&[p3.bucket.as_bits(), way]),
             None => p3.bucket.as_bits(),
         };
-        let valid = m.reg_reset("out_valid", valid_3.q() & (found | room), 0);
+        let valid = m.reg_reset("out_valid", sure & (found | room), 0);
         m.output("in_ready", !again.q());
         m.output("valid", valid);
-        m.output("fresh", m.reg("out_new", insert));
+        m.output("fresh", m.reg("out_fresh", !found));
         m.output("half", m.reg("out_half", p3.half));
         m.output("entry", m.reg("out_entry", entry.as_u()));
         m.output("value", m.reg("out_value", p3.value));
         m.output("dropped", m.reg_reset("out_dropped", dropped, 0));
         m.output("dropped_half", m.reg("out_dropped_half", p3.half));
-        m.output("active", any(&[again.q(), valid_1, valid_2, valid_3.q(), valid]));
+        m.output("active", any(&[again.q(), valid_1, valid_2, valid_3, valid]));
         m.output("fetched", walk_half.mux(stores[1], stores[0]));
 
         for w in 1..table.ways {
-            let lower = hit_3.q().slice(w - 1, 0).red_or();
-            let label = format!("way_{w}_is_no_second_hit");
-            m.assert(&label, !(valid_3.q() & hit_3.q().bit(w) & lower));
+            let twice = hit.bit(w) & hit.slice(w - 1, 0).red_or();
+            m.assert(&format!("way_{w}_is_no_second_hit"), !(sure & twice));
         }
-        let cleared = p3.half.mux(clear.bit(1), clear.bit(0));
-        m.assert("insert_meets_no_clear", !(insert & cleared));
     }
 }
 

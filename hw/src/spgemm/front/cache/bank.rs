@@ -113,26 +113,26 @@ impl Module for Bank {
                 (l.valid & !found & evictable & !misses.full() & order_room).named("allocate");
             let advance = (!l.valid | hit | append | allocate).named("advance");
             queue.set("out_ready", advance);
-            clear.busy.assign(l.valid | l.first_valid);
+            clear.busy.assign(l.valid | l.behind);
 
-            let request_1 =
-                m.reg_when("request_1", advance, front.slice(front.width() - 1, self.addr_bits));
-            let request_2 = m.reg_when("request_2", advance, request_1);
+            let request = (1..=3).fold(front.slice(front.width() - 1, self.addr_bits), |r, n| {
+                m.reg_when(&format!("request_{n}"), advance, r)
+            });
             let waiter = misses.drive(Events {
                 allocate,
                 append,
                 mine: slot,
                 set: g.set(l.line),
                 victim: victim.clone(),
-                request: request_2,
+                request,
                 advance,
-                first_set: g.set(l.first_line),
+                next_set: g.set(l.next_line),
                 same_set: l.same_set,
                 fill,
                 taken: replay_taken,
             });
             let frame = cat(&[super::one_hot_index(m, &l.hit), g.set(l.line).as_bits()]);
-            let own = cat(&[allocate, frame, request_2]);
+            let own = cat(&[allocate, frame, request]);
             let again = cat(&[m.low(), misses.replay_frame(), waiter]);
             orders.set("in_valid", replay | hit | allocate);
             orders.set("in_data", replay.mux(again, own));

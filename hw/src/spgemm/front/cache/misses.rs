@@ -23,7 +23,7 @@ struct Slot<'m> {
     way: Reg<'m>,
     /// Requests that wait, those already replayed included.
     count: Reg<'m>,
-    /// The look-up's second stage is in the set of this slot: compared a stage ahead.
+    /// The look-up's third stage is in the set of this slot: compared a stage ahead.
     same_set: Reg<'m>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Misses<'m> {
 
 /// What happens to the ring this cycle.
 pub(super) struct Events<'m> {
-    /// The look-up's second stage misses and takes the slot at the tail.
+    /// The look-up's third stage misses and takes the slot at the tail.
     pub allocate: Sig<'m>,
     /// It waits for the line of the slot in `mine`.
     pub append: Sig<'m>,
@@ -51,9 +51,9 @@ pub(super) struct Events<'m> {
     pub set: Sig<'m>,
     pub victim: Vec<Sig<'m>>,
     pub request: Sig<'m>,
-    /// The look-up pipeline moves; the set of its first stage, and whether the second has the same.
+    /// The look-up pipeline moves; the set of its second stage, and whether the third has the same.
     pub advance: Sig<'m>,
-    pub first_set: Sig<'m>,
+    pub next_set: Sig<'m>,
     pub same_set: Sig<'m>,
     /// The line of the slot at `next_fill` arrives.
     pub fill: Sig<'m>,
@@ -95,7 +95,7 @@ impl<'m> Misses<'m> {
         all(&self.slots.iter().map(|s| !s.active.q()).collect::<Vec<_>>())
     }
 
-    /// Ways of the second stage's set whose line is on its way.
+    /// Ways of the third stage's set whose line is on its way.
     pub(super) fn pending(&self) -> Vec<Sig<'m>> {
         (0..self.shape.ways)
             .map(|w| {
@@ -104,7 +104,7 @@ impl<'m> Misses<'m> {
             .collect()
     }
 
-    /// One-hot slot that fetches the line of this way of the second stage's set.
+    /// One-hot slot that fetches the line of this way of the third stage's set.
     pub(super) fn slot_of(&self, way: &[Sig<'m>]) -> Vec<Sig<'m>> {
         let way = cat(&way.iter().rev().copied().collect::<Vec<_>>());
         self.slots.iter().map(|s| s.here() & (s.way.q() & way).red_or()).collect()
@@ -174,7 +174,7 @@ impl<'m> Misses<'m> {
             s.way.drive_when(new, way);
             let count = s.count.q();
             s.count.update(&[(new, count.lit(1)), (e.append & e.mine[k], count.inc())]);
-            s.same_set.drive_when(e.advance, new.mux(e.same_set, s.set.q().eq(e.first_set)));
+            s.same_set.drive_when(e.advance, new.mux(e.same_set, s.set.q().eq(e.next_set)));
         }
 
         let place_bits = index_width(self.shape.waiters);

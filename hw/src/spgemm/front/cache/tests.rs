@@ -341,11 +341,13 @@ fn hits_run_at_full_rate() {
     let lists = || (0..clients).map(own).collect::<Vec<_>>();
     let cold = bench.run(lists(), 100);
     let warm = bench.run(lists(), 100);
-    let one = bench.run(vec![vec![7], vec![], vec![], vec![], vec![]], 100);
+    let alone = |line| vec![vec![line], vec![], vec![], vec![], vec![]];
+    let (hit, miss) = (bench.run(alone(7), 100), bench.run(alone(99_999), 100));
     println!(
-        "5 clients x 1024 lines: cold {} cycles, warm {}; one hit: {} cycles",
-        cold.cycles, warm.cycles, one.first_answer
+        "5 clients x 1024 lines: cold {} cycles, warm {}; one hit {} cycles, one miss {}",
+        cold.cycles, warm.cycles, hit.first_answer, miss.first_answer
     );
+    assert_eq!((hit.first_answer, miss.first_answer), (8, 100 + 14));
     assert_eq!(warm.memory_requests, 0);
     // Banks wait for each other's answers to one client now and then: 0.91 of the ideal.
     assert!(warm.cycles < 1024 * 112 / 100, "{} cycles for 1024 requests each", warm.cycles);

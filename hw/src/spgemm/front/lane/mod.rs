@@ -36,7 +36,7 @@ pub const CHUNK: u32 = 64;
 ///
 /// Throughput: one element a cycle, without a gap between lines and chunks; one line of columns and one of values asked for
 /// in two cycles. Elements outside the range cost a cycle each, but a line below `lo` costs two cycles and each
-/// line of a chunk after the first column at or above `hi` costs one. Latency through an idle lane: 6 cycles and the cache's.
+/// line of a chunk after the first column at or above `hi` costs one. Latency through an idle lane: 9 cycles and the cache's.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneFetch {
     /// Lines of columns (and as many of values) under way or waiting; a power of two from 2.

@@ -384,6 +384,19 @@ fn one_element_a_cycle() {
 }
 
 #[test]
+fn an_idle_lane_is_quick() {
+    let (_, matrix) = random_matrix(6);
+    let mut bench = Bench::new(16, &matrix, FAIR);
+    let taken = bench.sim.cycle();
+    bench.send(&[Chunk { seq: 0, row: 0, start: 0, length: 1, a: 0 }]);
+    while bench.seen.is_empty() {
+        bench.cycle(None);
+    }
+    // The element was seen in the cycle before.
+    assert_eq!(bench.sim.cycle() - 1 - taken, FAIR.latency + 9);
+}
+
+#[test]
 fn bad_shapes_are_refused() {
     use rtl_gen::Module;
     let text = |lane: LaneFetch| lane.check().unwrap_err();

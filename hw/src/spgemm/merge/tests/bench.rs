@@ -181,9 +181,11 @@ impl Bench {
                 self.accepted += 1;
             }
         }
-        for drain in &self.drains {
+        for (g, drain) in self.drains.iter().enumerate() {
             if self.sim.get(drain.valid) & self.sim.get(drain.ready) == 1 {
                 let [row, col, value] = drain.fields.map(|p| self.sim.get(p) as u32);
+                let (bank, _) = self.core.table().place(self.seed, row, col);
+                assert_eq!(bank % self.core.sorter_width, g as u32, "stream of bank {bank}");
                 self.entries.push(Entry { row, col, value });
             }
         }

@@ -140,6 +140,29 @@ fn other_shapes_are_exact() {
     alternating(MergeCore { adder_latency: 8, ..one }, false, (0, 0), 5);
 }
 
+/// The younger window begins before the older one has settled.
+#[test]
+fn both_halves_fill_at_once() {
+    let mut bench = Bench::new(CORE, false, 21);
+    let mut rng = StdRng::seed_from_u64(21);
+    let mut models = [Model::default(), Model::default()];
+    let older = window(&mut rng, 0, 3000, 600, 30, false);
+    let younger = window(&mut rng, 1, 3000, 600, 30, false);
+    for pair in older.into_iter().zip(younger) {
+        for operands in [pair.0, pair.1] {
+            models[operands.half as usize].add(operands);
+            bench.push(operands);
+        }
+    }
+    bench.settle(0);
+    bench.settle(1);
+    for (half, model) in models.iter().enumerate() {
+        bench.drain(half as u32, false);
+        model.check_integers(&bench.take_entries());
+    }
+    bench.check_counts();
+}
+
 #[test]
 fn one_key_is_exact_in_both_types() {
     for float in [false, true] {

@@ -3,4 +3,5 @@
 mod accumulate;
 mod bench;
 mod correct;
+mod crossbar;
 mod speed;

@@ -1,0 +1,102 @@
+//! The card's top module.
+
+use super::engine::{EngineSlot, Tied};
+use crate::bus::AxiLiteSlave;
+use crate::control::{ADDR_BITS, Csr};
+use mattock_spec::{CardConfig, ConfigError};
+use rtl_gen::bundle::expose;
+use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit, uint};
+
+/// A card: registers behind AXI4-Lite, engines with an AXI4 master each, a level interrupt.
+///
+/// | port | dir | meaning |
+/// |---|---|---|
+/// | `s_axi_*` | | AXI4-Lite slave: BAR0 |
+/// | `m<n>_axi_*` | | AXI4 master of engine `n` |
+/// | `irq` | out | level: an enabled cause is set |
+///
+/// A soft reset flushes all engines; it is complete when they are idle, at most as long as the memory takes
+/// to answer what is outstanding.
+#[derive(Clone, Debug)]
+pub struct Card {
+    config: CardConfig,
+    engines: Vec<EngineSlot>,
+}
+
+/// Why a card cannot be generated.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CardError {
+    /// The configuration is wrong or asks for what is not there yet.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The generator made a mistake.
+    #[error("the generated hardware is inconsistent, please report it:\n{0}")]
+    Build(#[from] BuildErrors),
+}
+
+impl Card {
+    /// A card with the given engines: one for each engine of `config`, in the order GEMM, SpGEMM.
+    pub fn with_engines(config: &CardConfig, engines: Vec<EngineSlot>) -> Card {
+        Card { config: config.clone(), engines }
+    }
+
+    /// Builds and checks the design.
+    ///
+    /// # Errors
+    /// [`CardError::Build`] when an engine does not keep to the contract of [`EngineSlot`].
+    pub fn design(&self) -> Result<Design, CardError> {
+        Ok(Design::elaborate(self)?)
+    }
+
+    /// Prefix of the memory port of engine number `index`.
+    pub fn bus_prefix(index: usize) -> String {
+        format!("m{index}_axi_")
+    }
+}
+
+impl Module for Card {
+    fn name(&self) -> String {
+        self.config.name.clone()
+    }
+
+    fn build(&self, m: &Builder) {
+        m.doc("A Mattock card: registers behind AXI4-Lite, engines with an AXI4 master each.");
+        let csr = m.inst("csr", &Csr { card: self.config.clone() });
+        let host = m.inst("host_port", &AxiLiteSlave { addr_bits: ADDR_BITS });
+        expose(m, host, "s_axi_", "s_axi_");
+        for port in ["write", "write_addr", "write_data", "write_strb", "read", "read_addr"] {
+            csr.set(port, host.get(port));
+        }
+        host.set("read_data", csr.get("read_data"));
+
+        let resetting = m.state("resetting", bit(), 0);
+        let tie = |(i, slot): (usize, &EngineSlot)| {
+            let tied = slot.tie(m, csr, &Card::bus_prefix(i), resetting.q());
+            (slot.map.name, tied)
+        };
+        let engines: Vec<(&str, Tied)> = self.engines.iter().enumerate().map(tie).collect();
+
+        // An engine notices `flush` a cycle or two later; only then does its idleness count.
+        let settled = m.delay("resetting_since", resetting.q(), 3);
+        let idle: Vec<Sig> = engines.iter().map(|e| e.1.idle).chain([settled]).collect();
+        let reset_over = all(&idle).named("reset_over");
+        resetting.drive(csr.get("card_soft_reset") | (resetting.q() & !reset_over));
+
+        let mut causes = vec![];
+        for block in ["gemm", "spgemm"] {
+            let tied = engines.iter().find(|e| e.0 == block).map(|e| &e.1);
+            let (busy, ended) = match tied {
+                Some(tied) => (tied.busy | resetting.q(), tied.ended),
+                None => (m.low(), m.low()),
+            };
+            csr.set(&format!("card_status_{block}_busy"), busy);
+            let cause = format!("card_irq_status_{block}_done");
+            csr.set(&format!("{cause}_set"), ended);
+            causes.push(csr.get(&cause) & csr.get(&format!("card_irq_enable_{block}_done")));
+        }
+        m.output("irq", m.reg_reset("irq_q", any(&causes), 0));
+        let cycles = m.state("cycles", uint(64), 0);
+        cycles.drive(cycles.q().inc());
+        csr.set("card_cycles", cycles.q().as_bits());
+    }
+}

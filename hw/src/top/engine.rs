@@ -1,0 +1,97 @@
+//! How an engine is tied to registers, memory port and interrupt.
+
+use crate::control::{Account, RegisterValue, values};
+use mattock_spec::regs::{Access, RegMap};
+use rtl_gen::bundle::expose;
+use rtl_gen::ir::Direction;
+use rtl_gen::{Builder, Instance, Module, Sig};
+use std::rc::Rc;
+
+/// An engine of a card: a module and the register block it obeys.
+///
+/// Ports of the module, all in one clock domain:
+///
+/// | port | dir | type | meaning |
+/// |---|---|---|---|
+/// | `start` | in | bit | pulse: run a command; the values below hold still until `done` |
+/// | each RW value of the block | in | any type | named as in [`values`]; low bits when the port is narrower |
+/// | `flush` | in | bit | level: give up the command, drop everything, keep to the bus protocol; held until `idle` |
+/// | `idle` | out | bit | no command, no outstanding transfer; may fall the cycle after `start` |
+/// | `done` | out | bit | pulse: the command ended and every bus response is back |
+/// | `error`, `error_info` | out | bits(8), bits(32) | with `done`: an error code of `mattock_spec` and its detail |
+/// | each RO value of the block | out | that width | but STATUS, ERROR_INFO, CYCLES, BYTES_*: [`Account`] keeps those |
+/// | `read_beat`, `write_beat` | out | bit | a data beat moves on the bus: `beat` of the masters |
+/// | `m_axi_*` | | | AXI4 master |
+///
+/// Inputs the module does not have are left out; outputs must be there.
+#[derive(Clone, Debug)]
+pub struct EngineSlot {
+    /// Its registers.
+    pub map: RegMap,
+    /// The engine.
+    pub module: Rc<dyn Module>,
+    /// Bytes of a data beat of its bus.
+    pub bus_bytes: u32,
+}
+
+/// What the card needs of an engine it has tied.
+pub(super) struct Tied<'m> {
+    /// It runs a command.
+    pub(super) busy: Sig<'m>,
+    /// Pulse: a command ended.
+    pub(super) ended: Sig<'m>,
+    /// No command, no transfer.
+    pub(super) idle: Sig<'m>,
+}
+
+impl EngineSlot {
+    /// Ties an instance of the engine; its memory port gets the prefix `bus`.
+    pub(super) fn tie<'m>(
+        &self,
+        m: &'m Builder,
+        csr: Instance<'m>,
+        bus: &str,
+        reset: Sig<'m>,
+    ) -> Tied<'m> {
+        let block = self.map.name;
+        let engine = m.inst(&format!("{block}_engine"), &*self.module);
+        let account = m.inst(&format!("{block}_account"), &Account { bus_bytes: self.bus_bytes });
+        let start = csr.get(&format!("{block}_start"));
+        engine.set("start", start).set("flush", reset);
+        for value in values(&self.map) {
+            let port = format!("{block}_{}", value.name);
+            match value.access {
+                Access::Rw => feed(engine, &value, csr.get(&port)),
+                Access::Ro => {
+                    let source = if has_output(account, &value.name) { account } else { engine };
+                    csr.set(&port, source.get(&value.name).as_bits());
+                }
+                Access::Wo | Access::W1c => {}
+            }
+        }
+        let idle = engine.get("idle");
+        account.set("start", start).set("reset", reset).set("idle", idle);
+        account.set("done", engine.get("done"));
+        account.set("error", engine.get("error")).set("info", engine.get("error_info"));
+        expose(m, engine, "m_axi_", bus);
+        for beat in ["read_beat", "write_beat"] {
+            account.set(beat, engine.get(beat));
+        }
+        let busy = account.get("status_busy");
+        csr.set(&format!("{block}_locked"), busy | reset);
+        Tied { busy, ended: account.get("ended"), idle }
+    }
+}
+
+/// The low bits of a register value into the engine's input of its name, if there is one.
+fn feed<'m>(engine: Instance<'m>, value: &RegisterValue, sig: Sig<'m>) {
+    let inputs = engine.ports().into_iter();
+    let mut inputs = inputs.filter(|p| p.1 == Direction::Input && p.0 == value.name);
+    if let Some((name, _, ty)) = inputs.next() {
+        engine.set(&name, sig.resize(ty.width()).as_type(ty));
+    }
+}
+
+fn has_output(inst: Instance<'_>, name: &str) -> bool {
+    inst.ports().iter().any(|p| p.1 == Direction::Output && p.0 == name)
+}

@@ -1,0 +1,232 @@
+//! A card on a simulator, with its memory and host.
+
+use super::{AxiMemory, LiteHost, MemoryOptions, PortCounts, Response, Violation};
+use mattock::Error;
+use mattock::transport::{Arena, Limit, Transport, Waited};
+use rtl_gen::sim::{AssertionFailure, PortId, Simulator};
+use std::ops::Range;
+
+/// Cycles within which the register port must answer: far more than it takes.
+const ANSWER_CYCLES: u64 = 64;
+
+/// Why a simulated card stops being of use.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// A master broke a rule of the bus.
+    #[error(transparent)]
+    Bus(#[from] Violation),
+    /// An assertion in the design did not hold.
+    #[error("{0}")]
+    Assertion(AssertionFailure),
+    /// The register port did not answer.
+    #[error("register {offset:#06x} did not answer within {ANSWER_CYCLES} cycles")]
+    NoAnswer {
+        /// BAR0 offset.
+        offset: u32,
+    },
+    /// The register port answered with an error.
+    #[error("register {offset:#06x} answered with response code {response}")]
+    Register {
+        /// BAR0 offset.
+        offset: u32,
+        /// AXI response code.
+        response: u8,
+    },
+    /// An access outside the memory of the card.
+    #[error("{bytes} bytes at bus address {address:#x} are not in the card's memory")]
+    Range {
+        /// First address.
+        address: u64,
+        /// Length.
+        bytes: usize,
+    },
+}
+
+/// A card design with memory at its AXI masters and a host at its registers; a
+/// [`Transport`] of the driver.
+///
+/// The design has ports `clk`, `rst`, `irq`, `s_axi_*` and any number of `m<n>_axi_*`.
+pub struct SimCard {
+    sim: Box<dyn Simulator>,
+    memory: AxiMemory,
+    host: LiteHost,
+    irq: PortId,
+    arena: Arena,
+    name: String,
+    cycle: u64,
+    ports: usize,
+}
+
+impl SimCard {
+    /// Resets the design and attaches memory and host. `name` is the card's address, such as `sim:tiny`.
+    ///
+    /// # Panics
+    /// When the design lacks one of the ports.
+    pub fn new(mut sim: Box<dyn Simulator>, name: &str, options: &MemoryOptions) -> Self {
+        let prefixes: Vec<String> = (0..)
+            .map(|i| format!("m{i}_axi_"))
+            .take_while(|p| sim.try_port(&format!("{p}arvalid")).is_some())
+            .collect();
+        let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
+        let memory = AxiMemory::new(&*sim, &prefixes, options);
+        let host = LiteHost::new(&mut *sim, "s_axi_");
+        let reset = sim.port("rst");
+        let mut card = SimCard {
+            irq: sim.port("irq"),
+            arena: Arena::new(memory.addresses()),
+            ports: prefixes.len(),
+            memory,
+            host,
+            name: name.to_owned(),
+            cycle: 0,
+            sim,
+        };
+        card.memory.drive(&mut *card.sim);
+        card.sim.set(reset, 1);
+        card.sim.tick();
+        card.sim.tick();
+        card.sim.set(reset, 0);
+        card
+    }
+
+    /// One clock cycle; the answer of the register access under way, if it comes.
+    fn cycle_once(&mut self) -> Result<Option<(u32, u8)>, SimError> {
+        let sim = &mut *self.sim;
+        self.memory.drive(sim);
+        self.memory.sample(sim)?;
+        let taken = self.host.sample(sim);
+        sim.tick();
+        self.cycle += 1;
+        let answer = taken.and_then(|taken| {
+            self.host.advance(sim, &taken);
+            taken.answer
+        });
+        match sim.failure() {
+            Some(failure) => Err(SimError::Assertion(failure)),
+            None => Ok(answer),
+        }
+    }
+
+    /// Runs the clock.
+    ///
+    /// # Errors
+    /// A broken rule or a failed assertion.
+    pub fn run(&mut self, cycles: u64) -> Result<(), SimError> {
+        (0..cycles).try_for_each(|_| self.cycle_once().map(drop))
+    }
+
+    fn access(&mut self, offset: u32) -> Result<u32, SimError> {
+        for _ in 0..ANSWER_CYCLES {
+            match self.cycle_once()? {
+                Some((data, 0)) => return Ok(data),
+                Some((_, response)) => return Err(SimError::Register { offset, response }),
+                None => {}
+            }
+        }
+        Err(SimError::NoAnswer { offset })
+    }
+
+    /// Reads a register over the bus.
+    ///
+    /// # Errors
+    /// [`SimError`].
+    pub fn read_register(&mut self, offset: u32) -> Result<u32, SimError> {
+        self.host.start_read(&mut *self.sim, offset);
+        self.access(offset)
+    }
+
+    /// Writes the bytes of a register whose bit in `strobes` is set, over the bus.
+    ///
+    /// # Errors
+    /// [`SimError`].
+    pub fn write_register(&mut self, offset: u32, value: u32, strobes: u8) -> Result<(), SimError> {
+        self.host.start_write(&mut *self.sim, offset, value, strobes);
+        self.access(offset).map(drop)
+    }
+
+    /// Whether the interrupt is up.
+    pub fn interrupt(&mut self) -> bool {
+        self.sim.get(self.irq) == 1
+    }
+
+    /// Clock cycles since reset.
+    pub fn cycle(&self) -> u64 {
+        self.cycle
+    }
+
+    /// Traffic of each memory port.
+    pub fn counts(&self) -> Vec<PortCounts> {
+        (0..self.ports).map(|i| self.memory.counts(i)).collect()
+    }
+
+    /// Answers the card's accesses to `addresses` with `response` from now on.
+    pub fn inject(&mut self, addresses: Range<u64>, response: Response) {
+        self.memory.inject(addresses, response);
+    }
+
+    /// Ends all injected errors.
+    pub fn clear_faults(&mut self) {
+        self.memory.clear_faults();
+    }
+
+    fn link(&self, source: SimError) -> Error {
+        Error::Link { card: self.name.clone(), source: Box::new(source) }
+    }
+}
+
+impl Transport for SimCard {
+    fn description(&self) -> String {
+        self.name.clone()
+    }
+
+    fn read32(&mut self, offset: u32) -> Result<u32, Error> {
+        self.read_register(offset).map_err(|e| self.link(e))
+    }
+
+    fn write32(&mut self, offset: u32, value: u32) -> Result<(), Error> {
+        self.write_register(offset, value, 15).map_err(|e| self.link(e))
+    }
+
+    fn alloc(&mut self, bytes: u64) -> Result<u64, Error> {
+        self.arena.alloc(bytes)
+    }
+
+    fn free(&mut self, address: u64) {
+        self.arena.free(address);
+    }
+
+    fn available(&self) -> u64 {
+        self.arena.largest()
+    }
+
+    fn write(&mut self, address: u64, data: &[u8]) -> Result<(), Error> {
+        match self.memory.bytes_mut(address, data.len()) {
+            Some(bytes) => {
+                bytes.copy_from_slice(data);
+                Ok(())
+            }
+            None => Err(self.link(SimError::Range { address, bytes: data.len() })),
+        }
+    }
+
+    fn read(&mut self, address: u64, data: &mut [u8]) -> Result<(), Error> {
+        match self.memory.bytes(address, data.len()) {
+            Some(bytes) => {
+                data.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => Err(self.link(SimError::Range { address, bytes: data.len() })),
+        }
+    }
+
+    fn wait(&mut self, limit: Limit) -> Result<Waited, Error> {
+        for _ in 0..limit.cycles {
+            if self.interrupt() {
+                return Ok(Waited::Interrupt);
+            }
+            self.cycle_once().map_err(|e| self.link(e))?;
+        }
+        Ok(if self.interrupt() { Waited::Interrupt } else { Waited::Expired })
+    }
+}
