@@ -97,10 +97,7 @@ impl<'d> Program<'d> {
     }
 
     /// Inputs (in port order) and outputs of a black box; outputs nobody reads have no id.
-    pub(super) fn box_ports(
-        &mut self,
-        index: usize,
-    ) -> (Vec<(Shape, Id)>, Vec<(Shape, Option<Id>)>) {
+    pub(super) fn box_ports(&mut self, index: usize) -> BoxPorts {
         let FlatBox { scope, inst, .. } = self.flat.boxes[index];
         let scope = &self.flat.scopes[scope as usize];
         let (base, def) = (scope.base, &self.flat.modules[scope.module]);
@@ -195,22 +192,20 @@ impl<'d> Program<'d> {
                     Op::CaseMux(_) => false,
                     _ => narrow,
                 };
-                if op == &Op::Trunc && to.narrow() {
-                    if let Some((code, a, b)) = emit.fused_sum(base, def, node.args[0], to) {
-                        emit.put(
-                            code,
-                            if to.signed { to.sign_bit() } else { to.mask() },
-                            0,
-                            &[a, b],
-                        );
-                        return;
-                    }
+                if op == &Op::Trunc
+                    && to.narrow()
+                    && let Some((code, a, b)) = emit.fused_sum(base, def, node.args[0], to)
+                {
+                    emit.put(code, if to.signed { to.sign_bit() } else { to.mask() }, 0, &[a, b]);
+                    return;
                 }
-                if op == &Op::Not && to.width == 1 && !to.signed {
-                    if let Some((code, a, b)) = emit.fused_not(base, def, node.args[0]) {
-                        emit.put(code, 0, 0, &[a, b]);
-                        return;
-                    }
+                if op == &Op::Not
+                    && to.width == 1
+                    && !to.signed
+                    && let Some((code, a, b)) = emit.fused_not(base, def, node.args[0])
+                {
+                    emit.put(code, 0, 0, &[a, b]);
+                    return;
                 }
                 if simple {
                     emit.narrow(op, &args, &shapes, to);
@@ -235,6 +230,9 @@ fn named_or_shared(def: &ModuleDef) -> Vec<bool> {
     }
     def.nodes.iter().zip(uses).map(|(n, uses)| n.name.is_some() || uses > 1).collect()
 }
+
+/// Inputs and outputs of a black box; outputs nobody reads have no id.
+type BoxPorts = (Vec<(Shape, Id)>, Vec<(Shape, Option<Id>)>);
 
 struct Emit<'p, 'd> {
     program: &'p mut Program<'d>,

@@ -117,10 +117,14 @@ fn declarations(out: &mut String, def: &ModuleDef, p: &Printer) {
         let _ = writeln!(out, "  {attribute}reg {}{}{init};", range(ty), p.name(reg.q));
     }
     for inst in &def.insts {
-        for (port, id) in inst.ports.iter().zip(&inst.connections) {
-            if let (Direction::Output, Some(id)) = (port.direction, id) {
-                let _ = writeln!(out, "  wire {}{};", range(port.ty), p.name(*id));
-            }
+        let outputs = inst.ports.iter().zip(&inst.connections);
+        let read: Vec<(Type, &str)> = outputs
+            .filter(|(port, _)| port.direction == Direction::Output)
+            .filter_map(|(port, id)| Some((port.ty, p.name((*id)?))))
+            .collect();
+        for group in read.chunk_by(|a, b| a.0 == b.0) {
+            let names: Vec<&str> = group.iter().map(|g| g.1).collect();
+            let _ = writeln!(out, "  wire {}{};", range(group[0].0), names.join(", "));
         }
     }
     state::memory_declarations(out, def, p);
@@ -147,14 +151,27 @@ fn instance(out: &mut String, def: &ModuleDef, p: &Printer, index: usize) {
         parameters = format!(" #({})", list.join(", "));
     }
     let _ = writeln!(out, "  {}{parameters} {} (", inst.module, inst.name);
+    // Several to a line: big arrays are mostly connections.
+    let mut line = String::new();
     for (i, port) in inst.ports.iter().enumerate() {
-        let comma = if i + 1 < inst.ports.len() { "," } else { "" };
         let text = match (port.ty, inst.connections[i]) {
             (Type::Clock | Type::Reset, _) => clock_connection(def, index, port),
             (_, Some(id)) => p.value(id),
             (_, None) => String::new(),
         };
-        let _ = writeln!(out, "    .{}({text}){comma}", port.name);
+        let comma = if i + 1 < inst.ports.len() { "," } else { "" };
+        let item = format!(".{}({text}){comma}", port.name);
+        if !line.is_empty() && line.len() + item.len() > 95 {
+            let _ = writeln!(out, "    {line}");
+            line.clear();
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(&item);
+    }
+    if !line.is_empty() {
+        let _ = writeln!(out, "    {line}");
     }
     out.push_str("  );\n");
 }

@@ -10,7 +10,7 @@ struct Cell;
 
 impl Module for Cell {
     fn name(&self) -> String {
-        "array_cell".into()
+        "array_pe".into()
     }
     fn build(&self, m: &Builder) {
         let [clear, en, shift] = ["clear", "en", "shift"].map(|n| m.input(n, bit()));
@@ -22,7 +22,7 @@ impl Module for Cell {
         let product = (a * b).named("product").sext(32);
         let sum = clear.mux(acc.q().lit(0), acc.q()).add_wrap(product);
         acc.update(&[(shift, above), (en, sum)]);
-        m.output("acc_out", acc.q());
+        m.output("acc", acc.q());
     }
 }
 
@@ -46,11 +46,11 @@ impl Module for Array {
         for (r, lane) in a.iter().enumerate() {
             let mut right = lane.as_s();
             for c in 0..self.cols as usize {
-                let cell = m.inst(&format!("cell_{r}_{c}"), &Cell);
+                let cell = m.inst(&format!("pe_{r}_{c}"), &Cell);
                 cell.set("clear", clear).set("en", en).set("shift", shift);
                 cell.set("a_in", right).set("b_in", down[c]).set("acc_in", drain[c]);
                 (right, down[c], drain[c]) =
-                    (cell.get("a_out"), cell.get("b_out"), cell.get("acc_out"));
+                    (cell.get("a_out"), cell.get("b_out"), cell.get("acc"));
             }
         }
         drain.reverse();

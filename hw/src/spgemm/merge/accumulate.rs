@@ -19,15 +19,16 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 /// | `walk`, `walk_half` | in | bit | that half is being emptied: nothing arrives for it |
 /// | `read`, `read_entry`, `read_value` | in, in, out | bit, uint, bits(32) | reads an entry of it, a cycle later; holds |
 ///
-/// Throughput one arrival a cycle, no hold. An entry without a slot is added to after 2 cycles, its
+/// Throughput one arrival a cycle, no hold. An entry without a slot is added to after 3 cycles, its
 /// sum is back [`Accumulate::loop_cycles`] later.
 ///
-/// **Bound.** Let L be the cycles from an issued addition to its sum's decision, `adder_latency + 1`. Additions owed
-/// but not issued number at most L - 1: in a cycle without an issue the queue is empty, so of each entry only
-/// additions in flight (at most L - 1 after that cycle) and at most one waiting value exist, which owe no more
-/// additions than there are in flight; every other cycle issues one and at most one arrives. So the queue
-/// holds at most L - 1, and at most 2L - 1 entries have an addition in flight or queued. A slot freed in
-/// one cycle can be taken in the next, so 2L = `2 * adder_latency + 2` slots always suffice.
+/// **Bound.** Let L be the cycles from an issued addition to its sum's decision, `adder_latency + 1`. Of an entry
+/// with o additions in flight or queued and w (0 or 1) values waiting, o + w - 1 more additions will follow. In a
+/// cycle without an issue the queue is empty but for the arrival of that cycle, whose slot then has nothing waiting, and at
+/// most L - 1 are in flight; so additions owed, queued ones included, number at most L after it. Every other cycle
+/// issues one and at most one arrives: at most L are owed ever. So the queue holds at most L, and at most 2L
+/// entries have an addition in flight or queued. A slot freed in one cycle can be taken in the next: 2L + 1 =
+/// `2 * adder_latency + 3` slots always suffice.
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulate {
     /// The table.
@@ -44,7 +45,7 @@ impl Accumulate {
 
     /// Hot slots: enough for any pattern of arrivals, rounded up to what LUT RAM offers.
     pub fn slots(&self) -> u32 {
-        (2 * self.loop_cycles()).next_power_of_two()
+        (2 * self.loop_cycles() + 1).next_power_of_two()
     }
 }
 

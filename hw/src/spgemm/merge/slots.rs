@@ -25,8 +25,8 @@ pub(super) struct Return<'m> {
     pub(super) place: Sig<'m>,
 }
 
-/// The adder, the registers before it, the slots of what is inside it, and a queue for arrivals that
-/// meet a return which issues too.
+/// The adder, the registers before it, the slots of what is inside it, and a queue for the additions of
+/// arrivals.
 pub(super) struct AddLoop<'m> {
     m: &'m Builder,
     add: Instance<'m>,
@@ -64,16 +64,17 @@ impl<'m> AddLoop<'m> {
         }
     }
 
-    /// Issues one of two: the return's addition first; the arrival's waits in the queue, which holds
-    /// at most `latency` of them (bound of [`super::Accumulate`]).
+    /// Issues the return's addition, or else the oldest of the queue, through which all additions of arrivals
+    /// go: the table's value has a cycle to come out of its RAM. The queue holds at most `latency + 1` (bound of
+    /// [`super::Accumulate`]).
     pub(super) fn issue(&self, by_return: Addition<'m>, by_arrival: Addition<'m>) {
         let m = self.m;
         // No test for "full" stands in the path of the decision: the bound excludes it.
-        let (depth, width) = ((self.latency + 1).next_power_of_two(), 64 + by_arrival.slot.width());
+        let (depth, width) = ((self.latency + 2).next_power_of_two(), 64 + by_arrival.slot.width());
         let address = uint(index_width(depth));
         let (head, tail) = (m.state("queue_head", address, 0), m.state("queue_tail", address, 0));
         let queued = head.q().ne(tail.q()).named("queued");
-        let push = (by_arrival.valid & (by_return.valid | queued)).named("push");
+        let push = by_arrival.valid;
         tail.drive_when(push, tail.q().inc());
         let pop = queued & !by_return.valid;
         head.drive_when(pop, head.q().inc());
@@ -88,10 +89,9 @@ impl<'m> AddLoop<'m> {
             b: front.slice(31, 0),
             slot: front.slice(width - 1, 64).as_u(),
         };
-        let choose = |of: fn(&Addition<'m>) -> Sig<'m>| {
-            by_return.valid.mux(of(&by_return), queued.mux(of(&later), of(&by_arrival)))
-        };
-        self.valid.drive(by_return.valid | queued | by_arrival.valid);
+        let choose =
+            |of: fn(&Addition<'m>) -> Sig<'m>| by_return.valid.mux(of(&by_return), of(&later));
+        self.valid.drive(by_return.valid | queued);
         self.a.drive(choose(|x| x.a));
         self.b.drive(choose(|x| x.b));
         self.slot.drive(choose(|x| x.slot));
