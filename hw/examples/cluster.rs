@@ -1,0 +1,105 @@
+//! A*A of a matrix file on one sparse cluster in Verilator, without the card around it:
+//! `cargo run --release -p mattock-hw --example cluster -- MATRIX [CONFIG]`. For finding out where cycles go.
+
+use mattock::sparse::Csr;
+use mattock_hw::spgemm::Cluster;
+use mattock_spec::config::CardConfig;
+use mattock_testbench::reference;
+use mattock_testbench::sim::{AxiMemory, MemoryOptions, Verilated};
+use rtl_gen::Design;
+use rtl_gen::sim::Simulator;
+use std::path::Path;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut args = std::env::args().skip(1);
+    let file = args.next().ok_or("which matrix?")?;
+    let card = CardConfig::reference(&args.next().unwrap_or("sparse4".into()))?;
+    let cluster = Cluster::of(&card).ok_or("this card has no sparse engine")?;
+    let a = mattock::io::read_matrix(Path::new(&file), &Default::default())?.matrix.map(|v| (*v as i32 % 97) | 1);
+    let want = reference::spgemm(&a, &a)?;
+    let products: u64 = a.col_idx().iter().map(|k| a.row_nnz(*k as usize) as u64).sum();
+
+    let design = Design::elaborate(&cluster)?;
+    let tools = verilator_rs::Toolchain::find()?;
+    let mut sim = Verilated::new(&design, &tools, Path::new("target/verilated"))?;
+    let bytes = (8 * want.nnz() + 8 * a.nnz() + 8 * a.rows() + 4096).next_multiple_of(4096);
+    let mut memory = AxiMemory::new(&sim, &["m_axi_"], &MemoryOptions { bytes, ..Default::default() });
+    let pin = |sim: &Verilated, name: &str| sim.port(name);
+    let mut set = |sim: &mut Verilated, name: &str, value: u64| {
+        let port = pin(sim, name);
+        sim.set(port, value);
+    };
+    for name in ["flush", "start"] {
+        set(&mut sim, name, 0);
+    }
+    set(&mut sim, "rst", 1);
+    memory.step(&mut sim)?;
+    set(&mut sim, "rst", 0);
+    let mut at = memory.addresses().start;
+    let mut place = |words: &[u32]| {
+        let address = at;
+        let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+        memory.bytes_mut(address, bytes.len()).expect("room").copy_from_slice(&bytes);
+        at += (bytes.len() as u64).next_multiple_of(64);
+        address
+    };
+    let ptr: Vec<u32> = a.row_ptr().iter().map(|p| *p as u32).collect();
+    let val: Vec<u32> = a.values().iter().map(|v| *v as u32).collect();
+    let (p, c, v) = (place(&ptr), place(a.col_idx()), place(&val));
+    let (cp, cc, cv) = (place(&vec![0; a.rows() + 1]), place(&vec![0; want.nnz()]), place(&vec![0; want.nnz()]));
+    for (name, value) in [
+        ("a_ptr", p), ("a_col", c), ("a_val", v), ("b_ptr", p), ("b_col", c), ("b_val", v),
+        ("c_ptr", cp), ("c_col", cc), ("c_val", cv), ("mode", 0), ("rows", a.rows() as u64),
+        ("inner", a.rows() as u64), ("cols", a.cols() as u64), ("seed", 1), ("nnz_a", a.nnz() as u64),
+        ("nnz_b", a.nnz() as u64), ("c_capacity", want.nnz() as u64),
+    ] {
+        set(&mut sim, name, value);
+    }
+    let (idle, done) = (sim.port("idle"), sim.port("done"));
+    while sim.get(idle) == 0 {
+        memory.step(&mut sim)?;
+    }
+    set(&mut sim, "start", 1);
+    memory.step(&mut sim)?;
+    set(&mut sim, "start", 0);
+    let (mut cycles, begun) = (0u64, std::time::Instant::now());
+    while sim.get(done) == 0 {
+        memory.step(&mut sim)?;
+        cycles += 1;
+        if let Some(failure) = sim.failure() {
+            return Err(format!("{failure:?}").into());
+        }
+        if cycles > 100_000 + 10 * products {
+            return Err("the cluster hangs".into());
+        }
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    let words = |address: u64, n: usize| -> Vec<u32> {
+        let bytes = memory.bytes(address, 4 * n).expect("mapped");
+        bytes.chunks(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
+    };
+    let get = |sim: &mut Verilated, name: &str| {
+        let port = sim.port(name);
+        sim.get(port)
+    };
+    let nnz = get(&mut sim, "nnz_c") as usize;
+    let error = get(&mut sim, "error");
+    let got = Csr::new(
+        a.rows(),
+        a.cols(),
+        words(cp, a.rows() + 1).into_iter().map(u64::from).collect(),
+        words(cc, nnz.min(want.nnz())),
+        words(cv, nnz.min(want.nnz())).into_iter().map(|w| w as i32).collect(),
+    )?;
+    let mismatches = reference::compare_exact(&want, &got).mismatches();
+    let lanes = cluster.config.lanes as f64;
+    let counts = memory.counts(0);
+    print!("{file}: error {error}, mismatches {mismatches}, products {products}, cycles {cycles}, ");
+    print!("utilisation {:.3}, ", products as f64 / lanes / cycles as f64);
+    print!("bus busy {:.3}, ", (counts.read_beats + counts.write_beats) as f64 / cycles as f64);
+    for name in ["products", "windows", "spills", "restarts", "hazard_stalls", "cache_hits", "cache_misses"] {
+        print!("{name} {}, ", get(&mut sim, name));
+    }
+    println!("{:.0} kcycles/s", cycles as f64 / seconds / 1e3);
+    Ok(())
+}
