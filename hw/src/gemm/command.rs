@@ -1,6 +1,8 @@
 //! A command of the dense engine: its ports, what is refused, and the exchange of operands.
 
 use super::geometry::{DIM_BITS, Geometry};
+use mattock_spec::ErrorCode;
+use mattock_spec::command::GemmCommand;
 use rtl_gen::{Builder, Sig, any, bit, bits, uint};
 
 /// The command's input ports, named as the registers of `mattock-spec`; table in
@@ -127,18 +129,17 @@ impl<'m> Command<'m> {
     pub(super) fn refused(&self, m: &'m Builder) -> Refused<'m> {
         let field = |offset: i128| m.lit(bits(32), offset);
         let unaligned = |x: Sig<'m>| x.slice(1, 0).red_or() & self.store & !self.empty;
-        let [long_m, long_n, long_k] = self.too_long;
+        let [long_m, long_n, _] = self.too_long;
         let too_long = any(&self.too_long);
         let (bad_base, bad_stride) = (unaligned(self.d_base), unaligned(self.d_stride));
         let any = any(&[too_long, bad_base, bad_stride]).named("refused");
-        let code = |c: i128| m.lit(bits(8), c);
-        let place = long_m.mux(
-            field(4),
-            long_n.mux(field(8), long_k.mux(field(12), bad_base.mux(field(48), field(56)))),
-        );
+        let code = |c: ErrorCode| m.lit(bits(8), c as i128);
+        // M, N and K are words 1 to 3 of the parameter block.
+        let bad_dim = long_m.mux(field(4), long_n.mux(field(8), field(12)));
+        let place = too_long.mux(bad_dim, field(GemmCommand::OFFSET_D.into()));
         Refused {
             any,
-            code: too_long.mux(code(super::engine::BAD_SHAPE), code(super::engine::BAD_ADDRESS)),
+            code: too_long.mux(code(ErrorCode::BadShape), code(ErrorCode::BadAddress)),
             field: place,
         }
     }

@@ -5,6 +5,7 @@ use super::command::{Command, CommandPorts};
 use super::geometry::Geometry;
 use super::load::{Loader, Operand};
 use super::{Array, Plan, Results, Scratchpad, Sequencer, Store};
+use mattock_spec::ErrorCode;
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 
@@ -21,7 +22,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 /// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
-/// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; numbers of `mattock-spec` |
+/// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; an [`ErrorCode`] and its detail |
 /// | `cycles` | out | uint(64) | `start` to the last write response |
 /// | `compute_cycles` | out | uint(64) | first operand entering the array to the last result leaving it |
 /// | `bytes_read`, `bytes_written`, `macs` | out | uint(64) | bus beats times width; M * N * K |
@@ -34,14 +35,6 @@ pub struct GemmEngine {
     /// The engine's sizes.
     pub geometry: Geometry,
 }
-
-// Outcomes in the numbering of `mattock-spec`.
-pub(super) const BAD_SHAPE: i128 = 5;
-pub(super) const BAD_ADDRESS: i128 = 6;
-const TOO_LARGE: i128 = 7;
-const ABORTED: i128 = 9;
-const READ_ERROR: i128 = 16;
-const WRITE_ERROR: i128 = 18;
 
 impl Module for GemmEngine {
     fn name(&self) -> String {
@@ -227,29 +220,32 @@ impl Module for GemmEngine {
         running.drive(go | (running.q() & !ended));
 
         // ---- errors: the first one counts ----
-        let number = |code: i128| m.lit(bits(8), code);
+        let number = |code: ErrorCode| m.lit(bits(8), code as i128);
         let no_room = running.q() & sequencer.get("slots_empty") & !c.store;
-        let fault = |name: &str, base: i128| {
+        let fault = |name: &str, slave: ErrorCode, decode: ErrorCode| {
             let (resp, addr) =
                 (bus.get(&format!("{name}_fault")), bus.get(&format!("{name}_fault_addr")));
-            // An AXI response of 3 (decode error) is one code above 2 (slave error).
-            let code = resp.bit(0).mux(number(base + 1), number(base));
+            // AXI: 2 is SLVERR, 3 DECERR.
+            let code = resp.bit(0).mux(number(decode), number(slave));
             (running.q() & resp.bit(1), code, addr.as_bits())
         };
-        let (read_fault, write_fault) = (fault("rd", READ_ERROR), fault("wr", WRITE_ERROR));
+        let (read_fault, write_fault) = (
+            fault("rd", ErrorCode::ReadSlaveError, ErrorCode::ReadDecodeError),
+            fault("wr", ErrorCode::WriteSlaveError, ErrorCode::WriteDecodeError),
+        );
         let aborted = busy.q() & stop_in;
         let error = m.state("error_q", bits(8), 0);
         let info = m.state("error_info_q", bits(32), 0);
         let nothing_known = m.lit(bits(32), 0);
         let causes = [
             (refused_now, refused.code, refused.field),
-            (too_large | no_room, number(TOO_LARGE), nothing_known),
+            (too_large | no_room, number(ErrorCode::TooLarge), nothing_known),
             read_fault,
             write_fault,
-            (aborted, number(ABORTED), nothing_known),
+            (aborted, number(ErrorCode::Aborted), nothing_known),
         ];
         let good = error.q().is(0);
-        let mut error_rules = vec![(start, number(0))];
+        let mut error_rules = vec![(start, number(ErrorCode::None))];
         let mut info_rules = vec![(start, nothing_known)];
         for (when, code, detail) in causes {
             error_rules.push((good & when, code));

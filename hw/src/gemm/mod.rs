@@ -1,5 +1,31 @@
 //! The dense engine: D = A * B on an output-stationary array.
 //!
+//! ```text
+//!            ┌► Loader A ─► Scratchpad A ─┐            ┌► first, drains
+//!  GemmBus ──┤                            ├─► Array ─► Results ─► Store ─► GemmBus
+//!            └► Loader B ─► Scratchpad B ─┘
+//!     Plan: block sizes      Sequencer: one step per cycle
+//! ```
+//!
+//! | module | what |
+//! |---|---|
+//! | [`GemmEngine`] | a command from `start` to `done`: checks, errors, counters |
+//! | [`Plan`] | how many rows and steps of k make a block |
+//! | [`Planner`], [`Filler`], [`Loader`] | strided reads of int8 and int4 in either layout, any byte alignment |
+//! | [`Scratchpad`] | written along k or across rows, read across rows |
+//! | [`Sequencer`] | which step enters the array in every cycle |
+//! | [`Array`] | R x C processing elements ([`crate::pe`]) |
+//! | [`Results`], [`Store`] | ring of result tiles, written to memory with byte strobes |
+//! | [`GemmBus`] | both loaders and the store unit on one AXI4 master |
+//!
+//! # Blocks
+//! Half of a scratchpad holds a *block*: as many rows of A (columns of B) as fit with all of K. Blocks of A
+//! are the outer loop, blocks of B the inner one; while a pair is in use the other halves are loaded. An
+//! operand of at most two blocks is read once and stays. When K is too deep for a half, blocks shrink to a
+//! tile and K runs in chunks through the array without draining. Rows past M, columns past N and words past
+//! K are never read from memory, nor written: what the array computes of stale words stays in rows and
+//! columns that are not stored.
+//!
 //! # Timing on paper
 //! In every cycle one *step* enters the [`Array`]: column k of an R-row window of A and row k of a
 //! C-column window of B, from the two operand scratchpads. A tile is K steps. The first step of a tile
@@ -9,10 +35,11 @@
 //! `compute cycles <= ceil(M/R) * ceil(N/C) * max(K, R) + R + C + 16`
 //!
 //! with operands on chip ([`cycle_bound`]). The last tile is flushed by a flag without operands; its
-//! last result appears R + C + 3 + `or_levels` cycles after that flag, inside the bound.
+//! last result appears R + C + 1 + [`Array::latency`] cycles after that flag at most, inside the bound.
 //!
-//! A bubble can only appear where a tile waits for a block of operands still being loaded, or for a
-//! slot of the result buffer still being stored; then zeros are fed, which change no sum.
+//! A bubble can only appear where a tile waits for rows still being loaded, or for a slot of the result
+//! buffer still being stored; then zeros are fed, which change no sum. A loader writes `lanes` elements a
+//! cycle (R or C rounded up to a power of two), as fast as the array reads them.
 
 mod array;
 #[cfg(test)]

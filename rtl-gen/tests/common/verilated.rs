@@ -80,7 +80,7 @@ impl Simulator for Verilated {
         let mut all = words.to_vec();
         all.resize(width.div_ceil(32) as usize, 0);
         if let Some(last) = all.last_mut()
-            && width % 32 != 0
+            && !width.is_multiple_of(32)
         {
             *last &= (1 << (width % 32)) - 1;
         }

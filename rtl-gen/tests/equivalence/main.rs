@@ -106,7 +106,7 @@ fn vectors(design: &Design, seed: u64) -> Vec<Vec<Vec<u32>>> {
                 }
                 _ => {}
             }
-            if width % 32 != 0 {
+            if !width.is_multiple_of(32) {
                 *words.last_mut().unwrap() &= (1 << (width % 32)) - 1;
             }
             words

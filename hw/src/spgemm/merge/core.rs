@@ -24,10 +24,10 @@ use rtl_gen::{
 /// | `d{g}_valid`, `d{g}_ready`, `d{g}_row`, `d{g}_col`, `d{g}_value` | | bit, bit, bits(row, index, 32) | drain streams: the entries of banks g, g + `sorter_width`, ... in any order |
 /// | `busy_0`, `busy_1` | out | bit | products of the half are inside |
 /// | `overflow_0`, `overflow_1` | out | bit | a product of the half was dropped |
-/// | `dropped`, `stalled`, `merged` | out | uint | products dropped, held back by an addition, added in one cycle |
+/// | `dropped`, `stalled`, `merged` | out | uint | in one cycle: products dropped; arrivals without a slot (never, see [`Accumulate`](super::Accumulate)); products added |
 ///
 /// A product is counted in `merged` or `dropped`, and `overflow` raised, before `busy` of its half
-/// falls. The lanes wait until the table is cleared after reset: `buckets` cycles.
+/// falls. The lanes wait until the table is cleared after reset: as many cycles as a bank has buckets, at least 64.
 #[derive(Clone, Copy, Debug)]
 pub struct MergeCore {
     /// Streams; a power of two.

@@ -30,7 +30,6 @@ fn rate(bench: &mut Bench) -> f64 {
 
 #[test]
 fn random_keys_keep_the_lanes_busy() {
-    // Measured, look-ahead 8: see the printed lines.
     for (look_ahead, least) in [(4, 0.8), (8, 0.95)] {
         let mut bench = Bench::new(MergeCore { look_ahead, ..REFERENCE }, true, 0x9e37_79b1);
         let keys = REFERENCE.entries_per_half as usize * 7 / 10;
