@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mattock_spec::ErrorCode;
+use mattock_spec::regs::CapabilityError;
+
 use crate::io::ReadError;
 use crate::sparse::{ConvertError, CsrError};
 
@@ -98,15 +101,22 @@ pub enum Error {
         /// Address of the card as given.
         card: String,
     },
-    /// The card reported an error for this command.
-    #[error("the card reported error {code:#06x} ({name}) at address {address:#x}")]
+    /// The card refused a command or gave it up.
+    #[error("the card reported {}: {} ({}: {info:#x})", code.name(), code.meaning(), code.info())]
     DeviceFault {
         /// Code in the completion record.
-        code: u32,
-        /// Its name in the specification.
-        name: String,
-        /// Memory address of the access at fault, 0 when there is none.
-        address: u64,
+        code: ErrorCode,
+        /// Its detail; the code tells what it is.
+        info: u32,
+    },
+    /// The card describes itself in a way this library does not understand.
+    #[error("the card's description of itself makes no sense: {0}")]
+    Capability(#[from] CapabilityError),
+    /// The card gave a result that cannot be right.
+    #[error("the card's result is wrong, please report it: {what}")]
+    BadResult {
+        /// What is wrong with it.
+        what: String,
     },
     /// The way to the card is broken, or the card breaks its own rules.
     #[error("{card}: {source}")]
@@ -178,7 +188,9 @@ mod tests {
                 snapshot: "STATUS was 0x00000001".into(),
             },
             Error::DeviceLost { card: card() },
-            Error::DeviceFault { code: 0x21, name: "DMA_READ".into(), address: 0x1000 },
+            Error::DeviceFault { code: ErrorCode::ReadDecodeError, info: 0x1000 },
+            Error::Capability(CapabilityError::Endless),
+            Error::BadResult { what: "row pointer 3 falls".into() },
             Error::Link { card: card(), source: Box::new(refused()) },
             Error::Cancelled,
             Error::from(CsrError::RowPointerStart { got: 1 }),

@@ -5,6 +5,8 @@
 //!
 //! | module     | what is in it                                                             |
 //! |------------|---------------------------------------------------------------------------|
+//! | [`mod@card`] | [`Card`]: opening one, and what it says about itself                      |
+//! | [`dense`]   | dense products: [`Card::gemm`]                                            |
 //! | [`error`]  | [`Error`], the one error type of every call                               |
 //! | [`sparse`] | [`Csr`], the checked sparse matrix that calls take and give               |
 //! | [`io`]     | readers for Matrix Market, SNAP, METIS and triplet files, and a writer    |
@@ -18,10 +20,13 @@
 //! # Ok::<(), mattock::io::ReadError>(())
 //! ```
 
+pub mod card;
+pub mod dense;
 pub mod error;
 pub mod io;
 pub mod sparse;
 pub mod transport;
 
+pub use card::Card;
 pub use error::Error;
 pub use sparse::Csr;

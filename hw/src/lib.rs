@@ -19,3 +19,13 @@ pub mod gemm;
 pub mod pe;
 pub mod spgemm;
 pub mod top;
+
+/// The design of the card a configuration describes.
+///
+/// # Errors
+/// The configuration asks for what cannot be built.
+pub fn card(
+    config: &mattock_spec::CardConfig,
+) -> Result<rtl_gen::Design, top::CardError> {
+    top::Card::from_config(config)?.design()
+}

@@ -20,7 +20,7 @@ impl Arena {
     pub fn new(range: Range<u64>) -> Self {
         let start = range.start.next_multiple_of(ALIGN);
         let end = range.end / ALIGN * ALIGN;
-        let free = [start..end].into_iter().filter(|r| !r.is_empty()).collect();
+        let free = std::iter::once(start..end).filter(|r| !r.is_empty()).collect();
         Arena { free, used: vec![] }
     }
 

@@ -11,22 +11,25 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, uint};
 /// | `done`, `error`, `info` | in | bit, bits(8), bits(32) | pulse: it ended, all bus responses are back; its outcome (`info` counts only with an error) |
 /// | `reset` | in | bit | level: the engine is being flushed |
 /// | `idle` | in | bit | the engine does nothing and no transfer is outstanding |
-/// | `read_beat`, `write_beat` | in | bit | a data beat moves on the engine's bus |
+/// | `read_beat`, `write_beat` | in | bit | a data beat moves on the engine's bus; with `beats` only |
 /// | `status_busy`, `status_done`, `status_error`, `error_info` | out | bit, bit, bits(8), bits(32) | the registers |
-/// | `cycles`, `bytes_read`, `bytes_written` | out | bits(64) | of the last command, running while it is busy |
+/// | `cycles`, `bytes_read`, `bytes_written` | out | bits(64) | of the last command, running while it is busy; with `beats` only |
 /// | `ended` | out | bit | pulse: a command ended, well or not |
 ///
 /// `status_busy` rises the cycle after `start`. `cycles` counts from that cycle to the one of `done`. A command that
 /// is running when `reset` has made the engine idle ends with ABORTED.
 #[derive(Clone, Copy, Debug)]
 pub struct Account {
-    /// Bytes of a data beat.
-    pub bus_bytes: u32,
+    /// Bytes of a data beat; `None` leaves the counters to the engine.
+    pub beats: Option<u32>,
 }
 
 impl Module for Account {
     fn name(&self) -> String {
-        format!("account_b{}", self.bus_bytes)
+        match self.beats {
+            Some(bytes) => format!("account_b{bytes}"),
+            None => "account".into(),
+        }
     }
 
     fn build(&self, m: &Builder) {
@@ -54,7 +57,8 @@ impl Module for Account {
         m.output("status_error", code.q());
         m.output("error_info", detail.q());
         m.output("ended", end);
-        let shift = self.bus_bytes.trailing_zeros();
+        let Some(bytes) = self.beats else { return };
+        let shift = bytes.trailing_zeros();
         let counter = |name: &str, up: Sig| {
             let count = m.state(name, uint(64), 0);
             count.update(&[(start, count.q().lit(0)), (up & busy.q(), count.q().inc())]);

@@ -172,7 +172,7 @@ fn every_value_has_a_name_of_its_own() {
 
 #[test]
 fn a_command_is_accounted_for() {
-    let design = Design::elaborate(&Account { bus_bytes: 16 }).unwrap();
+    let design = Design::elaborate(&Account { beats: Some(16) }).unwrap();
     let mut sim = Interpreter::new(&design).unwrap();
     for port in ["start", "done", "reset", "idle", "read_beat", "write_beat"] {
         sim.set(port, 0);

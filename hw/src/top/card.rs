@@ -1,9 +1,10 @@
 //! The card's top module.
 
 use super::engine::{EngineSlot, Tied};
+use super::gemm;
 use crate::bus::AxiLiteSlave;
 use crate::control::{ADDR_BITS, Csr};
-use mattock_spec::{CardConfig, ConfigError};
+use mattock_spec::{CardConfig, ConfigError, Tuple};
 use rtl_gen::bundle::expose;
 use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit, uint};
 
@@ -29,12 +30,37 @@ pub enum CardError {
     /// The configuration is wrong or asks for what is not there yet.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A type tuple the dense engine does not compute.
+    #[error("the dense engine multiplies i8 and i4, not {tuple}: change `gemm.tuples`")]
+    Tuple {
+        /// The tuple.
+        tuple: Tuple,
+    },
     /// The generator made a mistake.
     #[error("the generated hardware is inconsistent, please report it:\n{0}")]
     Build(#[from] BuildErrors),
 }
 
 impl Card {
+    /// The card a configuration describes.
+    ///
+    /// # Errors
+    /// [`CardError::Config`], [`CardError::Tuple`]: what the configuration asks for cannot be built.
+    pub fn from_config(config: &CardConfig) -> Result<Card, CardError> {
+        config.check_buildable()?;
+        let dense = gemm::slot(config).map_err(|tuple| CardError::Tuple { tuple })?;
+        if config.spgemm.is_some() {
+            return Err(CardError::Config(ConfigError {
+                key: "spgemm".into(),
+                value: "a sparse engine, which is not yet built".into(),
+                allowed: "no `[spgemm]`".into(),
+                next_step: "use a card without it".into(),
+                span: None,
+            }));
+        }
+        Ok(Card::with_engines(config, dense.into_iter().collect()))
+    }
+
     /// A card with the given engines: one for each engine of `config`, in the order GEMM, SpGEMM.
     pub fn with_engines(config: &CardConfig, engines: Vec<EngineSlot>) -> Card {
         Card { config: config.clone(), engines }

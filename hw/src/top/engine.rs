@@ -19,8 +19,8 @@ use std::rc::Rc;
 /// | `idle` | out | bit | no command, no outstanding transfer; may fall the cycle after `start` |
 /// | `done` | out | bit | pulse: the command ended and every bus response is back |
 /// | `error`, `error_info` | out | bits(8), bits(32) | with `done`: an error code of `mattock_spec` and its detail |
-/// | each RO value of the block | out | that width | but STATUS, ERROR_INFO, CYCLES, BYTES_*: [`Account`] keeps those |
-/// | `read_beat`, `write_beat` | out | bit | a data beat moves on the bus: `beat` of the masters |
+/// | each RO value of the block | out | that width | but STATUS, ERROR_INFO: [`Account`] keeps those |
+/// | `read_beat`, `write_beat` | out | bit | instead of `cycles`, `bytes_read`, `bytes_written`: a data beat moves on the bus |
 /// | `m_axi_*` | | | AXI4 master |
 ///
 /// Inputs the module does not have are left out; outputs must be there.
@@ -55,7 +55,8 @@ impl EngineSlot {
     ) -> Tied<'m> {
         let block = self.map.name;
         let engine = m.inst(&format!("{block}_engine"), &*self.module);
-        let account = m.inst(&format!("{block}_account"), &Account { bus_bytes: self.bus_bytes });
+        let beats = (!has_output(engine, "cycles")).then_some(self.bus_bytes);
+        let account = m.inst(&format!("{block}_account"), &Account { beats });
         let start = csr.get(&format!("{block}_start"));
         engine.set("start", start).set("flush", reset);
         for value in values(&self.map) {
@@ -74,7 +75,7 @@ impl EngineSlot {
         account.set("done", engine.get("done"));
         account.set("error", engine.get("error")).set("info", engine.get("error_info"));
         expose(m, engine, "m_axi_", bus);
-        for beat in ["read_beat", "write_beat"] {
+        for beat in ["read_beat", "write_beat"].iter().filter(|_| beats.is_some()) {
             account.set(beat, engine.get(beat));
         }
         let busy = account.get("status_busy");

@@ -10,6 +10,7 @@
 
 mod card;
 mod engine;
+mod gemm;
 #[cfg(test)]
 mod tests;
 

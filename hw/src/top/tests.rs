@@ -194,3 +194,18 @@ fn a_soft_reset_ends_a_command() {
         assert_eq!((status(&mut sim), back), ((0, 1, 0, 0), data));
     }
 }
+
+#[test]
+fn a_card_is_made_from_its_configuration() {
+    for name in ["tiny", "bench16"] {
+        let design =
+            crate::card(&CardConfig::reference(name).unwrap()).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(design.top().name, name);
+        let ports: Vec<_> = design.top().ports.iter().map(|p| p.name.as_str()).collect();
+        assert!(ports.contains(&"m0_axi_araddr") && !ports.contains(&"m1_axi_araddr"));
+    }
+    let mut config = tiny();
+    config.gemm.as_mut().unwrap().tuples = vec!["u8,i8,i32".parse().unwrap()];
+    let error = crate::card(&config).unwrap_err().to_string();
+    assert_eq!(error, "the dense engine multiplies i8 and i4, not u8,i8,i32: change `gemm.tuples`");
+}

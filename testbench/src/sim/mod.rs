@@ -8,6 +8,7 @@ mod axi;
 mod card;
 mod lite;
 mod memory;
+mod open;
 mod storage;
 mod verilated;
 
@@ -15,5 +16,6 @@ pub use axi::{PortCounts, Violation};
 pub use card::{SimCard, SimError};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
+pub use open::{OpenError, SimOptions, SimulatorKind};
 pub use storage::{MemoryOptions, Response, Stalls};
 pub use verilated::{VerilateError, Verilated};

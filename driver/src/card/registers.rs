@@ -1,0 +1,64 @@
+//! Registers as the command logic sees them.
+
+use crate::Error;
+use crate::transport::Transport;
+use mattock_firmware::Regs;
+use mattock_spec::regs::Reg;
+
+/// The transport's registers. After an error reads give all ones, as from a card that is gone, and
+/// writes do nothing; [`finish`](Self::finish) tells the error.
+pub(crate) struct CardRegisters<'t> {
+    transport: &'t mut dyn Transport,
+    failed: Option<Error>,
+}
+
+impl<'t> CardRegisters<'t> {
+    pub(crate) fn new(transport: &'t mut dyn Transport) -> Self {
+        CardRegisters { transport, failed: None }
+    }
+
+    /// The first error, if there was one.
+    pub(crate) fn finish(self) -> Result<(), Error> {
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// A 64-bit counter of an idle engine.
+    pub(crate) fn wide(&mut self, low: Reg, high: Reg) -> u64 {
+        u64::from(self.read(low.address())) | u64::from(self.read(high.address())) << 32
+    }
+
+    /// A counter of an idle engine.
+    pub(crate) fn word(&mut self, reg: Reg) -> u64 {
+        self.read(reg.address()).into()
+    }
+}
+
+impl Regs for CardRegisters<'_> {
+    fn read(&mut self, offset: u32) -> u32 {
+        if self.failed.is_some() {
+            return u32::MAX;
+        }
+        self.transport.read32(offset).unwrap_or_else(|e| {
+            self.failed = Some(e);
+            u32::MAX
+        })
+    }
+
+    fn write(&mut self, offset: u32, value: u32) {
+        if self.failed.is_none() {
+            self.failed = self.transport.write32(offset, value).err();
+        }
+    }
+}
+
+impl super::Card {
+    /// Reads counters of an idle engine.
+    pub(crate) fn counters(
+        &mut self,
+        read: impl FnOnce(&mut CardRegisters<'_>),
+    ) -> Result<(), Error> {
+        let mut regs = CardRegisters::new(&mut *self.transport);
+        read(&mut regs);
+        regs.finish()
+    }
+}
