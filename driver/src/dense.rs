@@ -160,7 +160,7 @@ impl Card {
                 return Err(crate::card::run::fault(&completion));
             }
             stats.cycles += completion.cycles;
-            self.add_counters(&mut stats)?;
+            self.add_counters(&mut stats, command.compute)?;
         }
         let bytes = self.fetch(d, d_lines as usize * d_stride as usize)?;
         let mut out = Vec::with_capacity(call.m * call.n);
@@ -171,10 +171,12 @@ impl Card {
         Ok((out, stats))
     }
 
-    fn add_counters(&mut self, stats: &mut GemmStats) -> Result<(), Error> {
+    fn add_counters(&mut self, stats: &mut GemmStats, computed: bool) -> Result<(), Error> {
         self.counters(|regs| {
-            stats.compute_cycles += regs.wide(gemm::COMPUTE_CYCLES_LO, gemm::COMPUTE_CYCLES_HI);
-            stats.macs += regs.wide(gemm::MACS_LO, gemm::MACS_HI);
+            if computed {
+                stats.compute_cycles = regs.wide(gemm::COMPUTE_CYCLES_LO, gemm::COMPUTE_CYCLES_HI);
+                stats.macs = regs.wide(gemm::MACS_LO, gemm::MACS_HI);
+            }
             stats.bytes_read += regs.wide(gemm::BYTES_READ_LO, gemm::BYTES_READ_HI);
             stats.bytes_written += regs.wide(gemm::BYTES_WRITTEN_LO, gemm::BYTES_WRITTEN_HI);
         })

@@ -1,7 +1,7 @@
 //! The card's top module.
 
 use super::engine::{EngineSlot, Tied};
-use super::gemm;
+use super::{gemm, spgemm};
 use crate::bus::AxiLiteSlave;
 use crate::control::{ADDR_BITS, Csr};
 use mattock_spec::{CardConfig, ConfigError, Tuple};
@@ -9,6 +9,8 @@ use rtl_gen::bundle::expose;
 use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit, uint};
 
 /// A card: registers behind AXI4-Lite, engines with an AXI4 master each, a level interrupt.
+///
+/// The module is named `<name>_card`.
 ///
 /// | port | dir | meaning |
 /// |---|---|---|
@@ -49,16 +51,8 @@ impl Card {
     pub fn from_config(config: &CardConfig) -> Result<Card, CardError> {
         config.check_buildable()?;
         let dense = gemm::slot(config).map_err(|tuple| CardError::Tuple { tuple })?;
-        if config.spgemm.is_some() {
-            return Err(CardError::Config(ConfigError {
-                key: "spgemm".into(),
-                value: "a sparse engine, which is not yet built".into(),
-                allowed: "no `[spgemm]`".into(),
-                next_step: "use a card without it".into(),
-                span: None,
-            }));
-        }
-        Ok(Card::with_engines(config, dense.into_iter().collect()))
+        let engines = [dense, spgemm::slot(config)].into_iter().flatten().collect();
+        Ok(Card::with_engines(config, engines))
     }
 
     /// A card with the given engines: one for each engine of `config`, in the order GEMM, SpGEMM.
@@ -82,7 +76,8 @@ impl Card {
 
 impl Module for Card {
     fn name(&self) -> String {
-        self.config.name.clone()
+        // A card may be called like a keyword (`small` is one) or like a module inside it.
+        format!("{}_card", self.config.name)
     }
 
     fn build(&self, m: &Builder) {

@@ -55,7 +55,7 @@ impl Module for DenseSlot {
         m.doc("The dense engine behind the names of its registers.");
         let engine = m.inst("engine", &GemmEngine { geometry: self.geometry });
         expose(m, engine, "m_axi_", "m_axi_");
-        engine.set("start", m.input("start", bit())).set("abort", m.input("flush", bit()));
+        engine.set("start", m.input("start", bit())).set("stop", m.input("flush", bit()));
         for name in ["m", "n", "k", "a_stride", "b_stride", "d_stride"] {
             engine.set(name, m.input(name, uint(32)));
         }

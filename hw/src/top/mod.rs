@@ -11,6 +11,7 @@
 mod card;
 mod engine;
 mod gemm;
+mod spgemm;
 #[cfg(test)]
 mod tests;
 

@@ -1,0 +1,78 @@
+//! Sparse products through the driver on simulated cards.
+
+use mattock::sparse::SpgemmOptions;
+use mattock::{Card, Csr, Error};
+use mattock_spec::CardConfig;
+use mattock_testbench::reference::{compare_exact, spgemm};
+use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+fn open(simulator: SimulatorKind, bytes: usize) -> Card {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
+    let mut options = SimOptions::new(simulator, cache);
+    options.memory.bytes = bytes;
+    let config = CardConfig::reference("small").unwrap();
+    let card = SimCard::open(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+    Card::open_with(Box::new(card)).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn random(rng: &mut StdRng, rows: usize, cols: usize, nnz: usize) -> Csr<i32> {
+    let mut entries: Vec<(usize, u32)> =
+        (0..nnz).map(|_| (rng.random_range(0..rows), rng.random_range(0..cols as u32))).collect();
+    entries.sort_unstable();
+    entries.dedup();
+    let mut row_ptr = vec![0u64; rows + 1];
+    entries.iter().for_each(|(row, _)| row_ptr[row + 1] += 1);
+    (0..rows).for_each(|row| row_ptr[row + 1] += row_ptr[row]);
+    let values = entries.iter().map(|_| rng.random_range(-9..10)).collect();
+    let columns = entries.into_iter().map(|e| e.1).collect();
+    Csr::new(rows, cols, row_ptr, columns, values).unwrap()
+}
+
+fn check(card: &mut Card, a: &Csr<i32>, b: &Csr<i32>) {
+    let (c, stats) = card.spgemm(a, b, &SpgemmOptions::default()).unwrap_or_else(|e| panic!("{e}"));
+    let comparison = compare_exact(&spgemm(a, b).unwrap(), &c);
+    assert_eq!(comparison.mismatches(), 0, "{comparison:?}");
+    let products: usize = a.col_idx().iter().map(|&k| b.row_nnz(k as usize)).sum();
+    assert_eq!((stats.products, stats.hazard_stalls), (products as u64, 0));
+}
+
+#[test]
+fn small_products_in_the_interpreter() {
+    let mut card = open(SimulatorKind::Interpreter, 1 << 18);
+    let mut rng = StdRng::seed_from_u64(1);
+    for (rows, inner, cols, nnz) in [(1, 1, 1, 1), (5, 7, 3, 12), (20, 20, 20, 60), (4, 9, 30, 0)] {
+        let (a, b) = (random(&mut rng, rows, inner, nnz), random(&mut rng, inner, cols, nnz));
+        check(&mut card, &a, &b);
+    }
+    let floats = Csr::identity(6, 0.5f32).unwrap();
+    let (c, _) = card.spgemm(&floats, &floats, &SpgemmOptions::default()).unwrap();
+    assert_eq!(c, Csr::identity(6, 0.25f32).unwrap());
+    let empty = Csr::<i32>::empty(0, 4).unwrap();
+    let (c, stats) =
+        card.spgemm(&empty, &random(&mut rng, 4, 5, 6), &SpgemmOptions::default()).unwrap();
+    assert_eq!((c.rows(), c.cols(), stats.cycles), (0, 5, 0));
+}
+
+#[test]
+fn errors_leave_the_card_usable() {
+    let mut card = open(SimulatorKind::Interpreter, 1 << 16);
+    let mut rng = StdRng::seed_from_u64(2);
+    let (a, b) = (random(&mut rng, 12, 10, 40), random(&mut rng, 11, 12, 40));
+    let error = card.spgemm(&a, &b, &SpgemmOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "argument 2 is bad: it has 11 rows, A has 10 columns");
+    let b = random(&mut rng, 10, 12, 40);
+    let entries = spgemm(&a, &b).unwrap().nnz() as u64;
+    let tight = SpgemmOptions { memory_budget: Some(8 * entries - 8), seed: Some(7) };
+    let error = card.spgemm(&a, &b, &tight).unwrap_err();
+    assert!(
+        matches!(error, Error::OutOfMemory { have, need } if have == 8 * entries - 8 && need > have),
+        "{error}"
+    );
+    let exact = SpgemmOptions { memory_budget: Some(8 * entries), ..tight };
+    assert_eq!(card.spgemm(&a, &b, &exact).unwrap().0.nnz() as u64, entries);
+    let wide = Csr::<i32>::empty(20_000, 12).unwrap();
+    let error = card.spgemm(&wide, &random(&mut rng, 12, 3, 5), &tight).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
+    check(&mut card, &a, &b);
+}
