@@ -15,7 +15,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file = args.next().ok_or("which matrix?")?;
     let card = CardConfig::reference(&args.next().unwrap_or("sparse4".into()))?;
     let cluster = Cluster::of(&card).ok_or("this card has no sparse engine")?;
-    let a = mattock::io::read_matrix(Path::new(&file), &Default::default())?.matrix.map(|v| (*v as i32 % 97) | 1);
+    let a = mattock::io::read_matrix(Path::new(&file), &Default::default())?
+        .matrix
+        .map(|v| (*v as i32 % 97) | 1);
     let want = reference::spgemm(&a, &a)?;
     let products: u64 = a.col_idx().iter().map(|k| a.row_nnz(*k as usize) as u64).sum();
 
@@ -23,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tools = verilator_rs::Toolchain::find()?;
     let mut sim = Verilated::new(&design, &tools, Path::new("target/verilated"))?;
     let bytes = (8 * want.nnz() + 8 * a.nnz() + 8 * a.rows() + 4096).next_multiple_of(4096);
-    let mut memory = AxiMemory::new(&sim, &["m_axi_"], &MemoryOptions { bytes, ..Default::default() });
+    let mut memory =
+        AxiMemory::new(&sim, &["m_axi_"], &MemoryOptions { bytes, ..Default::default() });
     let pin = |sim: &Verilated, name: &str| sim.port(name);
     let mut set = |sim: &mut Verilated, name: &str, value: u64| {
         let port = pin(sim, name);
@@ -46,12 +49,26 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let ptr: Vec<u32> = a.row_ptr().iter().map(|p| *p as u32).collect();
     let val: Vec<u32> = a.values().iter().map(|v| *v as u32).collect();
     let (p, c, v) = (place(&ptr), place(a.col_idx()), place(&val));
-    let (cp, cc, cv) = (place(&vec![0; a.rows() + 1]), place(&vec![0; want.nnz()]), place(&vec![0; want.nnz()]));
+    let (cp, cc, cv) =
+        (place(&vec![0; a.rows() + 1]), place(&vec![0; want.nnz()]), place(&vec![0; want.nnz()]));
     for (name, value) in [
-        ("a_ptr", p), ("a_col", c), ("a_val", v), ("b_ptr", p), ("b_col", c), ("b_val", v),
-        ("c_ptr", cp), ("c_col", cc), ("c_val", cv), ("mode", 0), ("rows", a.rows() as u64),
-        ("inner", a.rows() as u64), ("cols", a.cols() as u64), ("seed", 1), ("nnz_a", a.nnz() as u64),
-        ("nnz_b", a.nnz() as u64), ("c_capacity", want.nnz() as u64),
+        ("a_ptr", p),
+        ("a_col", c),
+        ("a_val", v),
+        ("b_ptr", p),
+        ("b_col", c),
+        ("b_val", v),
+        ("c_ptr", cp),
+        ("c_col", cc),
+        ("c_val", cv),
+        ("mode", 0),
+        ("rows", a.rows() as u64),
+        ("inner", a.rows() as u64),
+        ("cols", a.cols() as u64),
+        ("seed", 1),
+        ("nnz_a", a.nnz() as u64),
+        ("nnz_b", a.nnz() as u64),
+        ("c_capacity", want.nnz() as u64),
     ] {
         set(&mut sim, name, value);
     }
@@ -94,10 +111,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mismatches = reference::compare_exact(&want, &got).mismatches();
     let lanes = cluster.config.lanes as f64;
     let counts = memory.counts(0);
-    print!("{file}: error {error}, mismatches {mismatches}, products {products}, cycles {cycles}, ");
+    print!(
+        "{file}: error {error}, mismatches {mismatches}, products {products}, cycles {cycles}, "
+    );
     print!("utilisation {:.3}, ", products as f64 / lanes / cycles as f64);
     print!("bus busy {:.3}, ", (counts.read_beats + counts.write_beats) as f64 / cycles as f64);
-    for name in ["products", "windows", "spills", "restarts", "hazard_stalls", "cache_hits", "cache_misses"] {
+    for name in
+        ["products", "windows", "spills", "restarts", "hazard_stalls", "cache_hits", "cache_misses"]
+    {
         print!("{name} {}, ", get(&mut sim, name));
     }
     println!("{:.0} kcycles/s", cycles as f64 / seconds / 1e3);

@@ -13,8 +13,8 @@
 
 pub mod bus;
 pub mod cells;
-pub mod float;
 pub mod control;
+pub mod float;
 pub mod gemm;
 pub mod pe;
 pub mod spgemm;
@@ -24,8 +24,6 @@ pub mod top;
 ///
 /// # Errors
 /// The configuration asks for what cannot be built.
-pub fn card(
-    config: &mattock_spec::CardConfig,
-) -> Result<rtl_gen::Design, top::CardError> {
+pub fn card(config: &mattock_spec::CardConfig) -> Result<rtl_gen::Design, top::CardError> {
     top::Card::from_config(config)?.design()
 }

@@ -77,9 +77,8 @@ impl Module for Sequencer {
         failing.update(&[(start, m.low()), (fail & !is(IDLE), m.high())]);
         let dirty = failing.q() & !(is(IDLE) | is(INVALIDATE) | is(FINISH));
         let idle = is(IDLE) & start;
-        let invalidated =
-            (is(INVALIDATE) & waited.q().bit(1) & cache_ready & !plan_busy).named("invalidated");
-        let run = (is(START) & !plan_busy).named("run_now");
+        let invalidated = (is(INVALIDATE) & waited.q().bit(1) & cache_ready).named("invalidated");
+        let run = is(START).named("run_now");
         let stop = (is(RUN) & (bad | dirty)).named("stop");
         let drain =
             all(&[is(RUN), !bad, !dirty, complete, batch_ready, !drain_busy]).named("drain");
