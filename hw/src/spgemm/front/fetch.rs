@@ -116,7 +116,9 @@ impl Fetch {
             .map(|l| {
                 let lane = m.inst(&format!("lane_{l}"), &self.lane);
                 lane.set("flush", flush);
-                shared.iter().for_each(|(name, sig)| drop(lane.set(name, *sig)));
+                for (name, sig) in &shared {
+                    lane.set(name, *sig);
+                }
                 lane.set("chunk_valid", dispatcher.get(&format!("l{l}_chunk_valid")));
                 for name in ["seq", "row", "a", "start", "length"] {
                     let name = format!("chunk_{name}");
