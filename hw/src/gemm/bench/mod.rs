@@ -81,7 +81,7 @@ impl Bench {
     /// Runs one command to its end; the error code.
     fn command(&mut self, p: &Product, steps: u64) -> u64 {
         self.start(p, steps);
-        let limit = 20_000 + 200 * (p.m * p.n * p.k.max(1)) as u64;
+        let limit = 50_000 + 4 * (p.m * p.n * p.k) as u64;
         for _ in 0..limit {
             self.cycle();
             if self.get("done") == 1 {

@@ -191,14 +191,14 @@ mod tests {
             let ready: Vec<bool> = (self.queued.iter())
                 .map(|&q| q < 1024 && self.rng.random_range(0..100) >= self.stall)
                 .collect();
-            for l in 0..4 {
-                self.sim.set(format!("l{l}_chunk_ready").as_str(), u64::from(ready[l]));
+            for (l, &ready) in ready.iter().enumerate() {
+                self.sim.set(format!("l{l}_chunk_ready").as_str(), u64::from(ready));
                 self.sim.set(format!("l{l}_queued").as_str(), self.queued[l]);
                 self.queued[l] = self.queued[l].saturating_sub(1);
             }
             let mut handed = 0;
-            for l in 0..4 {
-                if ready[l] && self.sim.get(format!("l{l}_chunk_valid").as_str()) == 1 {
+            for (l, ready) in ready.into_iter().enumerate() {
+                if ready && self.sim.get(format!("l{l}_chunk_valid").as_str()) == 1 {
                     let chunk = ["seq", "row", "a", "start", "length"]
                         .map(|name| self.sim.get(format!("chunk_{name}").as_str()));
                     assert_eq!(self.sim.get("dispatched_seq"), chunk[0]);
@@ -275,7 +275,9 @@ mod tests {
         let mut bench = Bench::new(50);
         for (i, task) in tasks.iter().enumerate() {
             while !bench.cycle(Some(task), false) {}
-            (0..i % 5).for_each(|_| drop(bench.cycle(None, false)));
+            for _ in 0..i % 5 {
+                bench.cycle(None, false);
+            }
             bench.got.clear();
             assert!(!bench.cycle(Some(task), true), "a task entered during the flush");
             assert!(bench.got.is_empty(), "a chunk left during the flush");

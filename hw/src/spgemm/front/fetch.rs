@@ -1,4 +1,4 @@
-//! From tasks to products: dispatcher, lanes and cache together.
+//! Dispatcher, lanes and cache together, as the cluster connects them: the bench of their rates.
 
 use super::{Cache, Dispatcher, LaneFetch};
 use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, index_width, uint};
@@ -22,13 +22,13 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, index_width, uint}
 /// words; with lines of 4 words, 0.86 for unaligned rows of 4, whose requests meet at the banks
 /// (`cargo test -p mattock-hw busy_from_a_warm -- --nocapture`).
 #[derive(Clone, Copy, Debug)]
-pub struct Fetch {
+struct Fetch {
     /// Lanes, from 1.
-    pub lanes: u32,
+    lanes: u32,
     /// Each of them.
-    pub lane: LaneFetch,
+    lane: LaneFetch,
     /// The cache; `clients` is `lanes + 1`, tags, lines and addresses are as wide as the lane's.
-    pub cache: Cache,
+    cache: Cache,
 }
 
 impl Module for Fetch {
@@ -116,7 +116,9 @@ impl Fetch {
             .map(|l| {
                 let lane = m.inst(&format!("lane_{l}"), &self.lane);
                 lane.set("flush", flush);
-                shared.iter().for_each(|(name, sig)| drop(lane.set(name, *sig)));
+                for (name, sig) in &shared {
+                    lane.set(name, *sig);
+                }
                 lane.set("chunk_valid", dispatcher.get(&format!("l{l}_chunk_valid")));
                 for name in ["seq", "row", "a", "start", "length"] {
                     let name = format!("chunk_{name}");

@@ -6,6 +6,8 @@ mod bench;
 mod cache;
 mod dispatch;
 mod feed;
+#[cfg(test)]
+mod fetch;
 mod hub;
 mod lane;
 mod planner;
