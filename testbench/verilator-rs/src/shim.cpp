@@ -180,7 +180,11 @@ SHIM void shim_trace_close(Instance* instance) noexcept {
 
 SHIM void shim_delete(Instance* instance) noexcept {
     shim_trace_close(instance);
-    guarded(instance, [&] { instance->model.reset(); });
+    guarded(instance, [&] {
+        // Destructors look into the thread's present context, which may be that of a model already gone.
+        Verilated::threadContextp(instance->context.get());
+        instance->model.reset();
+    });
     delete instance;
 }
 

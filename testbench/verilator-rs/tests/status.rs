@@ -111,3 +111,19 @@ endmodule
         assert!(matches!(model.coverage_write("x"), Err(RecordError::NotBuilt { .. })));
     });
 }
+
+/// `%m` gives the model scopes, whose destructors look at the thread's context.
+#[test]
+fn models_are_dropped_in_any_order() {
+    let text = "module scoped(input clk, input bad);
+      always @(posedge clk) if (bad) $fatal(1, \"here: %m\");
+    endmodule";
+    with_each(&Build::new("scoped", text), |library| {
+        for first in [0, 1] {
+            let mut models = vec![library.instance().unwrap(), library.instance().unwrap()];
+            models.iter_mut().for_each(Model::eval);
+            drop(models.remove(first));
+            assert!(models[0].is_ok());
+        }
+    });
+}
