@@ -2,9 +2,13 @@
 //! moves at the clock edge where both are 1, and `valid` never waits for `ready`.
 
 mod arbiter;
+mod async_fifo;
 mod fifo;
 mod skid;
+#[cfg(test)]
+mod tests;
 
 pub use arbiter::{priority, round_robin};
+pub use async_fifo::AsyncFifo;
 pub use fifo::{BlockFifo, Fifo};
 pub use skid::Skid;
