@@ -1,7 +1,7 @@
 //! The loader of one operand: planner, notes in flight, filler.
 
 use super::{Filler, Operand, Planner, RunLayout};
-use crate::cells::Fifo;
+use crate::cells::{Fifo, Skid};
 use crate::gemm::geometry::{DIM_BITS, Geometry};
 use rtl_gen::{Builder, Module, bit, bits, uint};
 
@@ -60,8 +60,12 @@ impl Module for Loader {
         m.output("cmd_addr", planner.get("run_addr"));
         m.output("cmd_beats", planner.get("run_beats"));
         notes.set("in_valid", run & cmd_ready).set("in_data", planner.get("run_note"));
-        filler.set("run_valid", notes.get("out_valid")).set("run_note", notes.get("out_data"));
-        notes.set("out_ready", filler.get("run_ready"));
+        // The filler decides late in the cycle that it is through with a run: a register before the queue.
+        let next = m.inst("next_note", &Skid { width });
+        next.set("in_valid", notes.get("out_valid")).set("in_data", notes.get("out_data"));
+        notes.set("out_ready", next.get("in_ready"));
+        filler.set("run_valid", next.get("out_valid")).set("run_note", next.get("out_data"));
+        next.set("out_ready", filler.get("run_ready"));
 
         filler.set("beat_valid", m.input("beat_valid", bit()));
         filler.set("beat_data", m.input("beat_data", bits(geometry.bus_bytes * 8)));
@@ -79,6 +83,7 @@ impl Module for Loader {
         ] {
             m.output(name, filler.get(name));
         }
-        m.output("active", planner.get("active") | filler.get("active"));
+        let under_way = notes.get("out_valid") | filler.get("active");
+        m.output("active", planner.get("active") | under_way);
     }
 }
