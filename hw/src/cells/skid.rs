@@ -31,7 +31,7 @@ impl Module for Skid {
         let out_valid = m.state("out_valid_q", bit(), 0);
         let spare_valid = m.state("spare_valid", bit(), 0);
         let (out, spare) =
-            (m.reg_decl("out", bits(self.width)), m.reg_decl("spare", bits(self.width)));
+            (m.reg_decl("out_data_q", bits(self.width)), m.reg_decl("spare", bits(self.width)));
 
         let ready = !spare_valid.q();
         let room = (!out_valid.q() | out_ready).named("room");
