@@ -109,13 +109,15 @@ fn cards_that_are_none_are_refused() {
         change(&mut fake);
         Card::open_with(Box::new(fake)).map(drop).unwrap_err().to_string()
     };
-    let set = |fake: &mut Fake, reg: regs::Reg, value| fake.registers.insert(reg.address(), value);
+    let set = |fake: &mut Fake, reg: regs::Reg, value| {
+        fake.registers.insert(reg.address(), value);
+    };
     let texts = [
         open(&|f| f.reads_left = 1),
-        open(&|f| drop(set(f, card::ID, 0x1234))),
-        open(&|f| drop(set(f, card::VERSION, card::VERSION::MAJOR.put(9)))),
-        open(&|f| drop(set(f, card::CAP_PTR, 0x3000))),
-        open(&|f| drop(set(f, card::STATUS, 1))),
+        open(&|f| set(f, card::ID, 0x1234)),
+        open(&|f| set(f, card::VERSION, card::VERSION::MAJOR.put(9))),
+        open(&|f| set(f, card::CAP_PTR, 0x3000)),
+        open(&|f| set(f, card::STATUS, 1)),
     ];
     insta::assert_snapshot!(texts.join("\n"));
 }

@@ -144,8 +144,7 @@ fn what_does_not_fit_is_an_error_and_the_card_goes_on() {
 #[test]
 fn a_bus_error_reaches_the_caller() {
     let config = CardConfig::reference("tiny").unwrap();
-    let mut memory = MemoryOptions::default();
-    memory.base = 0x4_0000;
+    let memory = MemoryOptions { base: 0x4_0000, ..MemoryOptions::default() };
     let mut faulty = options(SimulatorKind::Interpreter);
     faulty.memory = memory.clone();
     let mut sim = SimCard::open(&config, &faulty).unwrap();

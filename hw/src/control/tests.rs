@@ -86,10 +86,10 @@ fn random_accesses_match_the_table() {
             let reg = csr.maps().iter().flat_map(|m| m.regs).find(|r| r.address() == at).copied();
             if let Some(reg) = reg.filter(|r| r.access == Access::Rw) {
                 let lanes =
-                    (0..4).filter(|i| strobes >> i & 1 == 1).fold(0, |a, i| a | 0xff << (8 * i));
+                    (0..4).filter(|i| strobes >> i & 1 == 1).fold(0, |a, i| a | (0xff << (8 * i)));
                 let fields: u32 = reg.fields.iter().map(|f| f.mask()).sum();
                 let word = expected.entry(at).or_default();
-                *word = (*word & !lanes | data & lanes) & fields;
+                *word = ((*word & !lanes) | (data & lanes)) & fields;
             }
             let at = rng.random_range(0..BAR0_BYTES / 4) * 4;
             let at = if rng.random() { at } else { reg.map_or(at, |r| r.address()) };

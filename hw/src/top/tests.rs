@@ -125,7 +125,7 @@ fn a_command_moves_data_and_raises_the_interrupt() {
     for stalls in [None, Some(Stalls { seed: 3, chance: 100 })] {
         let mut sim = sim_card(stalls);
         let (from, to) = (sim.alloc(4096).unwrap(), sim.alloc(4096).unwrap());
-        let data: Vec<u8> = (0..4096u32).map(|i| (i * 37 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..4096u32).map(|i| ((i * 37) >> 3) as u8).collect();
         sim.write(from, &data).unwrap();
         copy(&mut sim, from, to, 512);
         assert_eq!(sim.read32(card::STATUS.address()).unwrap(), 1);
