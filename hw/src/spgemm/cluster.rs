@@ -16,7 +16,7 @@ const ROW_BITS: u32 = 8;
 /// Ways of the cache.
 const CACHE_WAYS: u32 = 8;
 /// Row pointer look-ups of B in flight.
-const LOOKUPS: u32 = 64;
+const LOOKUPS: u32 = 128;
 /// Lines of A in flight per array.
 const A_LINES: u32 = 16;
 /// Lines under way from memory, all clients together.
@@ -221,8 +221,8 @@ impl Module for Cluster {
                 lane.set("chunk_valid", dispatcher.get(&format!("l{l}_chunk_valid")));
                 dispatcher.set(&format!("l{l}_chunk_ready"), lane.get("chunk_ready"));
                 dispatcher.set(&format!("l{l}_queued"), lane.get("queued"));
-                for s in 0..4 {
-                    lane.set(&format!("lo_{s}"), limits[s].0).set(&format!("hi_{s}"), limits[s].1);
+                for (s, (lo, hi)) in limits.iter().enumerate() {
+                    lane.set(&format!("lo_{s}"), *lo).set(&format!("hi_{s}"), *hi);
                     lane.set(&format!("open_{s}"), table.get("lanes_open").bit(s as u32));
                 }
                 cache_client(cache, l, lane, "");
