@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, completions, doctor, new, regs};
+use crate::{check, completions, demo, doctor, gemm, r#gen, new, regs, sim, spgemm};
 
 /// Generate, simulate and drive Mattock matrix cards.
 #[derive(Debug, Parser)]
@@ -24,12 +24,42 @@ pub(crate) enum Command {
     New(new::Options),
     /// Check a card configuration and say what the card would be
     Check(check::Options),
+    /// Generate the Verilog of a card
+    Gen(r#gen::Options),
+    /// Simulate a card and check its registers
+    Sim(sim::Options),
+    /// Multiply random dense matrices on a card and check the result
+    Gemm(gemm::Options),
+    /// Multiply sparse matrices from files on a card and check the result
+    Spgemm(spgemm::Options),
+    /// Run both engines on real data and check every result
+    Demo(demo::Options),
     /// List the outside tools: which are here, which are missing and how to get them
     Doctor(doctor::Options),
     /// Print the register manual, the C header or the register table
     Regs(regs::Options),
     /// Print a completion script for a shell
     Completions(completions::Options),
+}
+
+/// Reads a whole number that a `T` holds; what is allowed is told with the limits of `T`.
+pub(crate) fn whole<T: TryFrom<u64> + Bounded>(text: &str) -> Result<T, String> {
+    let number = text.parse::<u64>().ok().and_then(|number| T::try_from(number).ok());
+    number.ok_or_else(|| format!("a whole number from 0 to {}", T::MOST))
+}
+
+/// An unsigned integer type with its largest value.
+pub(crate) trait Bounded {
+    /// The largest value.
+    const MOST: u64;
+}
+
+impl Bounded for u32 {
+    const MOST: u64 = u32::MAX as u64;
+}
+
+impl Bounded for u64 {
+    const MOST: u64 = u64::MAX;
 }
 
 #[cfg(test)]

@@ -18,6 +18,36 @@ pub(crate) fn write_file(asked: &str, path: &Path, text: &str) -> Result<(), Fai
     Ok(())
 }
 
+/// Writes `files` as the whole content of the folder `path`, which takes the place of the old one.
+///
+/// # Errors
+/// The system refuses; the old folder is then still there.
+pub(crate) fn write_folder(
+    asked: &str,
+    path: &Path,
+    files: &[(String, String)],
+) -> Result<(), Failure> {
+    let failed = |error| refused(asked, path, error);
+    let parent = folder_of(path);
+    fs::create_dir_all(&parent).map_err(|error| refused(asked, &parent, error))?;
+    let work = builder(0o777).prefix(".mattock-").tempdir_in(&parent).map_err(failed)?;
+    let (new, old) = (work.path().join("new"), work.path().join("old"));
+    fs::create_dir(&new).map_err(failed)?;
+    for (name, text) in files {
+        let file = new.join(name);
+        fs::write(&file, text).map_err(|error| refused(asked, &file, error))?;
+    }
+    if path.exists() {
+        fs::rename(path, &old).map_err(failed)?;
+    }
+    if let Err(error) = fs::rename(&new, path) {
+        // Puts the old folder back; when even that fails it is still in `work`, but so is the disk.
+        let _ = fs::rename(&old, path);
+        return Err(refused(asked, path, error));
+    }
+    Ok(())
+}
+
 /// A file's text, or what the system says against it.
 ///
 /// # Errors
@@ -49,4 +79,33 @@ fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     #[cfg(not(unix))]
     let _ = mode;
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_replaced_whole() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a/b");
+        let files = |names: &[&str]| -> Vec<(String, String)> {
+            names.iter().map(|name| (name.to_string(), name.to_string())).collect()
+        };
+        write_folder("test", &path, &files(&["x", "y"])).unwrap();
+        write_folder("test", &path, &files(&["z"])).unwrap();
+        let left: Vec<_> = fs::read_dir(&path).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, ["z"]);
+        assert_eq!(fs::read_dir(place.path().join("a")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a");
+        write_folder("test", &path, &[("x".into(), "x".into())]).unwrap();
+        write_folder("test", &path, &[("no/such/folder".into(), String::new())]).unwrap_err();
+        assert_eq!(fs::read_to_string(path.join("x")).unwrap(), "x");
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
 }

@@ -8,13 +8,22 @@ mod arguments;
 mod card;
 mod check;
 mod completions;
+mod demo;
+mod design;
 mod doctor;
 mod error;
 mod files;
+mod gemm;
+mod r#gen;
 mod new;
 mod output;
 mod progress;
 mod regs;
+mod session;
+mod sim;
+mod simulation;
+mod spgemm;
+mod synthetic;
 mod usage;
 
 use std::ffi::OsString;
@@ -51,6 +60,11 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
     match command {
         Command::New(options) => new::run(&options, output)?,
         Command::Check(options) => check::run(&options, output)?,
+        Command::Gen(options) => r#gen::run(&options, output)?,
+        Command::Sim(options) => return sim::run(&options, output),
+        Command::Gemm(options) => return gemm::run(&options, output),
+        Command::Spgemm(options) => return spgemm::run(&options, output),
+        Command::Demo(options) => return demo::run(&options, output),
         Command::Doctor(options) => return Ok(doctor::run(&options, output)),
         Command::Regs(options) => regs::run(&options, output)?,
         Command::Completions(options) => completions::run(&options, output),

@@ -61,6 +61,24 @@ pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     text
 }
 
+/// A number with blanks between groups of three digits.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A fraction as a percentage with one decimal.
+pub(crate) fn percent(fraction: f64) -> String {
+    format!("{:.1} %", 100.0 * fraction)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,5 +88,10 @@ mod tests {
         let rows = [("a", "10"), ("bcd", "9")].map(|(x, y)| vec![x.to_owned(), y.to_owned()]);
         assert_eq!(table(&rows, &[1]), "a    10\nbcd   9\n");
         assert_eq!(table(&[], &[]), "");
+    }
+
+    #[test]
+    fn digits_are_grouped() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1 000", "1 234 567"]);
     }
 }

@@ -4,6 +4,7 @@ use crate::Session;
 #[test]
 fn keys_of_every_command() {
     let session = Session::new();
+    session.write("a.mtx", "%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n");
     let mut text = String::new();
     for line in [
         "new mine --json",
@@ -12,6 +13,11 @@ fn keys_of_every_command() {
         "regs --json",
         "regs --out regs.h --json",
         "completions bash --json",
+        "gen --config tiny --out rtl --json",
+        "sim --config tiny --list --json",
+        "sim --config tiny --simulator interpreter --cycles 500 --json",
+        "gemm --config tiny --simulator interpreter --m 2 --n 2 --k 2 --json",
+        "spgemm a.mtx --simulator interpreter --json",
     ] {
         text += &format!("{line}: {}\n", shape(&session.json(line)));
     }

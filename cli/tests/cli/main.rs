@@ -4,6 +4,7 @@ mod errors;
 mod files;
 mod help;
 mod json;
+mod products;
 
 use std::path::Path;
 use std::process::{Command, Output};

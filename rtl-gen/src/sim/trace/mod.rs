@@ -238,9 +238,16 @@ impl Trace {
     }
 }
 
+/// Completes an open waveform file as well as it can; [`Interpreter::trace_finish`] also says how that went.
+impl Drop for Interpreter {
+    fn drop(&mut self) {
+        let _ = self.trace_finish();
+    }
+}
+
 impl Interpreter {
     /// Starts a waveform file; each clock edge from now on adds to it. A trace already open is finished first.
-    /// It costs a second evaluation per edge. Call [`Interpreter::trace_finish`] at the end.
+    /// It costs a second evaluation per edge. It ends with [`Interpreter::trace_finish`], or with the interpreter.
     ///
     /// # Errors
     /// [`TraceError`]: the file cannot be made, or a named signal does not exist.

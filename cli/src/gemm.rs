@@ -1,0 +1,294 @@
+//! `mattock gemm`: a dense product of seeded random matrices on a card, every element checked.
+//!
+//! ```text
+//! $ mattock gemm --config bench16 --resident --m 128 --n 128 --k 128 --types i8,i8,i32 --json
+//! ```
+
+use std::process::ExitCode;
+
+use clap::Args;
+use mattock_spec::config::GemmConfig;
+use mattock_spec::{Format, Tuple};
+use mattock_testbench::reference::{self, Layout};
+use serde::Serialize;
+
+use crate::arguments::whole;
+use crate::card::{CardOptions, Chosen};
+use crate::error::Failure;
+use crate::output::{Output, grouped, percent, table};
+use crate::session::{GemmCall, GemmDone, Order, Session};
+use crate::simulation::SimulatorKind;
+use crate::synthetic::{Source, wrapped};
+
+/// Most elements of a matrix: what is simulated should fit this machine's memory several times.
+const MOST_ELEMENTS: u64 = 1 << 26;
+
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    card: CardOptions,
+    /// Rows of A and D
+    #[arg(long, default_value_t = 64, value_parser = whole::<u32>, allow_negative_numbers = true)]
+    m: u32,
+    /// Columns of B and D
+    #[arg(long, default_value_t = 64, value_parser = whole::<u32>, allow_negative_numbers = true)]
+    n: u32,
+    /// Columns of A, rows of B
+    #[arg(long, default_value_t = 64, value_parser = whole::<u32>, allow_negative_numbers = true)]
+    k: u32,
+    /// Formats of A, B and D, such as i8,i8,i32 [default: the card's first]
+    #[arg(long, value_name = "A,B,D")]
+    types: Option<String>,
+    /// Accumulator format; must be the card's
+    #[arg(long, value_name = "FORMAT")]
+    acc: Option<String>,
+    /// Load the operands first and keep the result on chip: measures the array alone
+    #[arg(long)]
+    resident: bool,
+    /// Storage order of the matrices: one word for all, or three for A,B,D
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "row")]
+    order: Vec<Order>,
+    /// Names the random operands
+    #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
+    seed: u64,
+    /// What simulates the card
+    #[arg(long, value_enum, default_value = "verilator")]
+    simulator: SimulatorKind,
+}
+
+/// What `--json` prints; the keys are stable.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    m: u32,
+    n: u32,
+    k: u32,
+    types: String,
+    pub(crate) cycles: u64,
+    pub(crate) compute_cycles: u64,
+    pub(crate) macs: u64,
+    pub(crate) peak_macs_per_cycle: u64,
+    pub(crate) utilization: f64,
+    pub(crate) memory_utilization: f64,
+    pub(crate) dram_bytes: u64,
+    pub(crate) mismatches: u64,
+    simulator: &'static str,
+}
+
+pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
+    let chosen = options.card.choose("gemm")?;
+    let engine = engine(&chosen)?;
+    let tuple = options.tuple(engine)?;
+    options.check_size()?;
+    let (m, n, k) = (options.m as usize, options.n as usize, options.k as usize);
+    let mut source = Source::new(options.seed);
+    let a = source.integers(tuple.a, m * k);
+    let b = source.integers(tuple.b, k * n);
+    let call = GemmCall {
+        tuple,
+        m: options.m,
+        n: options.n,
+        k: options.k,
+        a: &a,
+        b: &b,
+        orders: options.orders()?,
+        resident: options.resident,
+    };
+    let mut session = Session::open(&chosen, options.simulator, options.memory_bytes(), output)?;
+    let done = session.gemm(&call)?;
+    let peak = u64::from(engine.rows) * u64::from(engine.cols);
+    let report = Report::of(&call, &done, peak, options.simulator);
+    output.result(&report, || report.page(&chosen));
+    Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The dense engine of the card.
+pub(crate) fn engine(chosen: &Chosen) -> Result<&GemmConfig, Failure> {
+    chosen.config.gemm.as_ref().ok_or_else(|| {
+        Failure::argument(
+            "gemm",
+            "--config",
+            format!("{:?}, a card without a GEMM engine", chosen.origin),
+        )
+        .allowed("a card with `[gemm]`, such as tiny, small or bench16")
+        .next("choose another card")
+    })
+}
+
+impl Options {
+    /// The type tuple, which must be one of the card's, with the accumulator that was asked for.
+    fn tuple(&self, engine: &GemmConfig) -> Result<Tuple, Failure> {
+        let tuple = match &self.types {
+            Some(text) => named_tuple(engine, text)?,
+            // A checked configuration lists at least one.
+            None => *engine
+                .tuples
+                .first()
+                .ok_or_else(|| Failure::new("gemm", "the card lists no types"))?,
+        };
+        match &self.acc {
+            Some(name) if name.parse::<Format>().ok() != Some(tuple.acc) => {
+                Err(Failure::argument("gemm", "--acc", format!("{name:?}"))
+                    .allowed(format!("{}, what the card accumulates {tuple} in", tuple.acc))
+                    .next("leave `--acc` out, or set `gemm.acc_bits` of the card"))
+            }
+            _ => Ok(tuple),
+        }
+    }
+
+    fn check_size(&self) -> Result<(), Failure> {
+        for (what, rows, cols) in [
+            ("--m x --k", self.m, self.k),
+            ("--k x --n", self.k, self.n),
+            ("--m x --n", self.m, self.n),
+        ] {
+            if u64::from(rows) * u64::from(cols) > MOST_ELEMENTS {
+                return Err(Failure::argument("gemm", what, format!("{rows} x {cols}"))
+                    .allowed(format!("at most {MOST_ELEMENTS} elements in a simulated matrix"))
+                    .next("choose a smaller product"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Room for the three matrices with every line padded to the widest alignment.
+    fn memory_bytes(&self) -> u64 {
+        let (m, n, k) = (u64::from(self.m), u64::from(self.n), u64::from(self.k));
+        let padded = |rows: u64, cols: u64, bytes: u64| {
+            let by_rows = rows * (cols * bytes).next_multiple_of(64);
+            by_rows.max(cols * (rows * bytes).next_multiple_of(64))
+        };
+        padded(m, k, 1) + padded(k, n, 1) + padded(m, n, 4) + (1 << 16)
+    }
+
+    fn orders(&self) -> Result<[Order; 3], Failure> {
+        match self.order[..] {
+            [all] => Ok([all; 3]),
+            [a, b, d] => Ok([a, b, d]),
+            _ => Err(Failure::argument("gemm", "--order", format!("{} words", self.order.len()))
+                .allowed("one word for all matrices, or three for A,B,D")
+                .next("write `--order row` or `--order row,column,row`")
+                .usage()),
+        }
+    }
+}
+
+/// The card's tuple that is written `text`.
+fn named_tuple(engine: &GemmConfig, text: &str) -> Result<Tuple, Failure> {
+    let have = engine.tuples.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+    let refuse = |next: String| {
+        Failure::argument("gemm", "--types", format!("{text:?}")).allowed(have.clone()).next(next)
+    };
+    let asked: Tuple = text.parse().map_err(|error| refuse(format!("{error}")))?;
+    let found = engine.tuples.iter().find(|t| (t.a, t.b, t.d) == (asked.a, asked.b, asked.d));
+    found.copied().ok_or_else(|| {
+        refuse("choose one of the card's types, or a card that is built with these".into())
+    })
+}
+
+impl Report {
+    /// Compares the result with the reference and relates the counters.
+    pub(crate) fn of(
+        call: &GemmCall<'_>,
+        done: &GemmDone,
+        peak: u64,
+        simulator: SimulatorKind,
+    ) -> Self {
+        let macs = u64::from(call.m) * u64::from(call.n) * u64::from(call.k);
+        let part =
+            |cycles: u64| if cycles == 0 { 0.0 } else { macs as f64 / (peak * cycles) as f64 };
+        Self {
+            m: call.m,
+            n: call.n,
+            k: call.k,
+            types: call.tuple.to_string(),
+            cycles: done.cycles,
+            compute_cycles: done.compute_cycles,
+            macs,
+            peak_macs_per_cycle: peak,
+            utilization: part(done.compute_cycles),
+            memory_utilization: part(done.cycles),
+            dram_bytes: done.dram_bytes,
+            mismatches: mismatches(call, &done.d),
+            simulator: simulator.name(),
+        }
+    }
+
+    fn page(&self, chosen: &Chosen) -> String {
+        let rows = [
+            ("product", format!("{} x {} x {}, {}", self.m, self.n, self.k, self.types)),
+            ("card", format!("sim:{} ({})", chosen.origin, self.simulator)),
+            ("cycles", grouped(self.cycles)),
+            ("compute cycles", grouped(self.compute_cycles)),
+            (
+                "utilisation",
+                format!(
+                    "{} of {} multiply-adds a cycle; {} of all cycles",
+                    percent(self.utilization),
+                    self.peak_macs_per_cycle,
+                    percent(self.memory_utilization)
+                ),
+            ),
+            ("bytes moved", grouped(self.dram_bytes)),
+            (
+                "mismatches",
+                format!("{} of {}", self.mismatches, u64::from(self.m) * u64::from(self.n)),
+            ),
+        ];
+        table(&rows.map(|(name, text)| vec![name.to_owned(), text]), &[])
+    }
+}
+
+/// Elements of D that differ from the reference; a result of another length is wrong everywhere.
+fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
+    let (m, n, k) = (call.m as usize, call.n as usize, call.k as usize);
+    let mut expected = vec![0; m * n];
+    let (a, b) = ((call.a, Layout::row_major(m, k)), (call.b, Layout::row_major(k, n)));
+    let computed = reference::gemm(a, b, (&mut expected, Layout::row_major(m, n)));
+    if computed.is_err() || d.len() != expected.len() {
+        return (m * n).max(1) as u64;
+    }
+    let wrong = |(want, got): &(&i32, &i32)| wrapped(**want, call.tuple.acc) != **got;
+    expected.iter().zip(d).filter(wrong).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call<'a>(a: &'a [i32], b: &'a [i32]) -> GemmCall<'a> {
+        GemmCall {
+            tuple: "i8,i8,i32".parse().unwrap(),
+            m: 2,
+            n: 2,
+            k: 1,
+            a,
+            b,
+            orders: [Order::Row; 3],
+            resident: false,
+        }
+    }
+
+    #[test]
+    fn wrong_elements_are_counted() {
+        let call = call(&[1, 2], &[3, -4]);
+        for (d, wrong) in [
+            (vec![3, -4, 6, -8], 0),
+            (vec![3, -4, 6, 8], 1),
+            (vec![3, 6, -4, -8], 2),
+            (vec![3], 4),
+            (vec![], 4),
+        ] {
+            assert_eq!(mismatches(&call, &d), wrong, "{d:?}");
+        }
+    }
+
+    #[test]
+    fn utilisation_relates_to_its_cycles() {
+        let done = GemmDone { d: vec![3, -4, 6, -8], cycles: 8, compute_cycles: 2, dram_bytes: 64 };
+        let report = Report::of(&call(&[1, 2], &[3, -4]), &done, 4, SimulatorKind::Interpreter);
+        assert_eq!((report.macs, report.utilization, report.memory_utilization), (4, 0.5, 0.125));
+        let none = GemmDone { cycles: 0, compute_cycles: 0, ..done };
+        let report = Report::of(&call(&[1, 2], &[3, -4]), &none, 4, SimulatorKind::Interpreter);
+        assert_eq!(report.utilization, 0.0);
+    }
+}

@@ -1,0 +1,367 @@
+//! `mattock spgemm`: a sparse product of matrices from files on a card, every entry checked.
+//!
+//! ```text
+//! $ mattock spgemm testbench/data/matrices/karate.mtx.gz --config sparse4 --types i32
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use mattock::Csr;
+use mattock::io::{
+    Field, Format, LoadedMatrix, MatrixMarketValue, ReadOptions, Symmetrize, read_matrix,
+    write_matrix_market,
+};
+use mattock_spec::config::SpgemmConfig;
+use mattock_spec::regs::ValueType;
+use mattock_testbench::reference::{self, Comparison, SpgemmBound, compare_exact};
+use mattock_testbench::stats::ProductStats;
+use serde::Serialize;
+
+use crate::arguments::whole;
+use crate::card::{CardOptions, Chosen};
+use crate::error::{Failure, nearest};
+use crate::output::{Output, grouped, percent, table};
+use crate::progress::Progress;
+use crate::session::{Session, SpgemmCounts};
+use crate::simulation::SimulatorKind;
+use crate::synthetic::Source;
+
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Matrix A: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped
+    #[arg(value_name = "FILE")]
+    a: PathBuf,
+    /// Matrix B [default: A]
+    #[arg(value_name = "FILE2")]
+    b: Option<PathBuf>,
+    #[command(flatten)]
+    card: CardOptions,
+    /// Type of the values: i32 or f32 [default: f32 if a file has real values, else i32]
+    #[arg(long, value_name = "TYPE")]
+    types: Option<String>,
+    /// Where the values come from
+    #[arg(long, value_enum, default_value = "file")]
+    values: Values,
+    /// Names the random values
+    #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
+    seed: u64,
+    /// Multiply the transpose of A
+    #[arg(long)]
+    transpose_a: bool,
+    /// Multiply by the transpose of B
+    #[arg(long)]
+    transpose_b: bool,
+    /// Format of the files: matrix-market, edge-list, metis or triplet [default: found out]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// When the mirror image of a file's entries is added
+    #[arg(long, value_enum, default_value = "auto")]
+    symmetrize: Mirror,
+    /// Write C to this file as Matrix Market; gzipped when it ends in .gz
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// What simulates the card
+    #[arg(long, value_enum, default_value = "verilator")]
+    simulator: SimulatorKind,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Mirror {
+    /// As the format means it
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Values {
+    /// The file's own; 1 where it gives positions only
+    File,
+    /// 1 everywhere
+    Ones,
+    /// Random: whole numbers from -100 to 100, or reals from -1 to 1
+    Random,
+}
+
+/// What was read.
+struct Operands {
+    a: Csr<f64>,
+    /// B, when it is not A.
+    b: Option<Csr<f64>>,
+    /// The richer one of both files' fields.
+    field: Field,
+}
+
+/// What `--json` prints; the keys are stable.
+#[derive(Serialize)]
+pub(crate) struct Report {
+    rows: usize,
+    cols: usize,
+    nnz_a: usize,
+    nnz_b: usize,
+    pub(crate) nnz_c: usize,
+    pub(crate) madds: u64,
+    lanes: u32,
+    clusters: u32,
+    pub(crate) cycles: u64,
+    pub(crate) utilization: f64,
+    pub(crate) dram_bytes: u64,
+    hazard_stalls: u64,
+    spills: u64,
+    windows: u64,
+    pub(crate) mismatches: u64,
+    simulator: &'static str,
+}
+
+pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
+    let chosen = options.card.choose("spgemm")?;
+    let config = engine(&chosen)?;
+    let Operands { a, b, field } = options.operands(output)?;
+    let value = options.value_type(config, field)?;
+    let transposed = |matrix: Csr<f64>, yes: bool| {
+        if yes {
+            matrix.transpose().map_err(|error| Failure::new("spgemm", error))
+        } else {
+            Ok(matrix)
+        }
+    };
+    let mut source = Source::new(options.seed);
+    let a = options.with_values(a, value, &mut source);
+    let b = b.map(|b| options.with_values(b, value, &mut source));
+    // B may be A itself, which may not be transposed yet.
+    let b = transposed(b.unwrap_or_else(|| a.clone()), options.transpose_b)?;
+    let a = transposed(a, options.transpose_a)?;
+    if a.cols() != b.rows() {
+        return Err(Failure::new(
+            "spgemm",
+            format!("A has {} columns but B has {} rows", a.cols(), b.rows()),
+        )
+        .allowed("matrices whose inner dimensions agree")
+        .next("transpose one with `--transpose-a` or `--transpose-b`"));
+    }
+    let bytes = memory_bytes(&a, &b)?;
+    let refused = |error| options.bad_value(&error);
+    let open = || Session::open(&chosen, options.simulator, bytes, output);
+    // Values are looked at before a card is built: that takes longer than to find a wrong one.
+    let report = match value {
+        ValueType::I32 => {
+            let (a, b) = (a.to_i32().map_err(refused)?, b.to_i32().map_err(refused)?);
+            let mut session = open()?;
+            let job = Job { session: &mut session, config, simulator: options.simulator };
+            let (c, report) = job.integers(&a, &b)?;
+            options.write(&c, &report)?;
+            report
+        }
+        ValueType::F32 => {
+            let (a, b) = (a.to_f32().map_err(refused)?, b.to_f32().map_err(refused)?);
+            let mut session = open()?;
+            let job = Job { session: &mut session, config, simulator: options.simulator };
+            let (c, report) = job.floats(&a, &b)?;
+            options.write(&c, &report)?;
+            report
+        }
+    };
+    output.result(&report, || report.page(&chosen, value));
+    Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The sparse engine of the card.
+pub(crate) fn engine(chosen: &Chosen) -> Result<&SpgemmConfig, Failure> {
+    chosen.config.spgemm.as_ref().ok_or_else(|| {
+        let value = format!("{:?}, a card without a SpGEMM engine", chosen.origin);
+        Failure::argument("spgemm", "--config", value)
+            .allowed("a card with `[spgemm]`, such as small or sparse4")
+            .next("choose another card")
+    })
+}
+
+/// Room for both operands and for all entries C can have.
+pub(crate) fn memory_bytes<T>(a: &Csr<T>, b: &Csr<T>) -> Result<u64, Failure> {
+    let products = ProductStats::of(a, b).map_err(|error| Failure::new("spgemm", error))?.products;
+    let most = products.min((a.rows() as u64).saturating_mul(b.cols() as u64));
+    let stored = |rows: usize, nnz: u64| 4 * (rows as u64 + 1) + 8 * nnz;
+    let operands = stored(a.rows(), a.nnz() as u64) + stored(b.rows(), b.nnz() as u64);
+    Ok(operands + stored(a.rows(), most) + (1 << 16))
+}
+
+impl Options {
+    /// Reads the files.
+    fn operands(&self, output: Output) -> Result<Operands, Failure> {
+        let a = self.read(&self.a, output)?;
+        let b = self.b.as_deref().map(|path| self.read(path, output)).transpose()?;
+        let rank = |field: Field| match field {
+            Field::Real => 2,
+            Field::Integer => 1,
+            _ => 0,
+        };
+        let mut field = a.field;
+        if let Some(b) = b.as_ref().filter(|b| rank(b.field) > rank(field)) {
+            field = b.field;
+        }
+        let field = if self.values == Values::File { field } else { Field::Pattern };
+        Ok(Operands { a: a.matrix, b: b.map(|b| b.matrix), field })
+    }
+
+    fn read(&self, path: &Path, output: Output) -> Result<LoadedMatrix, Failure> {
+        let _progress = Progress::start(output, format!("reading {}", path.display()));
+        let symmetrize = match self.symmetrize {
+            Mirror::Auto => Symmetrize::Auto,
+            Mirror::Always => Symmetrize::Always,
+            Mirror::Never => Symmetrize::Never,
+        };
+        let read = ReadOptions { format: self.format, symmetrize, ..ReadOptions::default() };
+        read_matrix(path, &read).map_err(|error| {
+            Failure::new("spgemm", error).next("give a matrix file, or its `--format`")
+        })
+    }
+
+    fn value_type(&self, config: &SpgemmConfig, field: Field) -> Result<ValueType, Failure> {
+        let have: Vec<&str> = config.values.iter().map(|value| value.format().name()).collect();
+        let default = if field == Field::Real { "f32" } else { "i32" };
+        let name = self.types.as_deref().unwrap_or(default);
+        let found = config.values.iter().find(|value| value.format().name() == name);
+        found.copied().ok_or_else(|| {
+            let next = match nearest(name, &have) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "choose one of the card's types".into(),
+            };
+            Failure::argument("spgemm", "--types", format!("{name:?}"))
+                .allowed(have.join(" or "))
+                .next(next)
+        })
+    }
+
+    fn bad_value(&self, error: &mattock::sparse::ConvertError) -> Failure {
+        Failure::new("spgemm", format!("{}: {error}", self.a.display()))
+            .next("take the values as `--types f32`, or every entry as 1 with `--values ones`")
+    }
+
+    /// The matrix with the values that were asked for.
+    fn with_values(&self, matrix: Csr<f64>, value: ValueType, source: &mut Source) -> Csr<f64> {
+        match (self.values, value) {
+            (Values::File, _) => matrix,
+            (Values::Ones, _) => matrix.pattern(1.0),
+            (Values::Random, ValueType::I32) => matrix.map(|_| source.whole().into()),
+            (Values::Random, ValueType::F32) => matrix.map(|_| source.real().into()),
+        }
+    }
+
+    /// Writes C if that was asked for and C is right.
+    fn write<T: MatrixMarketValue>(&self, c: &Csr<T>, report: &Report) -> Result<(), Failure> {
+        match &self.output {
+            Some(path) if report.mismatches == 0 => Ok(write_matrix_market(path, c)?),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A product to be done on a card and checked.
+pub(crate) struct Job<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) config: &'a SpgemmConfig,
+    pub(crate) simulator: SimulatorKind,
+}
+
+impl Job<'_> {
+    /// In 32-bit integers, where the result must be exact.
+    pub(crate) fn integers(
+        self,
+        a: &Csr<i32>,
+        b: &Csr<i32>,
+    ) -> Result<(Csr<i32>, Report), Failure> {
+        let (c, counts) = self.session.spgemm(a, b)?;
+        let expected = reference::spgemm(a, b).map_err(|error| Failure::new("spgemm", error))?;
+        let comparison = compare_exact(&expected, &c);
+        let report = self.report(a, b, &c, &counts, &comparison)?;
+        Ok((c, report))
+    }
+
+    /// In fp32, where every entry must be within its error bound.
+    pub(crate) fn floats(self, a: &Csr<f32>, b: &Csr<f32>) -> Result<(Csr<f32>, Report), Failure> {
+        let (c, counts) = self.session.spgemm(a, b)?;
+        let bound = SpgemmBound::new(a, b).map_err(|error| Failure::new("spgemm", error))?;
+        let report = self.report(a, b, &c, &counts, &bound.check(&c))?;
+        Ok((c, report))
+    }
+
+    fn report<T>(
+        &self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        c: &Csr<T>,
+        counts: &SpgemmCounts,
+        comparison: &Comparison,
+    ) -> Result<Report, Failure> {
+        let madds = ProductStats::of(a, b).map_err(|error| Failure::new("spgemm", error))?.products;
+        let SpgemmConfig { lanes, clusters, .. } = *self.config;
+        let slots = u64::from(lanes) * u64::from(clusters) * counts.cycles;
+        Ok(Report {
+            rows: c.rows(),
+            cols: c.cols(),
+            nnz_a: a.nnz(),
+            nnz_b: b.nnz(),
+            nnz_c: c.nnz(),
+            madds,
+            lanes,
+            clusters,
+            cycles: counts.cycles,
+            utilization: if slots == 0 { 0.0 } else { madds as f64 / slots as f64 },
+            dram_bytes: counts.dram_bytes,
+            hazard_stalls: counts.hazard_stalls,
+            spills: counts.spills,
+            windows: counts.windows,
+            mismatches: comparison.mismatches(),
+            simulator: self.simulator.name(),
+        })
+    }
+}
+
+impl Report {
+    fn page(&self, chosen: &Chosen, value: ValueType) -> String {
+        let rows = [
+            (
+                "result",
+                format!(
+                    "{} x {}, {} entries, {}",
+                    self.rows,
+                    self.cols,
+                    grouped(self.nnz_c as u64),
+                    value.format()
+                ),
+            ),
+            (
+                "operands",
+                format!(
+                    "{} and {} entries",
+                    grouped(self.nnz_a as u64),
+                    grouped(self.nnz_b as u64)
+                ),
+            ),
+            ("card", format!("sim:{} ({})", chosen.origin, self.simulator)),
+            ("cycles", grouped(self.cycles)),
+            (
+                "utilisation",
+                format!(
+                    "{}: {} multiply-adds on {} lanes",
+                    percent(self.utilization),
+                    grouped(self.madds),
+                    self.lanes * self.clusters
+                ),
+            ),
+            (
+                "windows",
+                format!(
+                    "{}, {} products spilled, {} stalls on repeated keys",
+                    self.windows, self.spills, self.hazard_stalls
+                ),
+            ),
+            ("bytes moved", grouped(self.dram_bytes)),
+            ("mismatches", self.mismatches.to_string()),
+        ];
+        table(&rows.map(|(name, text)| vec![name.to_owned(), text]), &[])
+    }
+}

@@ -1,0 +1,132 @@
+//! Products on simulated cards, in the interpreter: no tool is needed.
+
+use crate::Session;
+
+const TINY: &str = "gemm --config tiny --simulator interpreter --json";
+
+#[test]
+fn dense_products_are_right_in_every_order() {
+    let session = Session::new();
+    for rest in [
+        "--m 5 --n 7 --k 9",
+        "--m 5 --n 7 --k 9 --order column",
+        "--m 3 --n 2 --k 17 --order column,row,column --resident",
+        "--m 1 --n 1 --k 1 --seed 9",
+        "--m 4 --n 3 --k 0",
+        "--m 0 --n 3 --k 2",
+        "--m 0 --n 0 --k 0",
+    ] {
+        let report = session.json(&format!("{TINY} {rest}"));
+        assert_eq!(report["mismatches"], 0, "{rest}: {report}");
+        let dims = ["m", "n", "k"].map(|key| report[key].as_u64().unwrap());
+        assert_eq!(report["macs"], dims.iter().product::<u64>());
+        assert!((0.0..=1.0).contains(&report["utilization"].as_f64().unwrap()), "{report}");
+    }
+}
+
+#[test]
+fn a_seed_names_a_product() {
+    let session = Session::new();
+    let page = |line: &str| String::from_utf8(session.run(line).stdout).unwrap();
+    let line = "gemm --config tiny --simulator interpreter --m 6 --n 5 --k 4";
+    assert_eq!(page(line), page(line));
+    insta::assert_snapshot!(page(line));
+}
+
+#[test]
+fn dense_arguments_that_make_no_sense() {
+    let session = Session::new();
+    session.write("sparse.toml", "name = \"s\"\n[spgemm]\nlanes = 4\n");
+    let lines = [
+        "gemm --config tiny --m -3",
+        "gemm --config tiny --m 99999999999999999999",
+        "gemm --config tiny --m 4294967295 --k 4294967295",
+        "gemm --config tiny --types i8,i8,f32",
+        "gemm --config tiny --types i4,i4,i32",
+        "gemm --config tiny --types i8",
+        "gemm --config tiny --types i8,i9x,i32",
+        "gemm --config tiny --acc i16",
+        "gemm --config tiny --order row,column",
+        "gemm --config tiny --order diagonal",
+        "gemm --config tiny --simulator abacus",
+        "gemm --config tiny --seed x",
+        "gemm --config sparse.toml",
+        "gemm --config sparse4x4",
+    ];
+    let text: String = lines.iter().map(|line| session.transcript(line)).collect();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn sparse_arguments_that_make_no_sense() {
+    let session = Session::new();
+    let header = "%%MatrixMarket matrix coordinate real general\n";
+    session.write("wide.mtx", format!("{header}2 3 1\n1 1 1\n"));
+    session.write("half.mtx", format!("{header}2 2 1\n1 1 0.5\n"));
+    session.write("nan.mtx", format!("{header}2 2 1\n1 1 nan\n"));
+    session.write("short.mtx", format!("{header}2 2 4\n1 1 1\n"));
+    session.write("huge.mtx", format!("{header}99999999999 2 4\n1 1 1\n"));
+    session.write("outside.mtx", format!("{header}2 2 1\n3 1 1\n"));
+    session.write("empty.mtx", "");
+    session.write("noise.mtx", [0xffu8, 0x00, 0x1f, 0x8b]);
+    session.write("cut.mtx.gz", [0x1fu8, 0x8b, 8, 0, 0, 0]);
+    let lines = [
+        "spgemm",
+        "spgemm nowhere.mtx",
+        "spgemm wide.mtx",
+        "spgemm half.mtx --types i32",
+        "spgemm half.mtx --types f23",
+        "spgemm half.mtx --types i8",
+        "spgemm nan.mtx",
+        "spgemm short.mtx",
+        "spgemm huge.mtx",
+        "spgemm outside.mtx",
+        "spgemm empty.mtx",
+        "spgemm noise.mtx",
+        "spgemm cut.mtx.gz",
+        "spgemm half.mtx --format hdf5",
+        "spgemm half.mtx --config tiny",
+        "spgemm half.mtx --card sim:small --config small",
+    ];
+    let text: String = lines.iter().map(|line| session.transcript(line)).collect();
+    insta::assert_snapshot!(text);
+    assert!(!session.names().iter().any(|name| name.starts_with("c.")));
+}
+
+#[test]
+fn sparse_products_are_right_and_written() {
+    let session = Session::new();
+    let header = "%%MatrixMarket matrix coordinate real general\n";
+    session.write("a.mtx", format!("{header}3 4 5\n1 1 0.5\n1 4 2\n2 2 -1\n3 1 1\n3 3 4\n"));
+    session.write("e.mtx", format!("{header}3 4 0\n"));
+    let line = "spgemm a.mtx --transpose-b --simulator interpreter";
+    let report = session.json(&format!("{line} --output c.mtx --json"));
+    assert_eq!((report["mismatches"].as_u64(), report["nnz_c"].as_u64()), (Some(0), Some(5)));
+    let c = "3 3 5\n1 1 4.25e0\n1 3 5e-1\n2 2 1e0\n3 1 5e-1\n3 3 1.7e1\n";
+    assert_eq!(session.read("c.mtx"), header.to_owned() + c);
+    for rest in ["--values random", "--values ones --types i32", "--values random --types i32"] {
+        let report = session.json(&format!("{line} {rest} --json"));
+        assert_eq!(report["mismatches"], 0, "{rest}: {report}");
+    }
+    let empty = "spgemm e.mtx a.mtx --transpose-a --simulator interpreter --json";
+    let report = session.json(empty);
+    assert_eq!((report["mismatches"].as_u64(), report["nnz_c"].as_u64()), (Some(0), Some(0)));
+}
+
+#[test]
+fn a_card_answers_for_itself() {
+    let session = Session::new();
+    let line = "sim --config tiny --simulator interpreter --cycles 3000 --trace tiny.fst --json";
+    let report = session.json(line);
+    assert_eq!(report["mismatches"], 0, "{report}");
+    assert!(report["cycles"].as_u64().unwrap() >= 3000);
+    // One sample before and one after each edge.
+    let waves = wellen::simple::read(session.path().join("tiny.fst")).unwrap();
+    assert!(waves.time_table().len() > 6000, "{}", waves.time_table().len());
+    let modules = session.json("sim --config tiny --list --json");
+    let modules = modules["modules"].as_array().unwrap();
+    let cells = modules.iter().filter(|m| m["name"].as_str().unwrap().starts_with("int_mac"));
+    assert_eq!(cells.map(|m| m["instances"].as_u64().unwrap()).sum::<u64>(), 8);
+    let refused = session.run("sim --config tiny --simulator interpreter --trace no/such/x.fst");
+    assert_eq!(refused.status.code(), Some(1));
+}
