@@ -1,10 +1,12 @@
 //! Sparse products through the driver on simulated cards.
 
+use mattock::io::{ReadOptions, read_matrix};
 use mattock::sparse::SpgemmOptions;
 use mattock::{Card, Csr, Error};
 use mattock_spec::CardConfig;
 use mattock_testbench::reference::{compare_exact, spgemm};
 use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::{MATRICES, matrix_path};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn open(simulator: SimulatorKind, bytes: usize) -> Card {
@@ -75,4 +77,14 @@ fn errors_leave_the_card_usable() {
     let error = card.spgemm(&wide, &random(&mut rng, 12, 3, 5), &tight).unwrap_err();
     assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
     check(&mut card, &a, &b);
+}
+
+#[test]
+fn real_matrices_in_verilator() {
+    let mut card = open(SimulatorKind::Verilator, 1 << 20);
+    for name in &MATRICES[..2] {
+        let file = read_matrix(&matrix_path(name), &ReadOptions::default()).unwrap();
+        let pattern = file.matrix.pattern(1i32);
+        check(&mut card, &pattern, &pattern);
+    }
 }
