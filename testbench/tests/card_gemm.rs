@@ -95,7 +95,7 @@ fn random_shapes_in_verilator() {
     stalled.memory.stalls = Some(Stalls { seed: 5, chance: 60 });
     let mut stalled = open("bench16", &stalled);
     let mut rng = StdRng::seed_from_u64(2);
-    for i in 0..60 {
+    for i in 0..200 {
         let dims = [0; 3].map(|_| rng.random_range(1..70));
         let card = if i % 3 == 0 { &mut stalled } else { &mut plain };
         multiply(card, &mut rng, dims, i % 4 == 0);
