@@ -197,7 +197,7 @@ module spgemm_cluster (
   wire [35:0] feed_v_req_addr;
   wire feed_req_valid;
   wire [35:0] feed_req_addr;
-  wire [6:0] feed_req_tag;
+  wire [7:0] feed_req_tag;
   wire feed_task_valid;
   wire [1:0] feed_task_seq;
   wire [7:0] feed_task_row;
@@ -226,26 +226,26 @@ module spgemm_cluster (
   wire [1:0] dispatcher_dispatched_seq;
   wire dispatcher_busy_0, dispatcher_busy_1, dispatcher_busy_2, dispatcher_busy_3, dispatcher_idle;
   wire cache_ready, cache_c0_req_ready, cache_c1_req_ready, cache_c2_req_ready, cache_c3_req_ready, cache_c4_req_ready, cache_c0_rsp_valid;
-  wire [6:0] cache_c0_rsp_tag;
+  wire [7:0] cache_c0_rsp_tag;
   wire [127:0] cache_c0_rsp_data;
   wire cache_c1_rsp_valid;
-  wire [6:0] cache_c1_rsp_tag;
+  wire [7:0] cache_c1_rsp_tag;
   wire [127:0] cache_c1_rsp_data;
   wire cache_c2_rsp_valid;
-  wire [6:0] cache_c2_rsp_tag;
+  wire [7:0] cache_c2_rsp_tag;
   wire [127:0] cache_c2_rsp_data;
   wire cache_c3_rsp_valid;
-  wire [6:0] cache_c3_rsp_tag;
+  wire [7:0] cache_c3_rsp_tag;
   wire [127:0] cache_c3_rsp_data;
   wire cache_c4_rsp_valid;
-  wire [6:0] cache_c4_rsp_tag;
+  wire [7:0] cache_c4_rsp_tag;
   wire [127:0] cache_c4_rsp_data;
   wire [2:0] cache_hits_, cache_misses_;
   wire cache_mem_req_valid;
   wire [35:0] cache_mem_req_addr;
   wire lane_0_chunk_ready, lane_0_req_valid;
   wire [35:0] lane_0_req_addr;
-  wire [6:0] lane_0_req_tag;
+  wire [7:0] lane_0_req_tag;
   wire [10:0] lane_0_queued;
   wire lane_0_out_valid;
   wire [1:0] lane_0_out_seq;
@@ -256,7 +256,7 @@ module spgemm_cluster (
   wire lane_0_idle;
   wire lane_1_chunk_ready, lane_1_req_valid;
   wire [35:0] lane_1_req_addr;
-  wire [6:0] lane_1_req_tag;
+  wire [7:0] lane_1_req_tag;
   wire [10:0] lane_1_queued;
   wire lane_1_out_valid;
   wire [7:0] lane_1_out_row;
@@ -266,7 +266,7 @@ module spgemm_cluster (
   wire lane_1_idle;
   wire lane_2_chunk_ready, lane_2_req_valid;
   wire [35:0] lane_2_req_addr;
-  wire [6:0] lane_2_req_tag;
+  wire [7:0] lane_2_req_tag;
   wire [10:0] lane_2_queued;
   wire lane_2_out_valid;
   wire [7:0] lane_2_out_row;
@@ -276,7 +276,7 @@ module spgemm_cluster (
   wire lane_2_idle;
   wire lane_3_chunk_ready, lane_3_req_valid;
   wire [35:0] lane_3_req_addr;
-  wire [6:0] lane_3_req_tag;
+  wire [7:0] lane_3_req_tag;
   wire [10:0] lane_3_queued;
   wire lane_3_out_valid;
   wire [7:0] lane_3_out_row;
@@ -433,7 +433,7 @@ module spgemm_cluster (
     .pass(_t1[5:0]), .split(sequencer_split), .clk(clk), .rst(rst), .lo(ranges_lo), .hi(ranges_hi),
     .count(ranges_count)
   );
-  feed_l4_a36_n16_d64_t7_q128_e737 feed (
+  feed_l4_a36_n16_d128_t8_q128_e737 feed (
     .start(sequencer_run), .flush(sequencer_flush), .first_row(sequencer_first_row), .rows(rows),
     .cols(cols), .inner(inner), .passes(sequencer_ranged ? _t26 : 9'd1), .only_first(1'b0),
     .clk(clk), .rst(rst), .nnz_a(nnz_a), .a_ptr_base(a_ptr[39:4]), .a_col_base(a_col[39:4]),
@@ -472,7 +472,7 @@ module spgemm_cluster (
     .busy_0(dispatcher_busy_0), .busy_1(dispatcher_busy_1), .busy_2(dispatcher_busy_2),
     .busy_3(dispatcher_busy_3), .idle(dispatcher_idle)
   );
-  cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 cache (
+  cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 cache (
     .invalidate(sequencer_invalidate), .clk(clk), .rst(rst), .ready(cache_ready),
     .c0_req_valid(lane_0_req_valid), .c1_req_valid(lane_1_req_valid),
     .c2_req_valid(lane_2_req_valid), .c3_req_valid(lane_3_req_valid), .c4_req_valid(feed_req_valid),
@@ -493,7 +493,7 @@ module spgemm_cluster (
     .mem_req_addr(cache_mem_req_addr), .mem_rsp_valid(hub_c3_rsp_valid),
     .mem_rsp_data(hub_rsp_data), .mem_rsp_error(hub_rsp_error), .error()
   );
-  lane_fetch_i32_s64_q16_l4_r8_t7_a36 lane_0 (
+  lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_0 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l0_chunk_valid),
     .chunk_seq(dispatcher_chunk_seq), .chunk_row(dispatcher_chunk_row),
     .chunk_a(dispatcher_chunk_a), .chunk_start(dispatcher_chunk_start),
@@ -509,7 +509,7 @@ module spgemm_cluster (
     .out_a(lane_0_out_a), .out_b(lane_0_out_b), .out_half(lane_0_out_half),
     .chunk_done(lane_0_chunk_done), .chunk_done_seq(lane_0_chunk_done_seq), .idle(lane_0_idle)
   );
-  lane_fetch_i32_s64_q16_l4_r8_t7_a36 lane_1 (
+  lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_1 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l1_chunk_valid),
     .chunk_seq(dispatcher_chunk_seq), .chunk_row(dispatcher_chunk_row),
     .chunk_a(dispatcher_chunk_a), .chunk_start(dispatcher_chunk_start),
@@ -525,7 +525,7 @@ module spgemm_cluster (
     .out_b(lane_1_out_b), .out_half(lane_1_out_half), .chunk_done(lane_1_chunk_done),
     .chunk_done_seq(lane_1_chunk_done_seq), .idle(lane_1_idle)
   );
-  lane_fetch_i32_s64_q16_l4_r8_t7_a36 lane_2 (
+  lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_2 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l2_chunk_valid),
     .chunk_seq(dispatcher_chunk_seq), .chunk_row(dispatcher_chunk_row),
     .chunk_a(dispatcher_chunk_a), .chunk_start(dispatcher_chunk_start),
@@ -541,7 +541,7 @@ module spgemm_cluster (
     .out_b(lane_2_out_b), .out_half(lane_2_out_half), .chunk_done(lane_2_chunk_done),
     .chunk_done_seq(lane_2_chunk_done_seq), .idle(lane_2_idle)
   );
-  lane_fetch_i32_s64_q16_l4_r8_t7_a36 lane_3 (
+  lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_3 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l3_chunk_valid),
     .chunk_seq(dispatcher_chunk_seq), .chunk_row(dispatcher_chunk_row),
     .chunk_a(dispatcher_chunk_a), .chunk_start(dispatcher_chunk_start),

@@ -4,7 +4,7 @@
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
 // in  req_client     bits(3)
-// in  req_tag        bits(7)
+// in  req_tag        bits(8)
 // in  req_addr       uint(36)
 // in  req_valid      bits(1)
 // out req_ready      bits(1)
@@ -22,16 +22,16 @@
 // in  fill_data      bits(128)
 // out rsp_valid      bits(1)
 // out rsp_client     bits(3)
-// out rsp_tag        bits(7)
+// out rsp_tag        bits(8)
 // out rsp_data       bits(128)
 
 `default_nettype none
 
-module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
+module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   input  wire clk,
   input  wire rst,
   input  wire [2:0] req_client,
-  input  wire [6:0] req_tag,
+  input  wire [7:0] req_tag,
   input  wire [35:0] req_addr,
   input  wire req_valid,
   output wire req_ready,
@@ -49,7 +49,7 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   input  wire [127:0] fill_data,
   output wire rsp_valid,
   output wire [2:0] rsp_client,
-  output wire [6:0] rsp_tag,
+  output wire [7:0] rsp_tag,
   output wire [127:0] rsp_data
 );
   reg active_0;
@@ -123,9 +123,9 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   reg used_6;
   reg used_7;
   reg [6:0] tree_3;
-  reg [9:0] request_1;
-  reg [9:0] request_2;
-  reg [9:0] request_3;
+  reg [10:0] request_1;
+  reg [10:0] request_2;
+  reg [10:0] request_3;
   reg [3:0] released;
   reg hit_q;
   reg miss_q;
@@ -158,20 +158,20 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   reg [28:0] tag_6_2;
   reg [28:0] tag_7_2;
   reg taken;
-  reg [9:0] request_read;
-  reg [9:0] request_out;
+  reg [10:0] request_read;
+  reg [10:0] request_out;
   reg rsp_valid_q;
   reg [127:0] line_out;
   wire queue_in_ready, queue_out_valid;
-  wire [45:0] queue_out_data;
+  wire [46:0] queue_out_data;
   wire orders_in_ready, orders_out_valid;
-  wire [19:0] orders_out_data;
+  wire [20:0] orders_out_data;
   wire oldest_in_ready, oldest_out_valid;
-  wire [19:0] oldest_out_data;
+  wire [20:0] oldest_out_data;
   wire lines_in_ready, lines_out_valid;
   wire [35:0] lines_out_data;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [9:0] waiting [0:127];
+  reg [10:0] waiting [0:127];
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [28:0] tags_0 [0:63];
   reg [28:0] tag_0;
@@ -202,7 +202,7 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   reg [127:0] store [0:511];
   reg [127:0] line;
   wire _t1 = ~sweep;
-  wire [9:0] request_read_next = oldest_out_data[9:0];
+  wire [10:0] request_read_next = oldest_out_data[10:0];
   wire replay = answered != 4'd0;
   wire order_room = orders_in_ready & (~replay);
   wire _t2 = tail == 3'd1 ? active_1 : tail == 3'd2 ? active_2 : tail == 3'd3 ? active_3 : tail == 3'd4 ? active_4 : tail == 3'd5 ? active_5 : tail == 3'd6 ? active_6 : tail == 3'd7 ? active_7 : active_0;
@@ -401,14 +401,14 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   wire hit_q_next = hit_now | append;
   wire touch = allocate | hit_q_next;
   wire mem_req_taken = mem_req_valid & mem_req_ready;
-  wire _t162 = oldest_out_valid & oldest_out_data[19];
+  wire _t162 = oldest_out_valid & oldest_out_data[20];
   wire _t163 = _t162 & (~mem_req_taken);
   wire [3:0] _t164 = ((_t47 ? count_4[3:0] : 4'd0) | (_t46 ? count_5[3:0] : 4'd0)) | ((_t45 ? count_6[3:0] : 4'd0) | (_t44 ? count_7[3:0] : 4'd0));
   wire [3:0] _t165 = ((_t52 ? count_0[3:0] : 4'd0) | (_t51 ? count_1[3:0] : 4'd0)) | ((_t50 ? count_2[3:0] : 4'd0) | (_t49 ? count_3[3:0] : 4'd0));
   wire [2:0] _t166 = allocate ? tail : {_t55, _t56 | _t54, (_t51 | _t49) | (_t46 | _t44)};
   wire [6:0] waiting_write_addr = {_t166, allocate ? 4'd0 : (_t165 | _t164)};
   wire [6:0] waiting_read_addr = {head, replayed};
-  wire [9:0] waiter = waiting[waiting_read_addr];
+  wire [10:0] waiter = waiting[waiting_read_addr];
   wire [5:0] write_set = sweep ? sweep_set : line_3[7:2];
   wire [28:0] tags_0_write_data = sweep ? 29'd0 : {1'b1, line_3[35:8]};
   wire [5:0] tags_0_read_addr = line_1_next[7:2];
@@ -418,13 +418,13 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   wire _t169 = _t168[6] | _t168[7];
   wire [2:0] _t170 = {(_t168[4] | _t168[5]) | _t169, (_t168[2] | _t168[3]) | _t169, (_t168[1] | _t168[3]) | (_t168[5] | _t168[7])};
   wire [8:0] store_write_addr = {_t170, _t167};
-  wire [8:0] store_read_addr = oldest_out_data[18:10];
+  wire [8:0] store_read_addr = oldest_out_data[19:11];
   wire [8:0] _t171 = {{_t38, _t39 | _t36, (hit_1 | hit_3) | (hit_5 | hit_7)}, line_3[7:2]};
   wire [5:0] _t172 = head == 3'd1 ? set_1 : head == 3'd2 ? set_2 : head == 3'd3 ? set_3 : head == 3'd4 ? set_4 : head == 3'd5 ? set_5 : head == 3'd6 ? set_6 : head == 3'd7 ? set_7 : set_0;
   wire [7:0] _t173 = head == 3'd1 ? way_1 : head == 3'd2 ? way_2 : head == 3'd3 ? way_3 : head == 3'd4 ? way_4 : head == 3'd5 ? way_5 : head == 3'd6 ? way_6 : head == 3'd7 ? way_7 : way_0;
   wire _t174 = _t173[6] | _t173[7];
   wire [2:0] _t175 = {(_t173[4] | _t173[5]) | _t174, (_t173[2] | _t173[3]) | _t174, (_t173[1] | _t173[3]) | (_t173[5] | _t173[7])};
-  wire [19:0] orders_in_data = replay ? {1'b0, {_t175, _t172}, waiter} : {allocate, _t171, request_3};
+  wire [20:0] orders_in_data = replay ? {1'b0, {_t175, _t172}, waiter} : {allocate, _t171, request_3};
   wire _t176 = next_fill == 3'd1 ? active_1 : next_fill == 3'd2 ? active_2 : next_fill == 3'd3 ? active_3 : next_fill == 3'd4 ? active_4 : next_fill == 3'd5 ? active_5 : next_fill == 3'd6 ? active_6 : next_fill == 3'd7 ? active_7 : active_0;
   wire fill_was_asked_for_holds = _t110 | _t176;
   wire request_is_there_holds = (~mem_req_valid) | lines_out_valid;
@@ -435,19 +435,19 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   wire _t180 = ((hit_4 & _t41) | (hit_5 & (_t40 | (hit_2 | _t177)))) | _t179;
   wire _t181 = ((hit_1 & hit_0) | ((hit_2 & _t40) | (hit_3 & _t178))) | _t180;
   wire one_way_hits_holds = _t108 | (~_t181);
-  fifo_w46_d8 queue (
+  fifo_w47_d8 queue (
     .in_valid(req_valid), .in_data({req_client, req_tag, req_addr}), .out_ready(advance), .clk(clk),
     .rst(rst), .in_ready(queue_in_ready), .out_valid(queue_out_valid), .out_data(queue_out_data),
     .count()
   );
-  fifo_w20_d8 orders (
+  fifo_w21_d8 orders (
     .in_valid((replay | hit_now) | allocate), .in_data(orders_in_data), .out_ready(oldest_in_ready),
     .clk(clk), .rst(rst), .in_ready(orders_in_ready), .out_valid(orders_out_valid),
     .out_data(orders_out_data), .count()
   );
-  skid_w20 oldest (
+  skid_w21 oldest (
     .in_valid(orders_out_valid), .in_data(orders_out_data),
-    .out_ready(answer_take | oldest_out_data[19]), .clk(clk), .rst(rst), .in_ready(oldest_in_ready),
+    .out_ready(answer_take | oldest_out_data[20]), .clk(clk), .rst(rst), .in_ready(oldest_in_ready),
     .out_valid(oldest_out_valid), .out_data(oldest_out_data)
   );
   fifo_w36_d8 lines (
@@ -549,7 +549,7 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
     if (advance) used_6 <= _t145 | (_t143 | (_t142 | tag_6_2[28]));
     if (advance) used_7 <= _t149 | (_t147 | (_t146 | tag_7_2[28]));
     if (advance) tree_3 <= (touch & same_set) ? new_tree : old_tree;
-    if (advance) request_1 <= queue_out_data[45:36];
+    if (advance) request_1 <= queue_out_data[46:36];
     if (advance) request_2 <= request_1;
     if (advance) request_3 <= request_2;
     if (advance) line_4 <= line_3;
@@ -643,11 +643,11 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 (
   assign mem_req_addr = lines_out_data;
   assign hit = hit_q;
   assign miss = miss_q;
-  assign answer_valid = oldest_out_valid & (~oldest_out_data[19]);
-  assign answer_client = request_read_next[9:7];
+  assign answer_valid = oldest_out_valid & (~oldest_out_data[20]);
+  assign answer_client = request_read_next[10:8];
   assign rsp_valid = rsp_valid_q;
-  assign rsp_client = request_out[9:7];
-  assign rsp_tag = request_out[6:0];
+  assign rsp_client = request_out[10:8];
+  assign rsp_tag = request_out[7:0];
   assign rsp_data = line_out;
 `ifdef FORMAL
   always @(posedge clk) if (!rst) fill_was_asked_for: assert(fill_was_asked_for_holds);

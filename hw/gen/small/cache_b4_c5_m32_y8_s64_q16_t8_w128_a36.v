@@ -11,34 +11,34 @@
 // in  c3_req_valid   bits(1)
 // in  c4_req_valid   bits(1)
 // in  c0_req_addr    uint(36)
-// in  c0_req_tag     bits(7)
+// in  c0_req_tag     bits(8)
 // in  c1_req_addr    uint(36)
-// in  c1_req_tag     bits(7)
+// in  c1_req_tag     bits(8)
 // in  c2_req_addr    uint(36)
-// in  c2_req_tag     bits(7)
+// in  c2_req_tag     bits(8)
 // in  c3_req_addr    uint(36)
-// in  c3_req_tag     bits(7)
+// in  c3_req_tag     bits(8)
 // in  c4_req_addr    uint(36)
-// in  c4_req_tag     bits(7)
+// in  c4_req_tag     bits(8)
 // out c0_req_ready   bits(1)
 // out c1_req_ready   bits(1)
 // out c2_req_ready   bits(1)
 // out c3_req_ready   bits(1)
 // out c4_req_ready   bits(1)
 // out c0_rsp_valid   bits(1)
-// out c0_rsp_tag     bits(7)
+// out c0_rsp_tag     bits(8)
 // out c0_rsp_data    bits(128)
 // out c1_rsp_valid   bits(1)
-// out c1_rsp_tag     bits(7)
+// out c1_rsp_tag     bits(8)
 // out c1_rsp_data    bits(128)
 // out c2_rsp_valid   bits(1)
-// out c2_rsp_tag     bits(7)
+// out c2_rsp_tag     bits(8)
 // out c2_rsp_data    bits(128)
 // out c3_rsp_valid   bits(1)
-// out c3_rsp_tag     bits(7)
+// out c3_rsp_tag     bits(8)
 // out c3_rsp_data    bits(128)
 // out c4_rsp_valid   bits(1)
-// out c4_rsp_tag     bits(7)
+// out c4_rsp_tag     bits(8)
 // out c4_rsp_data    bits(128)
 // out hits           uint(3)
 // out misses         uint(3)
@@ -52,7 +52,7 @@
 
 `default_nettype none
 
-module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
+module cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 (
   input  wire invalidate,
   input  wire clk,
   input  wire rst,
@@ -63,34 +63,34 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   input  wire c3_req_valid,
   input  wire c4_req_valid,
   input  wire [35:0] c0_req_addr,
-  input  wire [6:0] c0_req_tag,
+  input  wire [7:0] c0_req_tag,
   input  wire [35:0] c1_req_addr,
-  input  wire [6:0] c1_req_tag,
+  input  wire [7:0] c1_req_tag,
   input  wire [35:0] c2_req_addr,
-  input  wire [6:0] c2_req_tag,
+  input  wire [7:0] c2_req_tag,
   input  wire [35:0] c3_req_addr,
-  input  wire [6:0] c3_req_tag,
+  input  wire [7:0] c3_req_tag,
   input  wire [35:0] c4_req_addr,
-  input  wire [6:0] c4_req_tag,
+  input  wire [7:0] c4_req_tag,
   output wire c0_req_ready,
   output wire c1_req_ready,
   output wire c2_req_ready,
   output wire c3_req_ready,
   output wire c4_req_ready,
   output wire c0_rsp_valid,
-  output wire [6:0] c0_rsp_tag,
+  output wire [7:0] c0_rsp_tag,
   output wire [127:0] c0_rsp_data,
   output wire c1_rsp_valid,
-  output wire [6:0] c1_rsp_tag,
+  output wire [7:0] c1_rsp_tag,
   output wire [127:0] c1_rsp_data,
   output wire c2_rsp_valid,
-  output wire [6:0] c2_rsp_tag,
+  output wire [7:0] c2_rsp_tag,
   output wire [127:0] c2_rsp_data,
   output wire c3_rsp_valid,
-  output wire [6:0] c3_rsp_tag,
+  output wire [7:0] c3_rsp_tag,
   output wire [127:0] c3_rsp_data,
   output wire c4_rsp_valid,
-  output wire [6:0] c4_rsp_tag,
+  output wire [7:0] c4_rsp_tag,
   output wire [127:0] c4_rsp_data,
   output wire [2:0] hits,
   output wire [2:0] misses,
@@ -125,7 +125,7 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   wire [2:0] bank_0_answer_client;
   wire bank_0_rsp_valid;
   wire [2:0] bank_0_rsp_client;
-  wire [6:0] bank_0_rsp_tag;
+  wire [7:0] bank_0_rsp_tag;
   wire [127:0] bank_0_rsp_data;
   wire bank_1_req_ready, bank_1_ready, bank_1_mem_req_valid;
   wire [35:0] bank_1_mem_req_addr;
@@ -133,7 +133,7 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   wire [2:0] bank_1_answer_client;
   wire bank_1_rsp_valid;
   wire [2:0] bank_1_rsp_client;
-  wire [6:0] bank_1_rsp_tag;
+  wire [7:0] bank_1_rsp_tag;
   wire [127:0] bank_1_rsp_data;
   wire bank_2_req_ready, bank_2_ready, bank_2_mem_req_valid;
   wire [35:0] bank_2_mem_req_addr;
@@ -141,7 +141,7 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   wire [2:0] bank_2_answer_client;
   wire bank_2_rsp_valid;
   wire [2:0] bank_2_rsp_client;
-  wire [6:0] bank_2_rsp_tag;
+  wire [7:0] bank_2_rsp_tag;
   wire [127:0] bank_2_rsp_data;
   wire bank_3_req_ready, bank_3_ready, bank_3_mem_req_valid;
   wire [35:0] bank_3_mem_req_addr;
@@ -149,7 +149,7 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   wire [2:0] bank_3_answer_client;
   wire bank_3_rsp_valid;
   wire [2:0] bank_3_rsp_client;
-  wire [6:0] bank_3_rsp_tag;
+  wire [7:0] bank_3_rsp_tag;
   wire [127:0] bank_3_rsp_data;
   wire all_ready = (bank_0_ready & bank_1_ready) & (bank_2_ready & bank_3_ready);
   wire _t1 = bank_3_req_ready & all_ready;
@@ -328,13 +328,13 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   wire c4_out_grant_2 = (_t115 & (~_t117)) | (c4_out_wrap & (_t110 & (~(_t112 | _t111))));
   wire _t118 = c4_out_grant_2 | c4_out_grant_3;
   wire c4_out_grant_0 = 1'b0 | (c4_out_wrap & _t112);
-  wire [6:0] _t119 = (bank_0_in_grant_2 ? c2_req_tag : 7'd0) | ((bank_0_in_grant_3 ? c3_req_tag : 7'd0) | (bank_0_in_grant_4 ? c4_req_tag : 7'd0));
+  wire [7:0] _t119 = (bank_0_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_0_in_grant_3 ? c3_req_tag : 8'd0) | (bank_0_in_grant_4 ? c4_req_tag : 8'd0));
   wire [35:0] _t120 = (bank_0_in_grant_2 ? _t10 : 36'd0) | ((bank_0_in_grant_3 ? _t7 : 36'd0) | (bank_0_in_grant_4 ? _t4 : 36'd0));
-  wire [6:0] _t121 = (bank_1_in_grant_2 ? c2_req_tag : 7'd0) | ((bank_1_in_grant_3 ? c3_req_tag : 7'd0) | (bank_1_in_grant_4 ? c4_req_tag : 7'd0));
+  wire [7:0] _t121 = (bank_1_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_1_in_grant_3 ? c3_req_tag : 8'd0) | (bank_1_in_grant_4 ? c4_req_tag : 8'd0));
   wire [35:0] _t122 = (bank_1_in_grant_2 ? _t10 : 36'd0) | ((bank_1_in_grant_3 ? _t7 : 36'd0) | (bank_1_in_grant_4 ? _t4 : 36'd0));
-  wire [6:0] _t123 = (bank_2_in_grant_2 ? c2_req_tag : 7'd0) | ((bank_2_in_grant_3 ? c3_req_tag : 7'd0) | (bank_2_in_grant_4 ? c4_req_tag : 7'd0));
+  wire [7:0] _t123 = (bank_2_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_2_in_grant_3 ? c3_req_tag : 8'd0) | (bank_2_in_grant_4 ? c4_req_tag : 8'd0));
   wire [35:0] _t124 = (bank_2_in_grant_2 ? _t10 : 36'd0) | ((bank_2_in_grant_3 ? _t7 : 36'd0) | (bank_2_in_grant_4 ? _t4 : 36'd0));
-  wire [6:0] _t125 = (bank_3_in_grant_2 ? c2_req_tag : 7'd0) | ((bank_3_in_grant_3 ? c3_req_tag : 7'd0) | (bank_3_in_grant_4 ? c4_req_tag : 7'd0));
+  wire [7:0] _t125 = (bank_3_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_3_in_grant_3 ? c3_req_tag : 8'd0) | (bank_3_in_grant_4 ? c4_req_tag : 8'd0));
   wire [35:0] _t126 = (bank_3_in_grant_2 ? _t10 : 36'd0) | ((bank_3_in_grant_3 ? _t7 : 36'd0) | (bank_3_in_grant_4 ? _t4 : 36'd0));
   line_hub_c4_w128_a36_f32 memory (
     .c0_req_valid(bank_0_mem_req_valid), .c1_req_valid(bank_1_mem_req_valid),
@@ -349,9 +349,9 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
     .c1_rsp_valid(memory_c1_rsp_valid), .c2_rsp_valid(memory_c2_rsp_valid),
     .c3_rsp_valid(memory_c3_rsp_valid), .rsp_data(memory_rsp_data), .rsp_error(memory_rsp_error)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 bank_0 (
+  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_0 (
     .clk(clk), .rst(rst), .req_client(bank_0_req_client),
-    .req_tag(((bank_0_in_grant_0 ? c0_req_tag : 7'd0) | (bank_0_in_grant_1 ? c1_req_tag : 7'd0)) | _t119),
+    .req_tag(((bank_0_in_grant_0 ? c0_req_tag : 8'd0) | (bank_0_in_grant_1 ? c1_req_tag : 8'd0)) | _t119),
     .req_addr(((bank_0_in_grant_0 ? _t2 : 36'd0) | (bank_0_in_grant_1 ? _t13 : 36'd0)) | _t120),
     .req_valid((_t53 | (_t45 | (_t43 | _t41))) & all_ready), .req_ready(bank_0_req_ready),
     .fill_valid(memory_c0_rsp_valid), .invalidate(invalidate), .ready(bank_0_ready),
@@ -362,9 +362,9 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
     .fill_data(memory_rsp_data), .rsp_valid(bank_0_rsp_valid), .rsp_client(bank_0_rsp_client),
     .rsp_tag(bank_0_rsp_tag), .rsp_data(bank_0_rsp_data)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 bank_1 (
+  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_1 (
     .clk(clk), .rst(rst), .req_client(bank_1_req_client),
-    .req_tag(((bank_1_in_grant_0 ? c0_req_tag : 7'd0) | (bank_1_in_grant_1 ? c1_req_tag : 7'd0)) | _t121),
+    .req_tag(((bank_1_in_grant_0 ? c0_req_tag : 8'd0) | (bank_1_in_grant_1 ? c1_req_tag : 8'd0)) | _t121),
     .req_addr(((bank_1_in_grant_0 ? _t2 : 36'd0) | (bank_1_in_grant_1 ? _t13 : 36'd0)) | _t122),
     .req_valid((_t52 | (_t34 | (_t32 | _t30))) & all_ready), .req_ready(bank_1_req_ready),
     .fill_valid(memory_c1_rsp_valid), .invalidate(invalidate), .ready(bank_1_ready),
@@ -375,9 +375,9 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
     .fill_data(memory_rsp_data), .rsp_valid(bank_1_rsp_valid), .rsp_client(bank_1_rsp_client),
     .rsp_tag(bank_1_rsp_tag), .rsp_data(bank_1_rsp_data)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 bank_2 (
+  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_2 (
     .clk(clk), .rst(rst), .req_client(bank_2_req_client),
-    .req_tag(((bank_2_in_grant_0 ? c0_req_tag : 7'd0) | (bank_2_in_grant_1 ? c1_req_tag : 7'd0)) | _t123),
+    .req_tag(((bank_2_in_grant_0 ? c0_req_tag : 8'd0) | (bank_2_in_grant_1 ? c1_req_tag : 8'd0)) | _t123),
     .req_addr(((bank_2_in_grant_0 ? _t2 : 36'd0) | (bank_2_in_grant_1 ? _t13 : 36'd0)) | _t124),
     .req_valid((_t51 | (_t23 | (_t21 | _t19))) & all_ready), .req_ready(bank_2_req_ready),
     .fill_valid(memory_c2_rsp_valid), .invalidate(invalidate), .ready(bank_2_ready),
@@ -388,9 +388,9 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
     .fill_data(memory_rsp_data), .rsp_valid(bank_2_rsp_valid), .rsp_client(bank_2_rsp_client),
     .rsp_tag(bank_2_rsp_tag), .rsp_data(bank_2_rsp_data)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t7_w128_a36 bank_3 (
+  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_3 (
     .clk(clk), .rst(rst), .req_client(bank_3_req_client),
-    .req_tag(((bank_3_in_grant_0 ? c0_req_tag : 7'd0) | (bank_3_in_grant_1 ? c1_req_tag : 7'd0)) | _t125),
+    .req_tag(((bank_3_in_grant_0 ? c0_req_tag : 8'd0) | (bank_3_in_grant_1 ? c1_req_tag : 8'd0)) | _t125),
     .req_addr(((bank_3_in_grant_0 ? _t2 : 36'd0) | (bank_3_in_grant_1 ? _t13 : 36'd0)) | _t126),
     .req_valid((_t50 | (_t11 | (_t8 | _t5))) & all_ready), .req_ready(bank_3_req_ready),
     .fill_valid(memory_c3_rsp_valid), .invalidate(invalidate), .ready(bank_3_ready),
@@ -437,19 +437,19 @@ module cache_b4_c5_m32_y8_s64_q16_t7_w128_a36 (
   assign c3_req_ready = ((bank_0_in_grant_3 & _t39) | (bank_1_in_grant_3 & _t28)) | ((bank_2_in_grant_3 & _t17) | (bank_3_in_grant_3 & _t1));
   assign c4_req_ready = ((bank_0_in_grant_4 & _t39) | (bank_1_in_grant_4 & _t28)) | ((bank_2_in_grant_4 & _t17) | (bank_3_in_grant_4 & _t1));
   assign c0_rsp_valid = (_t57 | _t56) | (_t55 | _t54);
-  assign c0_rsp_tag = ((_t57 ? bank_0_rsp_tag : 7'd0) | (_t56 ? bank_1_rsp_tag : 7'd0)) | ((_t55 ? bank_2_rsp_tag : 7'd0) | (_t54 ? bank_3_rsp_tag : 7'd0));
+  assign c0_rsp_tag = ((_t57 ? bank_0_rsp_tag : 8'd0) | (_t56 ? bank_1_rsp_tag : 8'd0)) | ((_t55 ? bank_2_rsp_tag : 8'd0) | (_t54 ? bank_3_rsp_tag : 8'd0));
   assign c0_rsp_data = ((_t57 ? bank_0_rsp_data : 128'd0) | (_t56 ? bank_1_rsp_data : 128'd0)) | ((_t55 ? bank_2_rsp_data : 128'd0) | (_t54 ? bank_3_rsp_data : 128'd0));
   assign c1_rsp_valid = (_t61 | _t60) | (_t59 | _t58);
-  assign c1_rsp_tag = ((_t61 ? bank_0_rsp_tag : 7'd0) | (_t60 ? bank_1_rsp_tag : 7'd0)) | ((_t59 ? bank_2_rsp_tag : 7'd0) | (_t58 ? bank_3_rsp_tag : 7'd0));
+  assign c1_rsp_tag = ((_t61 ? bank_0_rsp_tag : 8'd0) | (_t60 ? bank_1_rsp_tag : 8'd0)) | ((_t59 ? bank_2_rsp_tag : 8'd0) | (_t58 ? bank_3_rsp_tag : 8'd0));
   assign c1_rsp_data = ((_t61 ? bank_0_rsp_data : 128'd0) | (_t60 ? bank_1_rsp_data : 128'd0)) | ((_t59 ? bank_2_rsp_data : 128'd0) | (_t58 ? bank_3_rsp_data : 128'd0));
   assign c2_rsp_valid = (_t65 | _t64) | (_t63 | _t62);
-  assign c2_rsp_tag = ((_t65 ? bank_0_rsp_tag : 7'd0) | (_t64 ? bank_1_rsp_tag : 7'd0)) | ((_t63 ? bank_2_rsp_tag : 7'd0) | (_t62 ? bank_3_rsp_tag : 7'd0));
+  assign c2_rsp_tag = ((_t65 ? bank_0_rsp_tag : 8'd0) | (_t64 ? bank_1_rsp_tag : 8'd0)) | ((_t63 ? bank_2_rsp_tag : 8'd0) | (_t62 ? bank_3_rsp_tag : 8'd0));
   assign c2_rsp_data = ((_t65 ? bank_0_rsp_data : 128'd0) | (_t64 ? bank_1_rsp_data : 128'd0)) | ((_t63 ? bank_2_rsp_data : 128'd0) | (_t62 ? bank_3_rsp_data : 128'd0));
   assign c3_rsp_valid = (_t69 | _t68) | (_t67 | _t66);
-  assign c3_rsp_tag = ((_t69 ? bank_0_rsp_tag : 7'd0) | (_t68 ? bank_1_rsp_tag : 7'd0)) | ((_t67 ? bank_2_rsp_tag : 7'd0) | (_t66 ? bank_3_rsp_tag : 7'd0));
+  assign c3_rsp_tag = ((_t69 ? bank_0_rsp_tag : 8'd0) | (_t68 ? bank_1_rsp_tag : 8'd0)) | ((_t67 ? bank_2_rsp_tag : 8'd0) | (_t66 ? bank_3_rsp_tag : 8'd0));
   assign c3_rsp_data = ((_t69 ? bank_0_rsp_data : 128'd0) | (_t68 ? bank_1_rsp_data : 128'd0)) | ((_t67 ? bank_2_rsp_data : 128'd0) | (_t66 ? bank_3_rsp_data : 128'd0));
   assign c4_rsp_valid = (_t73 | _t72) | (_t71 | _t70);
-  assign c4_rsp_tag = ((_t73 ? bank_0_rsp_tag : 7'd0) | (_t72 ? bank_1_rsp_tag : 7'd0)) | ((_t71 ? bank_2_rsp_tag : 7'd0) | (_t70 ? bank_3_rsp_tag : 7'd0));
+  assign c4_rsp_tag = ((_t73 ? bank_0_rsp_tag : 8'd0) | (_t72 ? bank_1_rsp_tag : 8'd0)) | ((_t71 ? bank_2_rsp_tag : 8'd0) | (_t70 ? bank_3_rsp_tag : 8'd0));
   assign c4_rsp_data = ((_t73 ? bank_0_rsp_data : 128'd0) | (_t72 ? bank_1_rsp_data : 128'd0)) | ((_t71 ? bank_2_rsp_data : 128'd0) | (_t70 ? bank_3_rsp_data : 128'd0));
   assign hits = hits_q;
   assign misses = misses_q;

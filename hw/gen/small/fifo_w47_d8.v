@@ -2,26 +2,26 @@
 // FIFO in LUT RAM, first word falls through.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(46)
+// in  in_data    bits(47)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(46)
+// out out_data   bits(47)
 // out count      uint(4)
 
 `default_nettype none
 
-module fifo_w46_d8 (
+module fifo_w47_d8 (
   input  wire in_valid,
-  input  wire [45:0] in_data,
+  input  wire [46:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [45:0] out_data,
+  output wire [46:0] out_data,
   output wire [3:0] count
 );
   reg [2:0] head;
@@ -29,8 +29,8 @@ module fifo_w46_d8 (
   reg [3:0] held;
   reg in_ready_q;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [45:0] store [0:7];
-  wire [45:0] front = store[head];
+  reg [46:0] store [0:7];
+  wire [46:0] front = store[head];
   wire pop = out_valid & out_ready;
   wire push = in_valid & in_ready_q;
   wire [3:0] next_count = (push & (~pop)) ? (held + 4'd1) : ((pop & (~push)) ? (held - 4'd1) : held);

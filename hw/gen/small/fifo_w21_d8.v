@@ -2,26 +2,26 @@
 // FIFO in LUT RAM, first word falls through.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(20)
+// in  in_data    bits(21)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(20)
+// out out_data   bits(21)
 // out count      uint(4)
 
 `default_nettype none
 
-module fifo_w20_d8 (
+module fifo_w21_d8 (
   input  wire in_valid,
-  input  wire [19:0] in_data,
+  input  wire [20:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [19:0] out_data,
+  output wire [20:0] out_data,
   output wire [3:0] count
 );
   reg [2:0] head;
@@ -29,8 +29,8 @@ module fifo_w20_d8 (
   reg [3:0] held;
   reg in_ready_q;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [19:0] store [0:7];
-  wire [19:0] front = store[head];
+  reg [20:0] store [0:7];
+  wire [20:0] front = store[head];
   wire pop = out_valid & out_ready;
   wire push = in_valid & in_ready_q;
   wire [3:0] next_count = (push & (~pop)) ? (held + 4'd1) : ((pop & (~push)) ? (held - 4'd1) : held);

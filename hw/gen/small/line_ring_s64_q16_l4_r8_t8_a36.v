@@ -6,7 +6,7 @@
 // in  rst           reset       reset, active high
 // in  req_ready     bits(1)
 // out req_valid     bits(1)
-// out req_tag       bits(7)
+// out req_tag       bits(8)
 // out req_addr      uint(36)
 // in  chunk_valid   bits(1)
 // in  chunk_length  uint(7)
@@ -18,7 +18,7 @@
 // in  col_base      uint(36)
 // in  val_base      uint(36)
 // in  rsp_valid     bits(1)
-// in  rsp_tag       bits(7)
+// in  rsp_tag       bits(8)
 // in  rsp_data      bits(128)
 // out line_columns  bits(128)
 // out line_values   bits(128)
@@ -30,13 +30,13 @@
 
 `default_nettype none
 
-module line_ring_s64_q16_l4_r8_t7_a36 (
+module line_ring_s64_q16_l4_r8_t8_a36 (
   input  wire flush,
   input  wire clk,
   input  wire rst,
   input  wire req_ready,
   output wire req_valid,
-  output wire [6:0] req_tag,
+  output wire [7:0] req_tag,
   output wire [35:0] req_addr,
   input  wire chunk_valid,
   input  wire [6:0] chunk_length,
@@ -48,7 +48,7 @@ module line_ring_s64_q16_l4_r8_t7_a36 (
   input  wire [35:0] col_base,
   input  wire [35:0] val_base,
   input  wire rsp_valid,
-  input  wire [6:0] rsp_tag,
+  input  wire [7:0] rsp_tag,
   input  wire [127:0] rsp_data,
   output wire [127:0] line_columns,
   output wire [127:0] line_values,
@@ -73,7 +73,7 @@ module line_ring_s64_q16_l4_r8_t7_a36 (
   reg line_valid_q;
   reg [10:0] queued_q;
   wire requests_in_ready, requests_out_valid;
-  wire [42:0] requests_out_data;
+  wire [43:0] requests_out_data;
   wire queue_in_ready, queue_out_valid;
   wire [80:0] queue_out_data;
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
@@ -117,9 +117,9 @@ module line_ring_s64_q16_l4_r8_t7_a36 (
   wire [10:0] _t16 = (line_valid_q & line_ready) ? ({9'd0, meta_read[1:0] - meta_read[3:2]} + 11'd1) : 11'd0;
   wire queue_in_valid = chunk_valid & _t1;
   wire [6:0] _t17 = (_t8 + left) - 7'd1;
-  wire [42:0] requests_in_data = {{tail, values}, (values ? val_base : col_base) + {6'd0, at[31:2]}};
+  wire [43:0] requests_in_data = {{1'd0, {tail, values}}, (values ? val_base : col_base) + {6'd0, at[31:2]}};
   wire answer_was_asked_for_holds = _t12 | (~_t2);
-  skid_w43 requests (
+  skid_w44 requests (
     .in_valid(wants), .in_data(requests_in_data), .out_ready(req_ready), .clk(clk), .rst(rst),
     .in_ready(requests_in_ready), .out_valid(requests_out_valid), .out_data(requests_out_data)
   );
@@ -171,7 +171,7 @@ module line_ring_s64_q16_l4_r8_t7_a36 (
     end
   end
   assign req_valid = requests_out_valid;
-  assign req_tag = requests_out_data[42:36];
+  assign req_tag = requests_out_data[43:36];
   assign req_addr = requests_out_data[35:0];
   assign chunk_ready = queue_in_ready & _t1;
   assign line_columns = columns_read;

@@ -13,7 +13,7 @@
 // in  flush        bits(1)
 // in  req_ready    bits(1)
 // in  rsp_valid    bits(1)
-// in  rsp_tag      bits(7)
+// in  rsp_tag      bits(8)
 // in  rsp_data     bits(128)
 // in  out_ready    bits(1)
 // in  clk          clock       clock, rising edge
@@ -21,7 +21,7 @@
 // out in_ready     bits(1)
 // out req_valid    bits(1)
 // out req_addr     uint(36)
-// out req_tag      bits(7)
+// out req_tag      bits(8)
 // out out_valid    bits(1)
 // out out_last     bits(1)
 // out out_a        bits(32)
@@ -35,7 +35,7 @@
 
 `default_nettype none
 
-module pointer_fetch_l4_a36_d64_t7 (
+module pointer_fetch_l4_a36_d128_t8 (
   input  wire in_valid,
   input  wire in_last,
   input  wire in_empty,
@@ -48,7 +48,7 @@ module pointer_fetch_l4_a36_d64_t7 (
   input  wire flush,
   input  wire req_ready,
   input  wire rsp_valid,
-  input  wire [6:0] rsp_tag,
+  input  wire [7:0] rsp_tag,
   input  wire [127:0] rsp_data,
   input  wire out_ready,
   input  wire clk,
@@ -56,7 +56,7 @@ module pointer_fetch_l4_a36_d64_t7 (
   output wire in_ready,
   output wire req_valid,
   output wire [35:0] req_addr,
-  output wire [6:0] req_tag,
+  output wire [7:0] req_tag,
   output wire out_valid,
   output wire out_last,
   output wire [31:0] out_a,
@@ -68,44 +68,44 @@ module pointer_fetch_l4_a36_d64_t7 (
   output wire [31:0] bad_k,
   output wire idle
 );
-  reg [5:0] head;
-  reg [5:0] tail;
-  reg [6:0] held;
-  reg [63:0] starts_done;
-  reg [63:0] ends_done;
+  reg [6:0] head;
+  reg [6:0] tail;
+  reg [7:0] held;
+  reg [127:0] starts_done;
+  reg [127:0] ends_done;
   reg second;
   reg [31:0] start_word;
   reg [31:0] end_word;
   reg answer;
-  reg [5:0] answer_slot;
+  reg [6:0] answer_slot;
   reg has_start;
   reg has_end;
   reg bad_pointer_q;
   reg bad_column_q;
   reg [31:0] bad_k_q;
-  reg [7:0] asked_count;
+  reg [8:0] asked_count;
   wire out_in_ready, out_out_valid;
   wire [129:0] out_out_data;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [1:0] offsets [0:63];
+  reg [1:0] offsets [0:127];
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [31:0] starts [0:63];
+  reg [31:0] starts [0:127];
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [31:0] ends [0:63];
+  reg [31:0] ends [0:127];
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [97:0] rest [0:63];
+  reg [97:0] rest [0:127];
   wire [31:0] _t1 = in_k;
   wire _t2 = _t1[1:0] == 2'd3;
   wire _t3 = ~in_empty;
   wire beyond = _t3 & (_t1 >= inner);
   wire _t4 = ~flush;
-  wire room = (held != 7'd64) & _t4;
+  wire room = (held != 8'd128) & _t4;
   wire _t5 = in_valid & room;
   wire wanted = _t5 & (_t3 & (~beyond));
   wire asked = wanted & req_ready;
   wire accept = _t5 & (in_empty | (asked & ((~_t2) | second)));
-  wire _t6 = asked_count == 8'd0;
-  wire _t7 = held == 7'd0;
+  wire _t6 = asked_count == 9'd0;
+  wire _t7 = held == 8'd0;
   wire clear = (flush & _t6) & (~answer);
   wire _t8 = ~(bad_pointer_q | bad_column_q);
   wire [31:0] b_end = ends[head];
@@ -113,22 +113,22 @@ module pointer_fetch_l4_a36_d64_t7 (
   wire [31:0] b_begin = starts[head];
   wire [31:0] _t10 = b_begin;
   wire [97:0] front = rest[head];
-  wire [63:0] _t11 = starts_done & ends_done;
-  wire [63:0] _t12 = _t11 >> head;
+  wire [127:0] _t11 = starts_done & ends_done;
+  wire [127:0] _t12 = _t11 >> head;
   wire ready = ((~_t7) & (front[64] | _t12[0])) & _t4;
   wire broken = (ready & (~front[64])) & ((_t9 < _t10) | (nnz < _t9));
   wire _t13 = ~broken;
   wire move_on = (ready & out_in_ready) & (_t13 & _t8);
   wire _t14 = accept & (~move_on);
-  wire [63:0] _t15 = ~(move_on ? (64'd1 << head) : 64'd0);
-  wire [63:0] _t16 = 64'd1 << answer_slot;
+  wire [127:0] _t15 = ~(move_on ? (128'd1 << head) : 128'd0);
+  wire [127:0] _t16 = 128'd1 << answer_slot;
   wire set_start = answer & has_start;
   wire set_end = answer & has_end;
   wire _t17 = flush | accept;
-  wire [5:0] answer_slot_next = rsp_tag[5:0];
+  wire [6:0] answer_slot_next = rsp_tag[6:0];
   wire [1:0] answer_offset = offsets[answer_slot_next];
   wire [1:0] _t18 = answer_offset;
-  wire [1:0] _t19 = rsp_tag[6] ? 2'd0 : (_t18 + 2'd1);
+  wire [1:0] _t19 = rsp_tag[7] ? 2'd0 : (_t18 + 2'd1);
   wire bad_pointer_q_next = flush ? 1'b0 : 1'b1;
   wire _t20 = asked & (~rsp_valid);
   wire [128:0] _t21 = {front[65], front[63:0], _t10, front[64] ? 32'd0 : (_t9 - _t10)};
@@ -153,31 +153,31 @@ module pointer_fetch_l4_a36_d64_t7 (
     start_word <= rsp_data[{_t18, 5'd0} +: 32];
     end_word <= rsp_data[{_t19, 5'd0} +: 32];
     answer_slot <= answer_slot_next;
-    has_start <= ~rsp_tag[6];
-    has_end <= rsp_tag[6] | (_t18 != 2'd3);
+    has_start <= ~rsp_tag[7];
+    has_end <= rsp_tag[7] | (_t18 != 2'd3);
     if (broken & (~bad_pointer_q)) bad_k_q <= front[97:66];
     if (rst) begin
-      head <= 6'd0;
-      tail <= 6'd0;
-      held <= 7'd0;
-      starts_done <= 64'd0;
-      ends_done <= 64'd0;
+      head <= 7'd0;
+      tail <= 7'd0;
+      held <= 8'd0;
+      starts_done <= 128'd0;
+      ends_done <= 128'd0;
       second <= 1'b0;
       answer <= 1'b0;
       bad_pointer_q <= 1'b0;
       bad_column_q <= 1'b0;
-      asked_count <= 8'd0;
+      asked_count <= 9'd0;
     end else begin
-      if (clear | move_on) head <= clear ? 6'd0 : (head + 6'd1);
-      if (clear | accept) tail <= clear ? 6'd0 : (tail + 6'd1);
-      if (clear | (_t14 | (move_on & (~accept)))) held <= clear ? 7'd0 : (_t14 ? (held + 7'd1) : (held - 7'd1));
-      starts_done <= clear ? 64'd0 : ((starts_done | (set_start ? _t16 : 64'd0)) & _t15);
-      ends_done <= clear ? 64'd0 : ((ends_done | (set_end ? _t16 : 64'd0)) & _t15);
+      if (clear | move_on) head <= clear ? 7'd0 : (head + 7'd1);
+      if (clear | accept) tail <= clear ? 7'd0 : (tail + 7'd1);
+      if (clear | (_t14 | (move_on & (~accept)))) held <= clear ? 8'd0 : (_t14 ? (held + 8'd1) : (held - 8'd1));
+      starts_done <= clear ? 128'd0 : ((starts_done | (set_start ? _t16 : 128'd0)) & _t15);
+      ends_done <= clear ? 128'd0 : ((ends_done | (set_end ? _t16 : 128'd0)) & _t15);
       if (_t17 | asked) second <= _t17 ? 1'b0 : _t2;
       answer <= rsp_valid;
       if (flush | broken) bad_pointer_q <= bad_pointer_q_next;
       if (flush | (_t5 & beyond)) bad_column_q <= bad_pointer_q_next;
-      if (_t20 | (rsp_valid & (~asked))) asked_count <= _t20 ? (asked_count + 8'd1) : (asked_count - 8'd1);
+      if (_t20 | (rsp_valid & (~asked))) asked_count <= _t20 ? (asked_count + 9'd1) : (asked_count - 9'd1);
     end
   end
   assign in_ready = accept;

@@ -34,11 +34,11 @@
 // in  b_ptr_base   uint(36)
 // in  req_ready    bits(1)
 // in  rsp_valid    bits(1)
-// in  rsp_tag      bits(7)
+// in  rsp_tag      bits(8)
 // in  rsp_data     bits(128)
 // out req_valid    bits(1)
 // out req_addr     uint(36)
-// out req_tag      bits(7)
+// out req_tag      bits(8)
 // in  first_seq    bits(2)
 // in  max_rows     uint(9)
 // in  ranged       bits(1)
@@ -71,7 +71,7 @@
 
 `default_nettype none
 
-module feed_l4_a36_n16_d64_t7_q128_e737 (
+module feed_l4_a36_n16_d128_t8_q128_e737 (
   input  wire start,
   input  wire flush,
   input  wire [31:0] first_row,
@@ -105,11 +105,11 @@ module feed_l4_a36_n16_d64_t7_q128_e737 (
   input  wire [35:0] b_ptr_base,
   input  wire req_ready,
   input  wire rsp_valid,
-  input  wire [6:0] rsp_tag,
+  input  wire [7:0] rsp_tag,
   input  wire [127:0] rsp_data,
   output wire req_valid,
   output wire [35:0] req_addr,
-  output wire [6:0] req_tag,
+  output wire [7:0] req_tag,
   input  wire [1:0] first_seq,
   input  wire [8:0] max_rows,
   input  wire ranged,
@@ -153,7 +153,7 @@ module feed_l4_a36_n16_d64_t7_q128_e737 (
   wire a_stream_bad_row, a_stream_idle;
   wire pointers_in_ready, pointers_req_valid;
   wire [35:0] pointers_req_addr;
-  wire [6:0] pointers_req_tag;
+  wire [7:0] pointers_req_tag;
   wire pointers_out_valid, pointers_out_last;
   wire [31:0] pointers_out_a;
   wire [31:0] pointers_out_left, pointers_out_start, pointers_out_length;
@@ -188,7 +188,7 @@ module feed_l4_a36_n16_d64_t7_q128_e737 (
     .token_empty(a_stream_token_empty), .token_k(a_stream_token_k), .token_a(a_stream_token_a),
     .token_left(a_stream_token_left), .bad_row(a_stream_bad_row), .idle(a_stream_idle)
   );
-  pointer_fetch_l4_a36_d64_t7 pointers (
+  pointer_fetch_l4_a36_d128_t8 pointers (
     .in_valid(a_stream_token_valid), .in_last(a_stream_token_last), .in_empty(a_stream_token_empty),
     .in_k(a_stream_token_k), .in_a(a_stream_token_a), .in_left(a_stream_token_left), .inner(inner),
     .nnz(nnz_b), .ptr_base(b_ptr_base), .flush(flush), .req_ready(req_ready), .rsp_valid(rsp_valid),

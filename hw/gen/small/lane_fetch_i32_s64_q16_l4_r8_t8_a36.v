@@ -14,12 +14,12 @@
 // in  val_base        uint(36)
 // in  req_ready       bits(1)
 // in  rsp_valid       bits(1)
-// in  rsp_tag         bits(7)
+// in  rsp_tag         bits(8)
 // in  rsp_data        bits(128)
 // out chunk_ready     bits(1)
 // out req_valid       bits(1)
 // out req_addr        uint(36)
-// out req_tag         bits(7)
+// out req_tag         bits(8)
 // out queued          uint(11)
 // in  lo_0            uint(32)
 // in  hi_0            uint(33)
@@ -47,7 +47,7 @@
 
 `default_nettype none
 
-module lane_fetch_i32_s64_q16_l4_r8_t7_a36 (
+module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
   input  wire flush,
   input  wire clk,
   input  wire rst,
@@ -61,12 +61,12 @@ module lane_fetch_i32_s64_q16_l4_r8_t7_a36 (
   input  wire [35:0] val_base,
   input  wire req_ready,
   input  wire rsp_valid,
-  input  wire [6:0] rsp_tag,
+  input  wire [7:0] rsp_tag,
   input  wire [127:0] rsp_data,
   output wire chunk_ready,
   output wire req_valid,
   output wire [35:0] req_addr,
-  output wire [6:0] req_tag,
+  output wire [7:0] req_tag,
   output wire [10:0] queued,
   input  wire [31:0] lo_0,
   input  wire [32:0] hi_0,
@@ -93,7 +93,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t7_a36 (
   output wire idle
 );
   wire ring_req_valid;
-  wire [6:0] ring_req_tag;
+  wire [7:0] ring_req_tag;
   wire [35:0] ring_req_addr;
   wire ring_chunk_ready;
   wire [127:0] ring_line_columns, ring_line_values;
@@ -108,7 +108,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t7_a36 (
   wire elements_chunk_done;
   wire [1:0] elements_chunk_done_seq;
   wire elements_idle;
-  line_ring_s64_q16_l4_r8_t7_a36 ring (
+  line_ring_s64_q16_l4_r8_t8_a36 ring (
     .flush(flush), .clk(clk), .rst(rst), .req_ready(req_ready), .req_valid(ring_req_valid),
     .req_tag(ring_req_tag), .req_addr(ring_req_addr), .chunk_valid(chunk_valid),
     .chunk_length(chunk_length), .chunk_seq(chunk_seq), .chunk_row(chunk_row), .chunk_a(chunk_a),
