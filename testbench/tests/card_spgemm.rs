@@ -83,7 +83,7 @@ fn errors_leave_the_card_usable() {
 fn real_matrices_in_verilator() {
     let mut card = open(SimulatorKind::Verilator, 1 << 20);
     for name in &MATRICES[..2] {
-        let file = read_matrix(&matrix_path(name), &ReadOptions::default()).unwrap();
+        let file = read_matrix(matrix_path(name), &ReadOptions::default()).unwrap();
         let pattern = file.matrix.pattern(1i32);
         check(&mut card, &pattern, &pattern);
     }
