@@ -303,7 +303,8 @@ fn reports_corrupt_arrays() {
         let mut rng = StdRng::seed_from_u64(11);
         (random(&mut rng, 50, 40, 10), random(&mut rng, 40, 60, 10))
     };
-    let spoil: [(&str, fn(&mut Csr, &mut Csr)); 4] = [
+    type Spoil = fn(&mut Csr, &mut Csr);
+    let spoil: [(&str, Spoil); 4] = [
         ("bad_row", |a, _| a.ptr[20] = a.ptr[21] + 1),
         ("bad_row", |a, _| a.ptr[50] = 1 << 30),
         ("bad_column", |a, _| a.col[a.ptr[30] as usize] = 40),
