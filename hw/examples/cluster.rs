@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut memory =
         AxiMemory::new(&sim, &["m_axi_"], &MemoryOptions { bytes, ..Default::default() });
     let pin = |sim: &Verilated, name: &str| sim.port(name);
-    let mut set = |sim: &mut Verilated, name: &str, value: u64| {
+    let set = |sim: &mut Verilated, name: &str, value: u64| {
         let port = pin(sim, name);
         sim.set(port, value);
     };

@@ -8,7 +8,7 @@ use mattock_testbench::reference;
 use mattock_testbench::sim::{AxiMemory, MemoryOptions};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rtl_gen::Design;
-use rtl_gen::sim::{Interpreter, Simulator};
+use rtl_gen::sim::Interpreter;
 
 fn cluster(change: impl FnOnce(&mut CardConfig)) -> Cluster {
     let mut card = CardConfig::reference("small").unwrap();

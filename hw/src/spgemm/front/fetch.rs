@@ -326,7 +326,7 @@ mod tests {
             let cycles = self.sim.cycle() - begin;
             let mut want: Vec<Task> = (tasks.iter())
                 .flat_map(|&[seq, row, a, start, length]| {
-                    (start..start + length).map(move |e| [seq & 1, row, 3 * e & 0xf_ffff, a, e])
+                    (start..start + length).map(move |e| [seq & 1, row, (3 * e) & 0xf_ffff, a, e])
                 })
                 .collect();
             want.sort_unstable();
