@@ -28,6 +28,9 @@ use crate::session::{Session, SpgemmCounts};
 use crate::simulation::SimulatorKind;
 use crate::synthetic::Source;
 
+/// Most rows or columns that may be allowed: 2 GiB of row pointers.
+const MOST_DIM: u64 = 1 << 28;
+
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// Matrix A: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped
@@ -59,6 +62,12 @@ pub(crate) struct Options {
     /// When the mirror image of a file's entries is added
     #[arg(long, value_enum, default_value = "auto")]
     symmetrize: Mirror,
+    /// Most rows or columns of a file that are believed; row pointers take 8 bytes each
+    #[arg(long, value_name = "N", default_value_t = ReadOptions::default().max_dim, value_parser = clap::value_parser!(u64).range(..=MOST_DIM))]
+    max_dim: u64,
+    /// Most bytes of a file, unpacked
+    #[arg(long, value_name = "N", default_value_t = ReadOptions::default().max_bytes, value_parser = whole::<u64>)]
+    max_bytes: u64,
     /// Write C to this file as Matrix Market; gzipped when it ends in .gz
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -213,9 +222,17 @@ impl Options {
             Mirror::Always => Symmetrize::Always,
             Mirror::Never => Symmetrize::Never,
         };
-        let read = ReadOptions { format: self.format, symmetrize, ..ReadOptions::default() };
+        let Self { format, max_dim, max_bytes, .. } = *self;
+        let read = ReadOptions { format, symmetrize, max_dim, max_bytes, ..Default::default() };
         read_matrix(path, &read).map_err(|error| {
-            Failure::new("spgemm", error).next("give a matrix file, or its `--format`")
+            use mattock::io::ReadError::TooLarge;
+            let next = match &error {
+                mattock::Error::Read { source: TooLarge { option, .. }, .. } => {
+                    format!("allow it with `--{}`", option.replace('_', "-"))
+                }
+                _ => "give a matrix file, or its `--format`".into(),
+            };
+            Failure::new("spgemm", error).next(next)
         })
     }
 
