@@ -42,6 +42,17 @@ impl Bench {
     }
 
     fn multiply(&mut self, a: &Csr<i32>, b: &Csr<i32>, capacity: usize) -> Run {
+        self.multiply_spoiled(a, b, capacity, None)
+    }
+
+    /// `spoil`: array (0 to 5: A's pointers, columns, values, then B's), index and the word to put there.
+    fn multiply_spoiled(
+        &mut self,
+        a: &Csr<i32>,
+        b: &Csr<i32>,
+        capacity: usize,
+        spoil: Option<(usize, usize, u32)>,
+    ) -> Run {
         let base = self.memory.addresses().start;
         let mut at = base;
         let mut place = |words: Vec<u32>| {
@@ -69,6 +80,10 @@ impl Bench {
             ("c_col", place(vec![u32::MAX; capacity])),
             ("c_val", place(vec![u32::MAX; capacity])),
         ];
+        if let Some((array, index, word)) = spoil {
+            let bytes = self.memory.bytes_mut(places[array].1 + 4 * index as u64, 4).unwrap();
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
         for (name, address) in places {
             self.sim.set(name, address);
         }
@@ -239,4 +254,26 @@ fn too_small_a_result_is_an_error_with_the_need() {
     assert_eq!(run.error, mattock_spec::ErrorCode::CapacityExceeded as u64);
     assert_eq!(bench.sim.get("error_info"), want.nnz() as u64);
     check(&mut bench, &a, &a);
+}
+
+#[test]
+fn corrupt_arrays_are_faults_and_the_engine_goes_on() {
+    use mattock_spec::ErrorCode::{ColumnA, ColumnB, RowPointerA, RowPointerB};
+    let mut rng = StdRng::seed_from_u64(6);
+    let mut bench = Bench::new(&cluster(|_| ()), &MemoryOptions::default());
+    let a = random(&mut rng, 60, 60, 8);
+    let capacity = reference::spgemm(&a, &a).unwrap().nnz();
+    let beyond = u32::MAX >> 4;
+    // The same memory is not shared between A and B here, so each fault has one cause.
+    let cases = [
+        ((0, 30, beyond), RowPointerA),
+        ((1, a.row_ptr()[20] as usize, 60), ColumnA),
+        ((3, a.col_idx()[0] as usize + 1, beyond), RowPointerB),
+        ((4, a.row_ptr()[a.col_idx()[0] as usize + 1] as usize - 1, 60), ColumnB),
+    ];
+    for (spoil, code) in cases {
+        let run = bench.multiply_spoiled(&a, &a, capacity, Some(spoil));
+        assert_eq!(run.error, code as u64, "{spoil:?}: {code:?}");
+        check(&mut bench, &a, &a);
+    }
 }
