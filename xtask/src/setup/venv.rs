@@ -64,9 +64,11 @@ pub(super) fn warm_up(toolbox: &Toolbox) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// What the environment was made from. Its programs hold its absolute path, so a moved folder is remade.
+/// What the environment was made from. Its programs hold its absolute path, so a moved folder is remade;
+/// one that several checkouts reach by links is the same folder for all of them.
 fn stamp_content(toolbox: &Toolbox) -> String {
-    format!("{}\n{REQUIREMENTS}", toolbox.venv().display())
+    let folder = toolbox.folder().canonicalize().unwrap_or_else(|_| toolbox.folder().to_owned());
+    format!("{}\n{REQUIREMENTS}", folder.join("venv").display())
 }
 
 fn is_current(stamp: &Path, content: &str) -> bool {
