@@ -6,10 +6,12 @@
 //! | [`rmat`]      | seeded random graphs with the skew of real ones                             |
 //! | [`sim`]       | memory and host of a simulated card                                         |
 //! | [`stats`]     | sizes and product counts of sparse matrices                                 |
+//! | [`contract`]  | the dense engine's cycle contract, measured                                 |
 //! | [`digits`]    | 1,797 handwritten digits and an int8 network that reads them                |
 //!
 //! Small real inputs lie in `testbench/data`, each folder with its sources and licences.
 
+pub mod contract;
 pub mod digits;
 pub mod reference;
 pub mod rmat;

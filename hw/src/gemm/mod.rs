@@ -64,7 +64,7 @@ pub use bus::GemmBus;
 pub use engine::GemmEngine;
 pub use geometry::{DIM_BITS, Geometry};
 pub use load::{Filler, Loader, Operand, Planner};
-pub use model::{cycle_bound, reference};
+pub use model::{compute_cycles, cycle_bound, reference};
 pub use plan::Plan;
 pub use results::Results;
 pub use scratchpad::Scratchpad;

@@ -23,3 +23,18 @@ pub fn reference(a: &[i8], b: &[i8], [m, n, k]: [usize; 3]) -> Vec<i32> {
 pub fn cycle_bound([m, n, k]: [u64; 3], rows: u64, cols: u64) -> u64 {
     m.div_ceil(rows) * n.div_ceil(cols) * k.max(rows) + rows + cols + 16
 }
+
+/// Exactly those cycles, for an array whose [`Array::latency`](super::Array::latency) is `latency`.
+///
+/// Tiles follow one another after `max(K, R)` cycles. The last one drains by a flag of its own, at the earliest a
+/// cycle after its last step and R cycles after its first; the last row and column leave `latency + R - 1 + C - 1`
+/// cycles after that flag.
+pub fn compute_cycles([m, n, k]: [u64; 3], rows: u64, cols: u64, latency: u64) -> u64 {
+    let tiles = m.div_ceil(rows) * n.div_ceil(cols);
+    if tiles == 0 {
+        return 0;
+    }
+    // K = 0 is one step of zeros.
+    let k = k.max(1);
+    (tiles - 1) * k.max(rows) + (k + 1).max(rows) + latency + rows + cols - 1
+}

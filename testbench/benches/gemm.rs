@@ -1,0 +1,51 @@
+//! The cycle contract of the dense engine over many random shapes, in Verilator:
+//! `cargo xtask bench gemm [SHAPES]` (10,000 by default, shared among the arrays).
+//!
+//! Every product is compared element by element and every count with the exact model.
+
+use mattock::Card;
+use mattock_testbench::contract::{ARRAYS, LARGEST, Measured, card, measure};
+use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let shapes = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(10_000usize);
+    println!(
+        "| array | shapes | over the contract | unlike the model | least slack | at M, N, K |"
+    );
+    println!("|---|--:|--:|--:|--:|---|");
+    let mut good = true;
+    for [rows, cols] in ARRAYS {
+        match sweep(rows, cols, shapes.div_ceil(ARRAYS.len())) {
+            Ok(measured) => {
+                let count = |wrong: fn(&&Measured) -> bool| measured.iter().filter(wrong).count();
+                let (over, unlike) = (count(|m| m.slack() < 0), count(|m| m.cycles != m.predicted));
+                let Some(worst) = measured.iter().min_by_key(|m| m.slack()) else { continue };
+                let ([m, n, k], slack, all) = (worst.shape, worst.slack(), measured.len());
+                println!(
+                    "| {rows} x {cols} | {all} | {over} | {unlike} | {slack} | {m}, {n}, {k} |"
+                );
+                good &= over + unlike == 0;
+            }
+            Err(error) => {
+                println!("| {rows} x {cols} | {error} |");
+                good = false;
+            }
+        }
+    }
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn sweep(rows: u32, cols: u32, shapes: usize) -> Result<Vec<Measured>, String> {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
+    let options = SimOptions::new(SimulatorKind::Verilator, cache);
+    let sim = SimCard::open(&card(rows, cols), &options).map_err(|e| e.to_string())?;
+    let mut card = Card::open_with(Box::new(sim)).map_err(|e| e.to_string())?;
+    let mut rng = StdRng::seed_from_u64(u64::from(rows * 1000 + cols));
+    let shape = |seed| {
+        let shape = [0; 3].map(|_| rng.random_range(1..=LARGEST));
+        measure(&mut card, shape, seed as u64)
+    };
+    (0..shapes).map(shape).collect()
+}
