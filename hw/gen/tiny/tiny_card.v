@@ -121,7 +121,13 @@ module tiny_card (
   reg resetting_since_2;
   reg resetting_since_3;
   reg irq_q;
-  reg [63:0] cycles;
+  reg [15:0] cycles_part_0;
+  reg cycles_carry_0;
+  reg [15:0] cycles_part_1;
+  reg cycles_carry_1;
+  reg [15:0] cycles_part_2;
+  reg cycles_carry_2;
+  reg [15:0] cycles_part_3;
   wire csr_card_irq_status_gemm_done, csr_card_irq_status_spgemm_done, csr_card_irq_enable_gemm_done, csr_card_irq_enable_spgemm_done, csr_card_soft_reset, csr_gemm_start;
   wire [7:0] csr_gemm_mode_tuple;
   wire csr_gemm_mode_a_col_major, csr_gemm_mode_b_col_major, csr_gemm_mode_d_col_major, csr_gemm_mode_load_a, csr_gemm_mode_load_b, csr_gemm_mode_compute, csr_gemm_mode_store;
@@ -180,8 +186,9 @@ module tiny_card (
     .card_irq_status_spgemm_done_set(1'b0),
     .card_irq_status_spgemm_done(csr_card_irq_status_spgemm_done),
     .card_irq_enable_gemm_done(csr_card_irq_enable_gemm_done),
-    .card_irq_enable_spgemm_done(csr_card_irq_enable_spgemm_done), .card_cycles(cycles),
-    .card_scratch(), .card_soft_reset(csr_card_soft_reset), .gemm_locked(csr_card_status_gemm_busy),
+    .card_irq_enable_spgemm_done(csr_card_irq_enable_spgemm_done),
+    .card_cycles({cycles_part_3, cycles_part_2, cycles_part_1, cycles_part_0}), .card_scratch(),
+    .card_soft_reset(csr_card_soft_reset), .gemm_locked(csr_card_status_gemm_busy),
     .gemm_start(csr_gemm_start), .gemm_status_busy(gemm_account_status_busy),
     .gemm_status_done(gemm_account_status_done), .gemm_status_error(gemm_account_status_error),
     .gemm_error_info(gemm_account_error_info), .gemm_mode_tuple(csr_gemm_mode_tuple),
@@ -252,11 +259,23 @@ module tiny_card (
     if (rst) begin
       resetting <= 1'b0;
       irq_q <= 1'b0;
-      cycles <= 64'd0;
+      cycles_part_0 <= 16'd0;
+      cycles_carry_0 <= 1'b0;
+      cycles_part_1 <= 16'd0;
+      cycles_carry_1 <= 1'b0;
+      cycles_part_2 <= 16'd0;
+      cycles_carry_2 <= 1'b0;
+      cycles_part_3 <= 16'd0;
     end else begin
       resetting <= csr_card_soft_reset | (resetting & (~reset_over));
       irq_q <= (csr_card_irq_status_gemm_done & csr_card_irq_enable_gemm_done) | (csr_card_irq_status_spgemm_done & csr_card_irq_enable_spgemm_done);
-      cycles <= cycles + 64'd1;
+      cycles_part_0 <= 1'b0 ? 16'd0 : (cycles_part_0 + 16'd1);
+      cycles_carry_0 <= (1'b1 & (&cycles_part_0)) & 1'b1;
+      if (1'b0 | cycles_carry_0) cycles_part_1 <= 1'b0 ? 16'd0 : (cycles_part_1 + 16'd1);
+      cycles_carry_1 <= (cycles_carry_0 & (&cycles_part_1)) & 1'b1;
+      if (1'b0 | cycles_carry_1) cycles_part_2 <= 1'b0 ? 16'd0 : (cycles_part_2 + 16'd1);
+      cycles_carry_2 <= (cycles_carry_1 & (&cycles_part_2)) & 1'b1;
+      if (1'b0 | cycles_carry_2) cycles_part_3 <= 1'b0 ? 16'd0 : (cycles_part_3 + 16'd1);
     end
   end
   assign s_axi_awready = host_port_s_axi_awready;

@@ -3,12 +3,18 @@
 
 mod arbiter;
 mod async_fifo;
+mod counter;
+mod crossbar;
 mod fifo;
 mod skid;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use arbiter::{priority, round_robin};
 pub use async_fifo::AsyncFifo;
+pub use counter::counter;
+pub use crossbar::Crossbar;
 pub use fifo::{BlockFifo, Fifo};
 pub use skid::Skid;
+pub use window::Window;

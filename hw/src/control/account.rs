@@ -1,7 +1,8 @@
 //! What the host sees of a running command.
 
+use crate::cells::counter;
 use mattock_spec::ErrorCode;
-use rtl_gen::{Builder, Module, Sig, bit, bits, uint};
+use rtl_gen::{Builder, Module, bit, bits};
 
 /// STATUS, ERROR_INFO and the traffic counters of one engine.
 ///
@@ -59,14 +60,9 @@ impl Module for Account {
         m.output("ended", end);
         let Some(bytes) = self.beats else { return };
         let shift = bytes.trailing_zeros();
-        let counter = |name: &str, up: Sig| {
-            let count = m.state(name, uint(64), 0);
-            count.update(&[(start, count.q().lit(0)), (up & busy.q(), count.q().inc())]);
-            count.q()
-        };
-        m.output("cycles", counter("cycles_q", m.high()).as_bits());
+        m.output("cycles", counter(m, "cycles", 64, start, busy.q()).as_bits());
         for (name, beat) in [("bytes_read", "read_beat"), ("bytes_written", "write_beat")] {
-            let beats = counter(&format!("{beat}s"), m.input(beat, bit()));
+            let beats = counter(m, beat, 64, start, m.input(beat, bit()) & busy.q());
             m.output(name, beats.shl_k(shift).trunc(64).as_bits());
         }
     }

@@ -3,10 +3,11 @@
 use super::engine::{EngineSlot, Tied};
 use super::{gemm, spgemm};
 use crate::bus::AxiLiteSlave;
+use crate::cells::counter;
 use crate::control::{ADDR_BITS, Csr};
 use mattock_spec::{CardConfig, ConfigError, Tuple};
 use rtl_gen::bundle::expose;
-use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit, uint};
+use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit};
 
 /// A card: registers behind AXI4-Lite, engines with an AXI4 master each, a level interrupt.
 ///
@@ -116,8 +117,6 @@ impl Module for Card {
             causes.push(csr.get(&cause) & csr.get(&format!("card_irq_enable_{block}_done")));
         }
         m.output("irq", m.reg_reset("irq_q", any(&causes), 0));
-        let cycles = m.state("cycles", uint(64), 0);
-        cycles.drive(cycles.q().inc());
-        csr.set("card_cycles", cycles.q().as_bits());
+        csr.set("card_cycles", counter(m, "cycles", 64, m.low(), m.high()).as_bits());
     }
 }

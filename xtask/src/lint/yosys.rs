@@ -1,4 +1,4 @@
-//! yosys as a reader: warnings, latches, and what is left after mapping to ECP5.
+//! yosys as a reader: warnings, latches, and the DSP and RAM blocks it finds for ECP5.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::process::run_recorded;
 use crate::verilog::Cells;
 
-/// Reads the design, and maps it to ECP5 where the design says how many DSP or RAM blocks that gives.
+/// Reads the design and maps it to ECP5's DSP and RAM blocks.
 pub(super) fn read(
     toolbox: &Toolbox,
     work: &Path,
@@ -18,12 +18,10 @@ pub(super) fn read(
     files: &[String],
 ) -> Result<Vec<Finding>, Error> {
     let top = &design.top;
-    // Mapping a large card takes minutes: only where counts of DSP or RAM blocks are expected.
-    let map = if design.dsp.is_some() || design.ram.is_some() {
-        format!("synth_lattice -family ecp5 -noflatten -top {top}; flatten; clean -purge; ")
-    } else {
-        String::new()
-    };
+    // As far as DSP and RAM blocks are chosen: logic and flip-flops of a large card take minutes more.
+    let map = format!(
+        "synth_lattice -family ecp5 -noflatten -top {top} -run begin:map_ffram; flatten; clean -purge; "
+    );
     let script = format!(
         "read_verilog {}; hierarchy -check -top {top}; proc; tee -o rtl.json stat -json; \
          {map}tee -o ecp5.json stat -json",

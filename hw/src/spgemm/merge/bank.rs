@@ -1,11 +1,10 @@
 //! One bank of the hash table.
 
 use super::accumulate::Accumulate;
-use super::crossbar::Crossbar;
 use super::table::Table;
 use super::tags::Tags;
 use super::walk::Walk;
-use crate::cells::Fifo;
+use crate::cells::{Crossbar, Fifo};
 use rtl_gen::{Builder, Module, any, bit, bits, cat, uint};
 
 /// A bank: input queue, find-or-insert, accumulator and drain walk, on two halves.

@@ -1,11 +1,10 @@
 //! The merge core.
 
 use super::bank::Bank;
-use super::crossbar::Crossbar;
 use super::encode::count;
 use super::product::LaneFront;
 use super::table::Table;
-use crate::cells::{Skid, round_robin};
+use crate::cells::{Crossbar, Skid, round_robin};
 use rtl_gen::{
     Builder, Instance, Module, Sig, all, any, bit, bits, index_width, one_hot_mux, uint,
 };

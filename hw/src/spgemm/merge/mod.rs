@@ -1,7 +1,7 @@
 //! The merge core: products of the lanes into the banked hash table, entries out of it.
 //!
 //! ```text
-//!  L lanes: LaneFront (multiply, hash) -> Crossbar with a look-ahead Window per lane
+//!  L lanes: LaneFront (multiply, hash) -> crate::cells::Crossbar with a look-ahead Window per lane
 //!    -> NB banks: queue -> Tags (find or insert) -> Accumulate (add, never held back)
 //!                 Walk (the half being drained) -> S streams
 //! ```
@@ -29,7 +29,6 @@
 mod accumulate;
 mod bank;
 mod core;
-mod crossbar;
 mod encode;
 mod hash;
 mod product;
@@ -39,15 +38,12 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod walk;
-mod window;
 
 pub use accumulate::Accumulate;
 pub use bank::Bank;
 pub use core::MergeCore;
-pub use crossbar::Crossbar;
 pub use hash::{HASH_FACTOR, ROW_FACTOR};
 pub use product::LaneFront;
 pub use table::Table;
 pub use tags::Tags;
 pub use walk::Walk;
-pub use window::Window;

@@ -3,5 +3,5 @@
 mod accumulate;
 mod bench;
 mod correct;
-mod crossbar;
+mod front;
 mod speed;

@@ -1,6 +1,8 @@
 //! Cells against naive models, with partners that stall at random.
 
-use super::{AsyncFifo, BlockFifo, Fifo, Skid, priority, round_robin};
+mod crossbar;
+
+use super::{AsyncFifo, BlockFifo, Fifo, Skid, counter, priority, round_robin};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rtl_gen::{Builder, Design, Interpreter, Module, Sig, bits, cat};
 use std::collections::VecDeque;
@@ -8,6 +10,14 @@ use std::collections::VecDeque;
 fn simulate(module: &dyn Module) -> Interpreter {
     let design = Design::elaborate(module).unwrap_or_else(|e| panic!("{e}"));
     Interpreter::new(&design).unwrap()
+}
+
+fn simulate_from_reset(module: &dyn Module) -> Interpreter {
+    let mut sim = simulate(module);
+    sim.set("rst", 1);
+    sim.tick();
+    sim.set("rst", 0);
+    sim
 }
 
 /// What a queue may hold, and how it answers.
@@ -213,5 +223,50 @@ fn arbiters_choose_one_and_take_turns() {
             }
             sim.tick();
         }
+    }
+}
+
+/// A counter of that many bits.
+#[derive(Debug)]
+struct Count(u32);
+
+impl Module for Count {
+    fn name(&self) -> String {
+        format!("count_{}", self.0)
+    }
+
+    fn build(&self, m: &Builder) {
+        let (clear, up) = (m.input("clear", bits(1)), m.input("up", bits(1)));
+        m.output("count", counter(m, "events", self.0, clear, up));
+    }
+}
+
+#[test]
+fn events_are_counted_across_segments() {
+    for width in [1, 5, 16, 17, 20, 33] {
+        let mut sim = simulate_from_reset(&Count(width));
+        let mut rng = StdRng::seed_from_u64(width.into());
+        let (mut events, mut exact) = (0u64, 0);
+        for cycle in 0..300_000u32 {
+            let clear = cycle == 150_000;
+            let up = rng.random_ratio(19, 20);
+            sim.set("clear", clear.into());
+            sim.set("up", up.into());
+            let told = sim.get("count");
+            // The carries under way are all that may be missing.
+            let missing = (events & ((1 << width) - 1)).wrapping_sub(told);
+            assert!(missing == 0 || missing & 0xffff == 0, "cycle {cycle}: {told} of {events}");
+            exact += u32::from(missing == 0);
+            sim.tick();
+            events = if clear { 0 } else { events + u64::from(up) };
+        }
+        sim.set("up", 0);
+        (0..3).for_each(|_| sim.tick());
+        assert_eq!(sim.get("count"), events & ((1 << width) - 1), "{width} bits");
+        // Both clear and carry were exercised: wider counters lag at their wraps only.
+        assert!(
+            (width > 16) != (exact == 300_000) && exact > 299_900,
+            "{width} bits: {exact} exact"
+        );
     }
 }
