@@ -34,6 +34,10 @@ enum Wish {
     Lint,
     /// Area and clock rate on ECP5
     Timing,
+    /// Bitstreams for boards
+    Synth,
+    /// Getting a bitstream onto a board
+    Program,
 }
 
 #[derive(Serialize)]
@@ -107,6 +111,8 @@ impl Wish {
             Self::Test => Job::Test,
             Self::Lint => Job::Lint,
             Self::Timing => Job::Timing,
+            Self::Synth => Job::Synth,
+            Self::Program => Job::Program,
         }
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum Error {
     Failed { command: String, status: std::process::ExitStatus, tail: String },
     #[error("{what} has an unexpected form: {detail}")]
     Format { what: String, detail: String },
+    #[error(transparent)]
+    Report(#[from] fpga_boards::report::FormatError),
     #[error("{0}")]
     Other(String),
 }

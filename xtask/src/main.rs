@@ -78,7 +78,7 @@ fn run(toolbox: &Toolbox, chore: Chore) -> Result<ExitCode, Error> {
             demo::demo(toolbox, &arguments)?;
         }
         Chore::Test => {
-            setup::setup(toolbox, setup::ALL_JOBS)?;
+            setup::setup(toolbox, setup::TEST_JOBS)?;
             return test::test(toolbox);
         }
         Chore::Bench { name, arguments } => {

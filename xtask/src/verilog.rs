@@ -1,10 +1,7 @@
-//! What lint and timing share: Verilog files in a work folder, and yosys's cell counts.
+//! What lint and timing share: Verilog files in a work folder.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-
-use serde::Deserialize;
 
 use crate::error::Error;
 
@@ -50,61 +47,9 @@ pub(crate) fn module_name(text: &str) -> Result<String, String> {
     Err("a module name has letters, digits and `_`, and does not start with a digit".to_owned())
 }
 
-/// Number of cells of each type in a whole design.
-pub(crate) struct Cells(BTreeMap<String, u64>);
-
-impl Cells {
-    /// Reads the output of yosys's `stat -json`.
-    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path).map_err(Error::file(path))?;
-        Self::parse(&text).map_err(|error| Error::format(path.display().to_string(), error))
-    }
-
-    fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Document {
-            modules: BTreeMap<String, Total>,
-            /// The hierarchical total; absent when `stat` was given a selection.
-            design: Option<Total>,
-        }
-        #[derive(Deserialize)]
-        struct Total {
-            num_cells_by_type: BTreeMap<String, u64>,
-        }
-        let document: Document = serde_json::from_str(text)?;
-        if let Some(total) = document.design {
-            return Ok(Self(total.num_cells_by_type));
-        }
-        let mut sum = BTreeMap::new();
-        for (kind, count) in document.modules.into_values().flat_map(|m| m.num_cells_by_type) {
-            *sum.entry(kind).or_default() += count;
-        }
-        Ok(Self(sum))
-    }
-
-    /// Number of cells whose type is accepted.
-    pub(crate) fn count(&self, accept: impl Fn(&str) -> bool) -> u64 {
-        self.0.iter().filter(|(kind, _)| accept(kind)).map(|(_, count)| count).sum()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn of(cells: &[(&str, u64)]) -> Self {
-        Self(cells.iter().map(|&(kind, count)| (kind.to_owned(), count)).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_hierarchical_total_is_preferred() {
-        let module = r#""modules": {"\\pe": {"num_cells_by_type": {"LUT4": 32}}}"#;
-        let total = r#""design": {"num_cells_by_type": {"LUT4": 128}}"#;
-        let luts = |text: &str| Cells::parse(text).unwrap().count(|kind| kind == "LUT4");
-        assert_eq!(luts(&format!("{{{module}, {total}}}")), 128);
-        assert_eq!(luts(&format!("{{{module}}}")), 32);
-    }
 
     #[test]
     fn only_verilog_is_copied_and_something_must_be() {

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use fpga_boards::report::Cells;
 use mattock_toolbox::Toolbox;
 
 use super::Finding;
 use super::designs::Design;
 use crate::error::Error;
 use crate::process::run_recorded;
-use crate::verilog::Cells;
 
 /// Reads the design and maps it to ECP5's DSP and RAM blocks.
 pub(super) fn read(

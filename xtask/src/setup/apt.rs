@@ -46,7 +46,7 @@ fn packages_of(rows: &[Row]) -> Vec<&'static str> {
     let get = absent.filter_map(|row| tool(row.name).map(|tool| tool.get));
     get.filter_map(|get| match get {
         Get::Apt(package) => Some(package),
-        Get::Rustup | Get::Pip(_) => None,
+        Get::Rustup | Get::Pip(_) | Get::Hand(_) => None,
     })
     .collect()
 }

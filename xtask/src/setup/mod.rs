@@ -13,8 +13,11 @@ use mattock_toolbox::{Job, Row, Status, Toolbox};
 
 use crate::error::Error;
 
-/// Every job: what `cargo xtask setup` and `cargo xtask test` prepare for.
+/// Every job that set-up prepares for.
 pub(crate) const ALL_JOBS: &[Job] =
+    &[Job::Build, Job::Simulate, Job::Trace, Job::Test, Job::Lint, Job::Timing, Job::Synth];
+/// What `cargo xtask test` prepares for: no test places and routes for a board.
+pub(crate) const TEST_JOBS: &[Job] =
     &[Job::Build, Job::Simulate, Job::Trace, Job::Test, Job::Lint, Job::Timing];
 
 /// Installs what is missing, and fails if one of `jobs` still cannot be done.
@@ -23,7 +26,12 @@ pub(crate) fn setup(toolbox: &Toolbox, jobs: &[Job]) -> Result<(), Error> {
     let mut rows = toolbox.report();
     let mut changed = apt::install_missing(toolbox, &rows)?;
     changed |= venv::install(toolbox)?;
-    changed |= venv::warm_up(toolbox)?;
+    if jobs.contains(&Job::Synth) {
+        changed |= venv::install_synth(toolbox)?;
+    }
+    // Any job may be the first of several; what all but `synth` need is ready once and for all.
+    changed |=
+        venv::warm_up(toolbox, if jobs.contains(&Job::Synth) { ALL_JOBS } else { TEST_JOBS })?;
     if changed {
         rows = toolbox.report();
         list_unavailable(&rows);

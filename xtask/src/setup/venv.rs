@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use mattock_toolbox::{REQUIREMENTS, Source, Toolbox};
+use mattock_toolbox::{Job, REQUIREMENTS, SYNTH_REQUIREMENTS, Source, TOOLS, Toolbox};
 
 use crate::error::Error;
 use crate::process::{run_logged, workspace};
@@ -24,44 +24,66 @@ pub(super) fn install(toolbox: &Toolbox) -> Result<bool, Error> {
     let step = Progress::start(format!("setup: installing Python packages in {}", venv.display()));
     // From nothing, so that a package no longer listed does not linger.
     run_logged(Command::new(&python.path).args(["-m", "venv", "--clear"]).arg(&venv), &log)?;
-    let mut pip = Command::new(toolbox.python()?);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
-    // Wheels only: a source build of scipy would take an hour and then fail.
-    pip.args(["--only-binary", ":all:", "-r"]);
-    run_logged(pip.arg(workspace().join("xtask/requirements.txt")), &log)?;
+    run_logged(&mut pip(toolbox, "requirements.txt")?, &log)?;
     fs::write(&stamp, content).map_err(Error::file(&stamp))?;
     step.done();
     Ok(true)
 }
 
-/// Lets the WebAssembly tools compile themselves once; about a minute. `true` if they had to.
-pub(super) fn warm_up(toolbox: &Toolbox) -> Result<bool, Error> {
+/// Adds `xtask/requirements-synth.txt` to the environment, unless that was done. `true` if it was not.
+pub(super) fn install_synth(toolbox: &Toolbox) -> Result<bool, Error> {
+    let stamp = toolbox.venv().join("installed-synth");
+    if is_current(&stamp, SYNTH_REQUIREMENTS) {
+        return Ok(false);
+    }
+    let step = Progress::start("setup: installing place and route for iCE40 and Gowin");
+    let log = toolbox.folder().join("log/python-synth.log");
+    run_logged(&mut pip(toolbox, "requirements-synth.txt")?, &log)?;
+    fs::write(&stamp, SYNTH_REQUIREMENTS).map_err(Error::file(&stamp))?;
+    step.done();
+    Ok(true)
+}
+
+/// `pip install` of one of our lists.
+fn pip(toolbox: &Toolbox, list: &str) -> Result<Command, Error> {
+    let mut pip = Command::new(toolbox.python()?);
+    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+    // Wheels only: a source build of scipy would take an hour and then fail.
+    pip.args(["--only-binary", ":all:", "-r"]).arg(workspace().join("xtask").join(list));
+    Ok(pip)
+}
+
+/// Lets the WebAssembly tools that the jobs need compile themselves once; about a minute. `true` if they had to.
+pub(super) fn warm_up(toolbox: &Toolbox, jobs: &[Job]) -> Result<bool, Error> {
     let cache = toolbox.yowasp_cache();
     let stamp = cache.join("compiled");
     let content = stamp_content(toolbox);
-    if is_current(&stamp, &content) {
-        return Ok(false);
+    if !is_current(&stamp, &content) {
+        if cache.exists() {
+            fs::remove_dir_all(&cache).map_err(Error::file(&cache))?;
+        }
+        fs::create_dir_all(&cache).map_err(Error::file(&cache))?;
+        fs::write(&stamp, &content).map_err(Error::file(&stamp))?;
     }
-    if cache.exists() {
-        fs::remove_dir_all(&cache).map_err(Error::file(&cache))?;
-    }
-    fs::create_dir_all(&cache).map_err(Error::file(&cache))?;
-    for (name, command) in [
-        ("yosys", toolbox.yosys()),
-        ("nextpnr-ecp5", toolbox.nextpnr_ecp5()),
-        ("ecppack", toolbox.ecppack()),
-    ] {
+    let mut compiled = false;
+    for tool in TOOLS.iter().filter(|tool| tool.required_for.iter().any(|job| jobs.contains(job))) {
+        let stamp = cache.join(tool.name).with_extension("compiled");
+        let Ok(found) = toolbox.find(tool) else { continue };
         // A program of the machine has nothing to compile.
-        if toolbox.find_named(name)?.source != Source::ToolFolder {
+        let file = found.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let packaged = found.source == Source::ToolFolder && file.starts_with("yowasp-");
+        if !packaged || is_current(&stamp, &found.version.to_string()) {
             continue;
         }
-        let step = Progress::start(format!("setup: compiling {name} for its first use"));
-        let log = toolbox.folder().join("log").join(name).with_extension("log");
-        run_logged(command?.arg("--version").current_dir(toolbox.folder()), &log)?;
+        let step = Progress::start(format!("setup: compiling {} for its first use", tool.name));
+        let log = toolbox.folder().join("log").join(tool.name).with_extension("log");
+        let mut command = toolbox.program(tool.name)?;
+        run_logged(command.arg("--version").current_dir(toolbox.folder()), &log)?;
+        fs::write(&stamp, found.version.to_string()).map_err(Error::file(&stamp))?;
         step.done();
+        compiled = true;
     }
-    fs::write(&stamp, content).map_err(Error::file(&stamp))?;
-    Ok(true)
+    Ok(compiled)
 }
 
 /// What the environment was made from. Its programs hold its absolute path, so a moved folder is remade;

@@ -6,21 +6,20 @@
 //! cells are not counted. LUT = LUT4 + 2 CCU2C + 6 DPR16X4.
 
 mod harness;
-mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
+use fpga_boards::report::{Cells, CriticalPath, TimedClock, Timing};
 use mattock_toolbox::Toolbox;
 use serde::Serialize;
 
 use crate::error::Error;
 use crate::process::{run_logged, workspace};
 use crate::progress::{Progress, seconds};
-use crate::verilog::{Cells, copy_verilog, module_name};
-use report::Clock;
+use crate::verilog::{copy_verilog, module_name};
 
 const DEVICE: [&str; 5] = ["--85k", "--package", "CABGA756", "--speed", "6"];
 
@@ -68,6 +67,23 @@ struct Outcome {
     place_and_route_seconds: f64,
 }
 
+/// A clock, and whether the path that limits it says anything about the module.
+#[derive(Serialize)]
+struct Clock {
+    #[serde(flatten)]
+    clock: TimedClock,
+    /// Neither end of the slowest path is in the module.
+    in_harness: bool,
+}
+
+impl From<TimedClock> for Clock {
+    fn from(clock: TimedClock) -> Self {
+        let of_module = |pin: &str| pin.starts_with(&format!("{}.", harness::INSTANCE));
+        let outside = |path: &CriticalPath| !of_module(&path.from) && !of_module(&path.to);
+        Self { in_harness: clock.critical_path.as_ref().is_some_and(outside), clock }
+    }
+}
+
 /// Runs the flow and prints a table, or one line of JSON.
 pub(crate) fn timing(toolbox: &Toolbox, options: &Options) -> Result<(), Error> {
     let work = workspace().join("target/timing").join(&options.top);
@@ -105,7 +121,7 @@ pub(crate) fn timing(toolbox: &Toolbox, options: &Options) -> Result<(), Error> 
         ff: count("TRELLIS_FF"),
         dsp: count("MULT18X18D"),
         ebr: cells.count(|kind| matches!(kind, "DP16KD" | "PDPW16KD")),
-        fmax_mhz: clocks.iter().map(|clock| clock.fmax_mhz).fold(f64::INFINITY, f64::min),
+        fmax_mhz: clocks.iter().map(|clock| clock.clock.fmax_mhz).fold(f64::INFINITY, f64::min),
         clocks,
         synthesis_seconds: synthesis.as_secs_f64(),
         place_and_route_seconds: routing.as_secs_f64(),
@@ -153,7 +169,7 @@ fn synthesise(toolbox: &Toolbox, work: &Path, files: &[String]) -> Result<Cells,
         harness::INSTANCE,
     );
     yosys(toolbox, work, &script, "synthesis.log")?;
-    Cells::read(&work.join("cells.json"))
+    Ok(Cells::read(&work.join("cells.json"))?)
 }
 
 fn yosys(toolbox: &Toolbox, work: &Path, script: &str, log: &str) -> Result<(), Error> {
@@ -168,7 +184,8 @@ fn place_and_route(toolbox: &Toolbox, work: &Path, options: &Options) -> Result<
     // A missed clock rate is a result, not an error.
     command.args(["--timing-allow-fail", "--json", "netlist.json", "--report", "report.json"]);
     run_logged(&mut command, &work.join("nextpnr.log"))?;
-    report::read(&work.join("report.json"))
+    let timing = Timing::read(&work.join("report.json"))?;
+    Ok(timing.clocks.into_iter().map(Clock::from).collect())
 }
 
 fn print(outcome: &Outcome) {
@@ -181,7 +198,7 @@ fn print(outcome: &Outcome) {
     println!("  FF     {ff:>8}");
     println!("  DSP    {dsp:>8}   MULT18X18D");
     println!("  EBR    {ebr:>8}   DP16KD");
-    for clock in &outcome.clocks {
+    for Clock { clock, in_harness } in &outcome.clocks {
         println!("  Fmax   {:>8.1}   MHz, {}", clock.fmax_mhz, clock.name);
         let Some(path) = &clock.critical_path else { continue };
         println!("    from {}", path.from);
@@ -192,7 +209,7 @@ fn print(outcome: &Outcome) {
             path.routing_ns,
             path.nets.join(" > ")
         );
-        if path.in_harness {
+        if *in_harness {
             println!("    this path is in the harness: the module is faster than what is printed");
         }
     }

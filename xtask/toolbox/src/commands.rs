@@ -116,7 +116,11 @@ impl Toolbox {
         }
     }
 
-    fn program(&self, name: &'static str) -> Result<Command, Missing> {
+    /// The program of that name in the table; paths as for [`Toolbox::yosys`].
+    ///
+    /// # Errors
+    /// [`Missing`] when there is none.
+    pub fn program(&self, name: &'static str) -> Result<Command, Missing> {
         let found = self.find_named(name)?;
         let mut command = Command::new(&found.path);
         if found.source == Source::ToolFolder {

@@ -28,7 +28,7 @@ mod version;
 pub use commands::{Verilator, Verilators};
 pub use find::{Found, Missing, Source};
 pub use report::{Row, Status};
-pub use requirements::{REQUIREMENTS, pinned};
+pub use requirements::{REQUIREMENTS, SYNTH_REQUIREMENTS, pinned};
 pub use table::{Get, Job, Probe, Program, TOOLS, Tool, tool};
 pub use toolbox::Toolbox;
 pub use version::Version;

@@ -2,12 +2,16 @@
 
 use crate::Version;
 
-/// The text of `xtask/requirements.txt`: the only place where a Python package's version is written.
+/// The text of `xtask/requirements.txt`. This file and the next are the only places where a Python
+/// package's version is written.
 pub const REQUIREMENTS: &str = include_str!("../../requirements.txt");
 
-/// The pinned version of a Python package, if `xtask/requirements.txt` names it.
+/// The text of `xtask/requirements-synth.txt`: packages only the bitstream flows need.
+pub const SYNTH_REQUIREMENTS: &str = include_str!("../../requirements-synth.txt");
+
+/// The pinned version of a Python package, if one of the two files names it.
 pub fn pinned(package: &str) -> Option<Version> {
-    REQUIREMENTS.lines().find_map(|line| {
+    REQUIREMENTS.lines().chain(SYNTH_REQUIREMENTS.lines()).find_map(|line| {
         let (name, version) = line.split_once("==")?;
         (normalized(name.trim()) == normalized(package)).then(|| Version::parse(version))?
     })
@@ -24,7 +28,8 @@ mod tests {
 
     #[test]
     fn every_line_is_a_comment_or_an_exact_pin() {
-        for line in REQUIREMENTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let lines = REQUIREMENTS.lines().chain(SYNTH_REQUIREMENTS.lines());
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let (name, _) = line.split_once("==").unwrap_or_else(|| panic!("not pinned: {line}"));
             assert!(pinned(name).is_some(), "{line}");
         }

