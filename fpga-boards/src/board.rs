@@ -330,11 +330,11 @@ impl Board {
         for (i, pin) in self.leds.iter().flat_map(|leds| &leds.pins).enumerate() {
             add(format!("led{i}"), pin);
         }
-        for uart in &self.uart {
+        if let Some(uart) = &self.uart {
             add("uart rx".into(), &uart.rx);
             add("uart tx".into(), &uart.tx);
         }
-        for pcie in &self.pcie {
+        if let Some(pcie) = &self.pcie {
             for (what, pin) in [
                 ("perst_n", &pcie.perst_n),
                 ("refclk_p", &pcie.refclk_p),
