@@ -41,8 +41,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Set up, then run every test and check
-    Test,
+    /// Set up, then run every test and check, or the long form of one suite
+    Test {
+        /// The suite whose long form is run instead
+        suite: Option<test::Suite>,
+    },
     /// Run one benchmark by name, or list them
     Bench {
         /// Name of a bench target of the workspace
@@ -77,9 +80,13 @@ fn run(toolbox: &Toolbox, chore: Chore) -> Result<ExitCode, Error> {
             setup::setup(toolbox, &[Job::Build, Job::Simulate])?;
             demo::demo(toolbox, &arguments)?;
         }
-        Chore::Test => {
+        Chore::Test { suite: None } => {
             setup::setup(toolbox, setup::TEST_JOBS)?;
             return test::test(toolbox);
+        }
+        Chore::Test { suite: Some(suite) } => {
+            setup::setup(toolbox, &[Job::Build, Job::Test])?;
+            test::suite(suite)?;
         }
         Chore::Bench { name, arguments } => {
             setup::setup(toolbox, &[Job::Build, Job::Simulate])?;

@@ -3,12 +3,28 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use mattock_toolbox::Toolbox;
 
 use crate::error::Error;
 use crate::process::{cargo, run, run_watched};
 use crate::progress::seconds;
 use crate::{generated, lint};
+
+/// A part of the tests with a long form.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Suite {
+    /// The dense reference model against outside libraries: all codes of pairs up to 8 bits, over ten million sums
+    Numerics,
+}
+
+/// Runs the long form of a suite and prints its table.
+pub(crate) fn suite(suite: Suite) -> Result<(), Error> {
+    let Suite::Numerics = suite;
+    let mut command = cargo();
+    command.args(["test", "--package", "mattock-testbench", "--test", "numerics"]);
+    run(command.args(["--", "--nocapture"]).env("MATTOCK_NUMERICS", "full"))
+}
 
 /// Runs every step, prints a table of them and, as the last line, `N passed, N failed`: each
 /// test counts, and each of the other steps counts as one.

@@ -4,6 +4,7 @@
 //! are themselves checked against outside libraries in `testbench/tests`.
 
 mod compare;
+pub mod dense;
 mod gemm;
 mod int4;
 mod spgemm;

@@ -49,7 +49,9 @@ fn pip(toolbox: &Toolbox, list: &str) -> Result<Command, Error> {
     let mut pip = Command::new(toolbox.python()?);
     pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
     // Wheels only: a source build of scipy would take an hour and then fail.
-    pip.args(["--only-binary", ":all:", "-r"]).arg(workspace().join("xtask").join(list));
+    // Nothing but the list: what a package merely asks for (a gigabyte of torch, in one case) stays out.
+    pip.args(["--only-binary", ":all:", "--no-deps", "-r"]);
+    pip.arg(workspace().join("xtask").join(list));
     Ok(pip)
 }
 

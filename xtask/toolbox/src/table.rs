@@ -361,6 +361,9 @@ pub const TOOLS: &[Tool] = &[
     python_package("scipy", "sparse products to compare with"),
     python_package("ml_dtypes", "number formats to compare with"),
     python_package("gfloat", "number formats to compare with"),
+    python_package("onnx", "quantised products to compare with: the graphs"),
+    python_package("onnxruntime", "quantised products to compare with"),
+    python_package("mmaemu", "tensor-core sums to compare with"),
 ];
 
 /// The row of [`TOOLS`] with this name.

@@ -1,9 +1,10 @@
-//! Floating point: any sign + exponent + mantissa layout of up to 8 exponent and 23 mantissa bits.
+//! Floating point: any sign + exponent + mantissa layout of up to 8 exponent and 23 mantissa bits. Every layout of 2 to 8
+//! bits with at least one exponent bit is a row of the table.
 //!
 //! Sources: IEEE 754-2019 (f16, f32), OCP 8-bit Floating Point Specification 1.0 (e4m3, e5m2),
 //! OCP Microscaling Formats 1.0 (e2m1, e2m3, e3m2). The exponent bias is `2^(e-1) - 1` in all.
 
-use super::exact::{Exact, Parts};
+use super::exact::{Exact, Parts, away_from_zero};
 use super::{Rounding, Value};
 
 /// Which codes are not finite numbers.
@@ -45,8 +46,9 @@ impl Float {
     /// IEEE binary32.
     pub const F32: Float = Float::row("f32", 7, 8, 23, Specials::Ieee);
 
-    /// Every float format.
-    pub const ALL: [Float; 8] = [
+    /// Every float format: the named ones, then every other ExMy of 2 to 8 bits. Those have neither infinity nor NaN, as
+    /// the OCP formats of 4 and 6 bits.
+    pub const ALL: [Float; 31] = [
         Float::E2M1,
         Float::E2M3,
         Float::E3M2,
@@ -55,6 +57,29 @@ impl Float {
         Float::F16,
         Float::BF16,
         Float::F32,
+        Float::row("e1m0", 8, 1, 0, Specials::Finite),
+        Float::row("e1m1", 9, 1, 1, Specials::Finite),
+        Float::row("e1m2", 10, 1, 2, Specials::Finite),
+        Float::row("e1m3", 11, 1, 3, Specials::Finite),
+        Float::row("e1m4", 12, 1, 4, Specials::Finite),
+        Float::row("e1m5", 13, 1, 5, Specials::Finite),
+        Float::row("e1m6", 14, 1, 6, Specials::Finite),
+        Float::row("e2m0", 15, 2, 0, Specials::Finite),
+        Float::row("e2m2", 16, 2, 2, Specials::Finite),
+        Float::row("e2m4", 17, 2, 4, Specials::Finite),
+        Float::row("e2m5", 18, 2, 5, Specials::Finite),
+        Float::row("e3m0", 19, 3, 0, Specials::Finite),
+        Float::row("e3m1", 20, 3, 1, Specials::Finite),
+        Float::row("e3m3", 21, 3, 3, Specials::Finite),
+        Float::row("e3m4", 22, 3, 4, Specials::Finite),
+        Float::row("e4m0", 23, 4, 0, Specials::Finite),
+        Float::row("e4m1", 24, 4, 1, Specials::Finite),
+        Float::row("e4m2", 25, 4, 2, Specials::Finite),
+        Float::row("e5m0", 26, 5, 0, Specials::Finite),
+        Float::row("e5m1", 27, 5, 1, Specials::Finite),
+        Float::row("e6m0", 28, 6, 0, Specials::Finite),
+        Float::row("e6m1", 29, 6, 1, Specials::Finite),
+        Float::row("e7m0", 30, 7, 0, Specials::Finite),
     ];
 
     const fn row(
@@ -171,8 +196,10 @@ impl Float {
         if exponent > self.bias() + 1 {
             return u64::MAX;
         }
-        let steps = x.round(exponent - i32::from(self.mantissa), rounding);
-        ((exponent - lowest) as u64).wrapping_shl(self.mantissa.into()) + steps
+        let (whole, rest) = x.split(exponent - i32::from(self.mantissa));
+        let code = ((exponent - lowest) as u64).wrapping_shl(self.mantissa.into()) + whole;
+        // The code's parity: without mantissa bits it is that of the exponent field.
+        code + u64::from(away_from_zero(rounding, x.negative, code & 1 == 1, rest))
     }
 
     fn overflow(self, saturate: bool) -> u32 {

@@ -8,11 +8,13 @@ mod exact;
 mod float;
 mod int;
 mod tuple;
+mod window;
 
 pub use bipolar::Bipolar;
 pub use float::{Float, Specials};
 pub use int::Int;
 pub use tuple::{MAX_TUPLES, Tuple, TupleError, TupleList};
+pub use window::{EXACT_DEPTH, Window};
 
 use core::{fmt, str::FromStr};
 
@@ -244,7 +246,8 @@ impl fmt::Display for UnknownFormat {
 impl core::error::Error for UnknownFormat {}
 
 /// The names of [`FORMATS`], shortened for messages.
-pub const KNOWN_NAMES: &str = "i1..i16 u1..u16 b1..b8 e2m1 e2m3 e3m2 e4m3 e5m2 f16 bf16 f32 i32";
+pub const KNOWN_NAMES: &str =
+    "i1..i16 u1..u16 b1..b8 e2m1 e2m3 e3m2 e4m3 e5m2 (any eXmY of 2 to 8 bits) f16 bf16 f32 i32";
 
 impl FromStr for Format {
     type Err = UnknownFormat;

@@ -211,7 +211,7 @@ mod tests {
             ),
             (
                 "i8,x,i32",
-                "unknown number format; known are i1..i16 u1..u16 b1..b8 e2m1 e2m3 e3m2 e4m3 e5m2 f16 bf16 f32 i32",
+                "unknown number format; known are i1..i16 u1..u16 b1..b8 e2m1 e2m3 e3m2 e4m3 e5m2 (any eXmY of 2 to 8 bits) f16 bf16 f32 i32",
             ),
         ] {
             assert_eq!(text.parse::<Tuple>().unwrap_err().to_string(), message);
