@@ -5,6 +5,7 @@
 //! | [`mod@reference`] | level-1 models in plain Rust: the truth for both engines, and comparisons   |
 //! | [`rmat`]      | seeded random graphs with the skew of real ones                             |
 //! | [`sim`]       | memory and host of a simulated card                                         |
+//! | [`serve`]     | a simulated card as a PCI device of other processes                         |
 //! | [`stats`]     | sizes and product counts of sparse matrices                                 |
 //! | [`contract`]  | the dense engine's cycle contract, measured                                 |
 //! | [`digits`]    | 1,797 handwritten digits and an int8 network that reads them                |
@@ -15,6 +16,7 @@ pub mod contract;
 pub mod digits;
 pub mod reference;
 pub mod rmat;
+pub mod serve;
 pub mod sim;
 pub mod stats;
 

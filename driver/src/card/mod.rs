@@ -2,9 +2,11 @@
 
 mod registers;
 pub(crate) mod run;
+mod selftest;
 mod staging;
 
 pub use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps};
+pub use selftest::{Outcome, SelfCheck};
 pub(crate) use staging::Staging;
 
 use crate::Error;
@@ -30,6 +32,14 @@ impl std::fmt::Debug for Card {
 }
 
 impl Card {
+    /// Opens the card at a URL, see [`transport::open`](crate::transport::open).
+    ///
+    /// # Errors
+    /// Those of the transport and of [`open_with`](Self::open_with).
+    pub fn open(url: &str) -> Result<Card, Error> {
+        Self::open_with(crate::transport::open(url)?)
+    }
+
     /// Opens the card behind `transport`: reads what it is and refuses one it does not understand. A
     /// command that another process left running is ended.
     ///
@@ -53,10 +63,14 @@ impl Card {
         if opened.transport.read32(card::STATUS.address())? != 0 {
             opened.reset()?;
         }
-        let both = IRQ_ENABLE::GEMM_DONE.mask() | IRQ_ENABLE::SPGEMM_DONE.mask();
-        opened.transport.write32(IRQ_STATUS.address(), both)?;
-        opened.transport.write32(IRQ_ENABLE.address(), both)?;
+        opened.enable_interrupts()?;
         Ok(opened)
+    }
+
+    fn enable_interrupts(&mut self) -> Result<(), Error> {
+        let both = IRQ_ENABLE::GEMM_DONE.mask() | IRQ_ENABLE::SPGEMM_DONE.mask();
+        self.transport.write32(IRQ_STATUS.address(), both)?;
+        self.transport.write32(IRQ_ENABLE.address(), both)
     }
 
     /// Address of the card, for messages.

@@ -73,12 +73,36 @@ impl Card {
         Err(self.time_out(op, limit.time)?)
     }
 
-    /// Ends whatever runs on the card and waits until it is quiet.
+    /// Ends whatever runs on the card and waits until it is quiet. A card that does not become quiet is reset as a
+    /// whole, where the way to it can do that.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] when the card does not become quiet or no longer answers.
+    /// [`Error::DeviceLost`] when nothing helps or it no longer answers.
     pub fn reset(&mut self) -> Result<(), Error> {
+        match self.soft_reset() {
+            Err(Error::DeviceLost { card }) => match self.reset_device() {
+                Ok(true) => Ok(()),
+                _ => Err(Error::DeviceLost { card }),
+            },
+            other => other,
+        }
+    }
+
+    /// Resets the card as a whole, by its bus: as after power-up. False when the way to it cannot do that.
+    ///
+    /// # Errors
+    /// Those of the transport.
+    pub fn reset_device(&mut self) -> Result<bool, Error> {
+        let reset = self.transport.reset()?;
+        if reset {
+            self.enable_interrupts()?;
+        }
+        Ok(reset)
+    }
+
+    fn soft_reset(&mut self) -> Result<(), Error> {
         self.transport.write32(card::SOFT_RESET.address(), card::SOFT_RESET::GO.put(1))?;
+        // Every read takes a bus transfer, or of a simulated card many of its clocks.
         for _ in 0..RESET_POLLS {
             if self.transport.read32(card::STATUS.address())? == 0 {
                 return self.clear_causes();

@@ -61,6 +61,11 @@ impl Arena {
         }
     }
 
+    /// End of the highest piece given out; 0 when there is none.
+    pub fn used_end(&self) -> u64 {
+        self.used.last().map_or(0, |r| r.end)
+    }
+
     /// Bytes of the largest free piece.
     pub fn largest(&self) -> u64 {
         self.free.iter().map(|r| r.end - r.start).max().unwrap_or(0)
@@ -78,6 +83,7 @@ mod tests {
         assert_eq!(arena.largest(), 896);
         let [a, b, c] = [1, 64, 65].map(|n| arena.alloc(n).unwrap());
         assert_eq!([a, b, c], [64, 128, 192]);
+        assert_eq!((arena.used_end(), Arena::new(0..64).used_end()), (320, 0));
         arena.free(b);
         assert_eq!(arena.alloc(65).unwrap(), 320);
         assert_eq!(arena.alloc(64).unwrap(), 128);

@@ -1,8 +1,11 @@
 //! How the library reaches a card: registers, memory both sides see, and a way to wait.
 
 mod arena;
+mod pcie;
+mod pool;
 
 pub use arena::Arena;
+pub use pcie::{Pcie, PcieOptions};
 
 use crate::Error;
 use std::time::Duration;
@@ -37,6 +40,23 @@ pub trait Transport {
 
     /// The largest piece [`alloc`](Self::alloc) can give now.
     fn available(&self) -> u64;
+
+    /// Takes back from the card, and gives to the machine, memory that is not in use; true when there was some.
+    ///
+    /// # Errors
+    /// The way to the card is broken.
+    fn trim(&mut self) -> Result<bool, Error> {
+        Ok(false)
+    }
+
+    /// Resets the whole card, as after power-up, its registers included; false when this way to it cannot. Memory stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// The way to the card is broken.
+    fn reset(&mut self) -> Result<bool, Error> {
+        Ok(false)
+    }
 
     /// Copies into card memory.
     ///
@@ -74,4 +94,29 @@ pub enum Waited {
     Interrupt,
     /// The limit has passed.
     Expired,
+}
+
+/// Opens the way to a card by its URL: `pci:<address>` for a card bound to `vfio-pci`, `vfio-user:<socket>` for one
+/// that is another process. `?memory=<bytes>` at the end limits the memory for DMA.
+///
+/// # Errors
+/// [`Error::InvalidArg`] for anything else, and those of the transport.
+pub fn open(url: &str) -> Result<Box<dyn Transport>, Error> {
+    let bad = |what: &str| Error::invalid_arg(1, format!("{url:?} {what}"));
+    let (scheme, rest) = url.split_once(':').ok_or_else(|| bad("is no card URL"))?;
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut pcie = PcieOptions::default();
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=') {
+            Some(("memory", bytes)) => {
+                pcie.memory = bytes.parse().map_err(|_| bad("asks for no number of bytes"))?;
+            }
+            _ => return Err(bad("has an option that is not `memory=<bytes>`")),
+        }
+    }
+    match scheme {
+        "pci" => Ok(Box::new(Pcie::pci(place.parse()?, pcie)?)),
+        "vfio-user" => Ok(Box::new(Pcie::vfio_user(std::path::Path::new(place), pcie)?)),
+        _ => Err(bad("is no card URL: begin with `pci:` or `vfio-user:`")),
+    }
 }

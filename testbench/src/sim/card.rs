@@ -1,6 +1,6 @@
 //! A card on a simulator, with its memory and host.
 
-use super::{AxiMemory, LiteHost, MemoryOptions, PortCounts, Response, Violation};
+use super::{AxiMemory, BusMemory, LiteHost, MemoryOptions, PortCounts, Response, Violation};
 use mattock::Error;
 use mattock::transport::{Arena, Limit, Transport, Waited};
 use rtl_gen::sim::{AssertionFailure, PortId, Simulator};
@@ -52,10 +52,13 @@ pub struct SimCard {
     memory: AxiMemory,
     host: LiteHost,
     irq: PortId,
+    reset: PortId,
     arena: Arena,
     name: String,
     cycle: u64,
     ports: usize,
+    irq_up: bool,
+    irq_rises: u64,
 }
 
 impl SimCard {
@@ -63,31 +66,66 @@ impl SimCard {
     ///
     /// # Panics
     /// When the design lacks one of the ports.
-    pub fn new(mut sim: Box<dyn Simulator>, name: &str, options: &MemoryOptions) -> Self {
+    pub fn new(sim: Box<dyn Simulator>, name: &str, options: &MemoryOptions) -> Self {
+        Self::build(sim, name, options, None)
+    }
+
+    /// The card of [`new`](Self::new) with somebody else's memory at its masters. As a transport such a card has no
+    /// memory to hand out.
+    ///
+    /// # Panics
+    /// When the design lacks one of the ports.
+    pub fn with_host(
+        sim: Box<dyn Simulator>,
+        name: &str,
+        options: &MemoryOptions,
+        host: Box<dyn BusMemory>,
+    ) -> Self {
+        Self::build(sim, name, options, Some(host))
+    }
+
+    fn build(
+        mut sim: Box<dyn Simulator>,
+        name: &str,
+        options: &MemoryOptions,
+        host: Option<Box<dyn BusMemory>>,
+    ) -> Self {
         let prefixes: Vec<String> = (0..)
             .map(|i| format!("m{i}_axi_"))
             .take_while(|p| sim.try_port(&format!("{p}arvalid")).is_some())
             .collect();
         let prefixes: Vec<&str> = prefixes.iter().map(String::as_str).collect();
-        let memory = AxiMemory::new(&*sim, &prefixes, options);
+        let memory = match host {
+            None => AxiMemory::new(&*sim, &prefixes, options),
+            Some(host) => AxiMemory::with_host(&*sim, &prefixes, options, host),
+        };
         let host = LiteHost::new(&mut *sim, "s_axi_");
-        let reset = sim.port("rst");
         let mut card = SimCard {
             irq: sim.port("irq"),
+            reset: sim.port("rst"),
             arena: Arena::new(memory.addresses()),
             ports: prefixes.len(),
             memory,
             host,
             name: name.to_owned(),
             cycle: 0,
+            irq_up: false,
+            irq_rises: 0,
             sim,
         };
-        card.memory.drive(&mut *card.sim);
-        card.sim.set(reset, 1);
-        card.sim.tick();
-        card.sim.tick();
-        card.sim.set(reset, 0);
+        card.power_up();
         card
+    }
+
+    /// Resets card and buses: everything is as after power-up, whatever was under way.
+    pub fn power_up(&mut self) {
+        self.memory.reset(&*self.sim);
+        self.host = LiteHost::new(&mut *self.sim, "s_axi_");
+        self.memory.drive(&mut *self.sim);
+        self.sim.set(self.reset, 1);
+        self.sim.tick();
+        self.sim.tick();
+        self.sim.set(self.reset, 0);
     }
 
     /// One clock cycle; the answer of the register access under way, if it comes.
@@ -96,6 +134,9 @@ impl SimCard {
         self.memory.drive(sim);
         self.memory.sample(sim)?;
         let taken = self.host.sample(sim);
+        let up = sim.get(self.irq) == 1;
+        self.irq_rises += u64::from(up && !self.irq_up);
+        self.irq_up = up;
         sim.tick();
         self.cycle += 1;
         let answer = taken.and_then(|taken| {
@@ -148,6 +189,11 @@ impl SimCard {
     /// Whether the interrupt is up.
     pub fn interrupt(&mut self) -> bool {
         self.sim.get(self.irq) == 1
+    }
+
+    /// How often the interrupt has risen: what a bridge that sends messages turns into messages.
+    pub fn interrupts(&self) -> u64 {
+        self.irq_rises
     }
 
     /// Clock cycles since reset.

@@ -1,7 +1,7 @@
 //! A memory with any number of AXI4 ports.
 
 use super::axi::{Port, PortCounts, Violation};
-use super::storage::{MemoryOptions, Response, Storage};
+use super::storage::{BusMemory, MemoryOptions, Response, Storage};
 use rtl_gen::sim::Simulator;
 use std::ops::Range;
 
@@ -14,6 +14,7 @@ pub struct AxiMemory {
     storage: Storage,
     ports: Vec<Port>,
     cycle: u64,
+    latency: u64,
 }
 
 impl AxiMemory {
@@ -22,8 +23,38 @@ impl AxiMemory {
     /// # Panics
     /// When the design lacks one of the ports.
     pub fn new(sim: &dyn Simulator, prefixes: &[&str], options: &MemoryOptions) -> Self {
-        let ports = prefixes.iter().map(|p| Port::new(sim, p, options.latency)).collect();
-        AxiMemory { storage: Storage::new(options), ports, cycle: 0 }
+        Self::build(sim, prefixes, options, None)
+    }
+
+    /// The ports of [`new`](Self::new) with somebody else's memory behind them.
+    ///
+    /// # Panics
+    /// When the design lacks one of the ports.
+    pub fn with_host(
+        sim: &dyn Simulator,
+        prefixes: &[&str],
+        options: &MemoryOptions,
+        host: Box<dyn BusMemory>,
+    ) -> Self {
+        Self::build(sim, prefixes, options, Some(host))
+    }
+
+    fn build(
+        sim: &dyn Simulator,
+        prefixes: &[&str],
+        options: &MemoryOptions,
+        host: Option<Box<dyn BusMemory>>,
+    ) -> Self {
+        let latency = options.latency;
+        let ports = prefixes.iter().map(|p| Port::new(sim, p, latency)).collect();
+        AxiMemory { storage: Storage::new(options, host), ports, cycle: 0, latency }
+    }
+
+    /// Forgets every transaction under way, as when the masters are reset. Counts begin anew.
+    pub fn reset(&mut self, sim: &dyn Simulator) {
+        for port in &mut self.ports {
+            port.reset(sim, self.latency);
+        }
     }
 
     /// Sets the inputs of all ports for the coming clock edge.

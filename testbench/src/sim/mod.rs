@@ -17,5 +17,5 @@ pub use card::{SimCard, SimError};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use open::{OpenError, SimOptions, SimulatorKind};
-pub use storage::{MemoryOptions, Response, Stalls};
+pub use storage::{BusMemory, MemoryOptions, Response, Stalls};
 pub use verilated::{VerilateError, Verilated};

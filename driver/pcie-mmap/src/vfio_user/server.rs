@@ -127,16 +127,15 @@ impl Server {
     pub fn serve(&self, backend: &mut dyn Backend, once: bool) -> Result<(), Error> {
         let mut client: Option<UnixStream> = None;
         loop {
-            let mut fds =
-                vec![(self.stop.0.as_fd(), PollFlags::IN), (self.listener.as_fd(), PollFlags::IN)];
-            if let Some(stream) = &client {
-                fds.push((stream.as_fd(), PollFlags::IN));
-            }
+            let mut fds = vec![(self.stop.0.as_fd(), PollFlags::IN)];
+            // Before the listener: a client that has left makes room for the next.
+            fds.extend(client.as_ref().map(|stream| (stream.as_fd(), PollFlags::IN)));
+            fds.push((self.listener.as_fd(), PollFlags::IN));
             let Some(ready) = wait_any(&fds, Duration::MAX)? else { continue };
             match (ready, &client) {
                 (0, _) => return Ok(()),
                 (1, None) => client = self.accept()?,
-                (1, Some(_)) => {
+                (2, Some(_)) => {
                     if let Some(stream) = self.accept()? {
                         std::thread::spawn(move || turn_away(&stream));
                     }

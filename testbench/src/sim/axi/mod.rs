@@ -54,6 +54,11 @@ impl Port {
         Port { name: prefix.to_owned(), read, write, write_turn: false, debt: false }
     }
 
+    /// Forgets every transaction, as when the master is reset.
+    pub(super) fn reset(&mut self, sim: &dyn Simulator, latency: u64) {
+        *self = Port::new(sim, &self.name, latency);
+    }
+
     pub(super) fn counts(&self) -> PortCounts {
         let (read_bursts, read_beats) = self.read.as_ref().map_or((0, 0), |r| (r.bursts, r.beats));
         let (write_bursts, write_beats) =

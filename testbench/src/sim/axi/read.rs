@@ -1,7 +1,7 @@
 //! Reads: bursts answered in order, a beat a cycle.
 
 use super::address::{AddressChannel, Burst};
-use crate::sim::storage::{Response, Storage};
+use crate::sim::storage::Storage;
 use rtl_gen::sim::{PortId, Simulator};
 use std::collections::VecDeque;
 
@@ -76,18 +76,8 @@ impl ReadSide {
 
     fn offer(&mut self, sim: &mut dyn Simulator, memory: &Storage) {
         let Some(burst) = self.queue.front() else { return };
-        let (bytes, address) = (self.bytes(), burst.beat_address(self.bytes()));
-        let response = memory.response(address, bytes);
-        match memory.range(address, bytes).filter(|_| response == Response::Okay) {
-            Some(range) => {
-                let bytes = memory.bytes[range].chunks_exact(4);
-                for (word, bytes) in self.words.iter_mut().zip(bytes) {
-                    *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-                }
-            }
-            // What a reader must not use shall be noticed when it does.
-            None => self.words.fill(0xdead_beef),
-        }
+        let address = burst.beat_address(self.bytes());
+        let response = memory.read_beat(address, &mut self.words);
         sim.set_words(self.data, &self.words);
         sim.set(self.resp, response as u64);
         sim.set(self.last, (burst.done + 1 == burst.beats).into());

@@ -1,7 +1,7 @@
 //! Writes: data applied as it comes, one response a burst.
 
 use super::address::{AddressChannel, Burst};
-use crate::sim::storage::{Response, Storage};
+use crate::sim::storage::Storage;
 use rtl_gen::sim::{PortId, Simulator};
 use std::collections::VecDeque;
 
@@ -135,20 +135,12 @@ impl WriteSide {
         let bytes = self.bytes();
         let Some(burst) = self.open.front_mut() else { return Ok(true) };
         let address = burst.beat_address(bytes);
-        let response = memory.response(address, bytes);
+        let response = memory.write_beat(address, &self.words, strobes);
         burst.response = burst.response.max(response);
         burst.done += 1;
         let ends = burst.done == burst.beats;
         if ends != (last == 1) {
             return Err(format!("WLAST is {last} on beat {} of {}", burst.done, burst.beats));
-        }
-        if let Some(range) = memory.range(address, bytes).filter(|_| response == Response::Okay) {
-            let from = self.words.iter().flat_map(|word| word.to_le_bytes());
-            for (i, (to, from)) in memory.bytes[range].iter_mut().zip(from).enumerate() {
-                if strobes >> i & 1 == 1 {
-                    *to = from;
-                }
-            }
         }
         if ends && let Some(burst) = self.open.pop_front() {
             self.responses.push_back(Burst { due: cycle + self.latency, ..burst });

@@ -1,0 +1,251 @@
+//! A simulated card as a PCI device of another process: driver, socket, simulation.
+
+use mattock::card::Outcome;
+use mattock::dense::{Elements, GemmCall, Operand, Order};
+use mattock::sparse::SpgemmOptions;
+use mattock::{Card, Csr, Error};
+use mattock_spec::regs::{card, gemm};
+use mattock_spec::{CardConfig, ErrorCode};
+use mattock_testbench::serve::{LAYOUT, ServeError, serve};
+use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls};
+use pcie_mmap::vfio_user::{Server, Stop};
+use pcie_mmap::{Access, EventFd, IrqKind, Memory, PciDevice, VfioUser};
+use rtl_gen::Interpreter;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// A served card in this process; it ends with the value.
+struct Served {
+    socket: PathBuf,
+    stop: Stop,
+    thread: Option<JoinHandle<Result<(), ServeError>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    fn start(config: &str, stalls: Option<Stalls>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("card.sock");
+        let server = Server::bind(&socket, LAYOUT).unwrap();
+        let stop = server.stopper();
+        let config = CardConfig::reference(config).unwrap();
+        let thread = std::thread::spawn(move || {
+            serve(server, false, |memory| {
+                let design = mattock_hw::card(&config).unwrap();
+                let sim = Box::new(Interpreter::new(&design).unwrap());
+                let options = MemoryOptions { stalls, ..MemoryOptions::default() };
+                Ok::<_, ServeError>(SimCard::with_host(sim, "served", &options, Box::new(memory)))
+            })
+        });
+        Served { socket, stop, thread: Some(thread), _folder: folder }
+    }
+
+    fn url(&self) -> String {
+        format!("vfio-user:{}", self.socket.display())
+    }
+
+    fn card(&self) -> Card {
+        Card::open(&self.url()).unwrap()
+    }
+
+    fn device(&self) -> VfioUser {
+        VfioUser::open(&self.socket).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.stop();
+        let ended = self.thread.take().unwrap().join();
+        if !std::thread::panicking() {
+            ended.unwrap().unwrap();
+        }
+    }
+}
+
+fn multiply(card: &mut Card, n: usize) {
+    let a: Vec<i8> = (0..n * n).map(|i| (i * 37 % 251) as u8 as i8).collect();
+    let view = Operand { elements: Elements::I8(&a), order: Order::Row, ld: n };
+    let call = GemmCall { m: n, n, k: n, a: view, b: view, order: Order::Row, resident: false };
+    let (d, _) = card.gemm(&call).unwrap();
+    for (at, got) in d.iter().enumerate() {
+        let (row, col) = (at / n, at % n);
+        let products = (0..n).map(|i| i32::from(a[row * n + i]) * i32::from(a[i * n + col]));
+        assert_eq!(*got, products.sum::<i32>(), "at {row},{col}");
+    }
+}
+
+#[test]
+fn every_self_test_passes_and_results_are_those_of_a_card_in_this_process() {
+    let served = Served::start("small", Some(Stalls { seed: 3, chance: 60 }));
+    let mut card = served.card();
+    let checks = card.selftest(|_| {});
+    assert_eq!(checks.len(), 9);
+    for check in &checks {
+        assert!(matches!(check.outcome, Outcome::Passed(_)), "{check:?}");
+    }
+    multiply(&mut card, 21);
+    let columns = (0..30u32).flat_map(|r| (0..3).map(move |i| (r % 10) + 10 * i)).collect();
+    let row_ptr = (0..=30).map(|r| 3 * r).collect();
+    let a = Csr::new(30, 30, row_ptr, columns, (0..90).map(|v| v - 45).collect()).unwrap();
+    let (c, _) = card.spgemm(&a, &a, &SpgemmOptions::default()).unwrap();
+    assert_eq!(c, mattock_testbench::reference::spgemm(&a, &a).unwrap());
+}
+
+/// Nobody else gets in, and whoever comes after the first has left finds a card as after power-up.
+#[test]
+fn one_client_at_a_time() {
+    let served = Served::start("tiny", None);
+    let mut first = served.card();
+    let start = Instant::now();
+    assert!(matches!(Card::open(&served.url()), Err(Error::Busy { .. })));
+    assert!(start.elapsed() < Duration::from_secs(3));
+    multiply(&mut first, 7);
+    first.transport().write32(card::SCRATCH.address(), 77).unwrap();
+    drop(first);
+    let mut next = served.card();
+    assert_eq!(next.transport().read32(card::SCRATCH.address()).unwrap(), 0);
+    multiply(&mut next, 7);
+}
+
+/// Starts a product of `n` x `n` zeros by registers, on memory at 1 MiB, and does not wait for it.
+fn begin(device: &mut VfioUser, memory: &Memory, n: u32) {
+    let base = 0x10_0000;
+    device.dma_map(memory, base, Access::ReadWrite).unwrap();
+    device.set_bus_master(true).unwrap();
+    let mut put = |reg: mattock_spec::regs::Reg, value: u32| {
+        device.write32(0, reg.address().into(), value).unwrap();
+    };
+    put(gemm::MODE, 0xf << 16);
+    for reg in [gemm::M, gemm::N, gemm::K, gemm::A_STRIDE, gemm::B_STRIDE] {
+        put(reg, n);
+    }
+    put(gemm::A_LO, base as u32);
+    put(gemm::B_LO, base as u32 + n * n);
+    put(gemm::D_LO, base as u32 + 2 * n * n);
+    put(gemm::D_STRIDE, 4 * n);
+    put(gemm::START, 1);
+    let status = device.read32(0, gemm::STATUS.address().into()).unwrap();
+    assert_eq!(gemm::STATUS::BUSY.get(status), 1, "too small to be interrupted");
+}
+
+#[test]
+fn a_client_that_dies_in_the_middle_of_dma_is_survived() {
+    let served = Served::start("small", Some(Stalls { seed: 1, chance: 100 }));
+    for after in [0, 1, 5, 20] {
+        let mut device = served.device();
+        let memory = Memory::new(1 << 20).unwrap();
+        begin(&mut device, &memory, 128);
+        std::thread::sleep(Duration::from_millis(after));
+        drop(memory);
+        drop(device);
+    }
+    multiply(&mut served.card(), 9);
+}
+
+#[test]
+fn memory_taken_away_under_a_command_ends_it_with_an_error() {
+    let served = Served::start("small", None);
+    let mut device = served.device();
+    let memory = Memory::new(1 << 20).unwrap();
+    let event = EventFd::new().unwrap();
+    device.set_interrupts(IrqKind::MsiX, &[&event]).unwrap();
+    device.write32(0, card::IRQ_ENABLE.address().into(), 3).unwrap();
+    begin(&mut device, &memory, 128);
+    device.dma_unmap(0x10_0000, memory.len()).unwrap();
+    assert!(device.wait(&event, Duration::from_secs(30)).unwrap(), "no interrupt");
+    let status = device.read32(0, gemm::STATUS.address().into()).unwrap();
+    let code = ErrorCode::from_u8(gemm::STATUS::ERROR.get(status) as u8).unwrap();
+    let decode = [ErrorCode::ReadDecodeError, ErrorCode::WriteDecodeError];
+    assert!(decode.contains(&code), "{}", code.name());
+    drop(device);
+    multiply(&mut served.card(), 9);
+}
+
+#[test]
+fn a_card_that_is_no_bus_master_moves_nothing() {
+    let served = Served::start("tiny", None);
+    let mut card = served.card();
+    multiply(&mut card, 5);
+    drop(card);
+    let mut device = served.device();
+    let memory = Memory::new(1 << 16).unwrap();
+    begin(&mut device, &memory, 16);
+    device.set_bus_master(false).unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    let error = loop {
+        let status = device.read32(0, gemm::STATUS.address().into()).unwrap();
+        if gemm::STATUS::DONE.get(status) == 1 {
+            break gemm::STATUS::ERROR.get(status);
+        }
+        assert!(Instant::now() < end);
+    };
+    assert_ne!(error, 0);
+}
+
+/// As a kernel asks for it: by a bit in configuration space, in the middle of a command.
+#[test]
+fn function_level_reset() {
+    let served = Served::start("small", Some(Stalls { seed: 2, chance: 50 }));
+    let mut device = served.device();
+    let express = pcie_mmap::config::capability(&mut device, 0x10).unwrap().unwrap();
+    let memory = Memory::new(1 << 20).unwrap();
+    for _ in 0..3 {
+        device.write32(0, card::SCRATCH.address().into(), 5).unwrap();
+        begin(&mut device, &memory, 128);
+        device.config_write(express + 8, &0x8000u16.to_le_bytes()).unwrap();
+        assert_eq!(device.read32(0, card::SCRATCH.address().into()).unwrap(), 0);
+        assert_eq!(device.read32(0, card::STATUS.address().into()).unwrap(), 0);
+        let mut command = [0; 2];
+        device.config_read(4, &mut command).unwrap();
+        assert_eq!(command, [0, 0], "bus master is off");
+        device.dma_unmap(0x10_0000, memory.len()).unwrap();
+    }
+    drop(device);
+    multiply(&mut served.card(), 9);
+}
+
+/// Odd accesses of a guest: parts of registers, several at once, the MSI-X table.
+#[test]
+fn registers_by_parts() {
+    let served = Served::start("tiny", None);
+    let mut client = vfio_user::Client::new(&served.socket).unwrap();
+    let scratch = u64::from(card::SCRATCH.address());
+    client.region_write(0, scratch, &[1, 2, 3, 4]).unwrap();
+    client.region_write(0, scratch + 1, &[9, 8]).unwrap();
+    let mut bytes = [0; 8];
+    client.region_read(0, scratch - 3, &mut bytes).unwrap();
+    assert_eq!(bytes[3..7], [1, 9, 8, 4]);
+    client.region_write(2, 0x10, &[7; 16]).unwrap();
+    client.region_read(2, 0x14, &mut bytes).unwrap();
+    assert_eq!(bytes, [7; 8]);
+    client.shutdown().unwrap();
+}
+
+/// Memory is bounded by what was allowed, and comes back.
+#[test]
+fn memory_is_limited_and_returned() {
+    let served = Served::start("tiny", None);
+    let mut card = Card::open(&format!("{}?memory=4194304", served.url())).unwrap();
+    let transport = card.transport();
+    assert_eq!(transport.available(), 4 << 20);
+    assert!(matches!(transport.alloc((4 << 20) + 1), Err(Error::OutOfMemory { .. })));
+    let [a, b] = [(); 2].map(|()| transport.alloc(2 << 20).unwrap());
+    let data: Vec<u8> = (0..3 << 20).map(|i| (i * 7 >> 8) as u8).collect();
+    transport.write(a + 4096, &data).unwrap();
+    let mut back = vec![0; data.len()];
+    transport.read(a + 4096, &mut back).unwrap();
+    assert!(back == data, "across two pieces");
+    assert!(transport.write(b + (2 << 20) - 1, &[0; 2]).is_err());
+    transport.free(b);
+    assert!(transport.trim().unwrap());
+    assert!(transport.read(b, &mut [0]).is_err());
+    transport.free(a);
+    multiply(&mut card, 3);
+    assert!(matches!(Card::open("vfio-user:/nowhere/x.sock"), Err(Error::NotFound { .. })));
+    assert!(matches!(Card::open("pci:0000:99:00.0"), Err(Error::NotFound { .. })));
+    for url in ["", "vfio-user", "nvme:1", "pci:x", "vfio-user:s?memory=x", "vfio-user:s?size=1"] {
+        assert!(matches!(Card::open(url), Err(Error::InvalidArg { .. })), "{url:?}");
+    }
+}
