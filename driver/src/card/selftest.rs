@@ -35,6 +35,9 @@ pub enum Outcome {
 /// A check's result: what was seen, or why there is nothing to see.
 type Seen = Result<Result<String, String>, Error>;
 
+/// One check.
+type Step = fn(&mut Card) -> Seen;
+
 /// Words that show lines which are stuck or crossed.
 const WORDS: [u32; 6] = [0, u32::MAX, 0xaaaa_aaaa, 0x5555_5555, 0x0123_4567, 0xfedc_ba98];
 /// Rows of the matrix that is copied: more than a page of operands and several of results.
@@ -47,7 +50,7 @@ impl Card {
     ///
     /// A check that fails does not end the test, but a card that is lost does.
     pub fn selftest(&mut self, mut tell: impl FnMut(&SelfCheck)) -> Vec<SelfCheck> {
-        let steps: [(&'static str, fn(&mut Card) -> Seen); 9] = [
+        let steps: [(&'static str, Step); 9] = [
             ("identity", identity),
             ("registers", registers),
             ("clock", clock),
