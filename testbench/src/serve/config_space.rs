@@ -58,7 +58,7 @@ impl ConfigSpace {
         self.put16(MSIX, u16::from(CAP_MSIX) | (EXPRESS as u16) << 8, 0);
         self.put16(MSIX + 2, MSIX_VECTORS as u16 - 1, 0xc000);
         self.put32(MSIX + 4, 2, 0);
-        self.put32(MSIX + 8, MSIX_BYTES as u32 / 2 | 2, 0);
+        self.put32(MSIX + 8, (MSIX_BYTES as u32 / 2) | 2, 0);
     }
 
     /// An endpoint that can be reset.
