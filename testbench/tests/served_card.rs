@@ -232,7 +232,7 @@ fn memory_is_limited_and_returned() {
     assert_eq!(transport.available(), 4 << 20);
     assert!(matches!(transport.alloc((4 << 20) + 1), Err(Error::OutOfMemory { .. })));
     let [a, b] = [(); 2].map(|()| transport.alloc(2 << 20).unwrap());
-    let data: Vec<u8> = (0..3 << 20).map(|i| (i * 7 >> 8) as u8).collect();
+    let data: Vec<u8> = (0..3 << 20).map(|i| ((i * 7) >> 8) as u8).collect();
     transport.write(a + 4096, &data).unwrap();
     let mut back = vec![0; data.len()];
     transport.read(a + 4096, &mut back).unwrap();
