@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check, completions, demo, doctor, gemm, r#gen, new, regs, sim, spgemm};
+use crate::{
+    boards, check, completions, demo, doctor, export, gemm, r#gen, new, program, regs, sim, spgemm,
+    synth,
+};
 
 /// Generate, simulate and drive Mattock matrix cards.
 #[derive(Debug, Parser)]
@@ -32,6 +35,14 @@ pub(crate) enum Command {
     Gemm(gemm::Options),
     /// Multiply sparse matrices from files on a card and check the result
     Spgemm(spgemm::Options),
+    /// Make a card's bitstream for a board
+    Synth(synth::Options),
+    /// List the boards, or show one
+    Boards(boards::Options),
+    /// Get a bitstream onto a board
+    Program(program::Options),
+    /// Package a card for FuseSoC, IP-XACT or Vivado
+    Export(export::Options),
     /// Run both engines on real data and check every result
     Demo(demo::Options),
     /// List the outside tools: which are here, which are missing and how to get them

@@ -5,6 +5,8 @@
 //! [`Failure`](error::Failure), and exit with 0 only when the result is right.
 
 mod arguments;
+mod board;
+mod boards;
 mod card;
 mod check;
 mod completions;
@@ -12,17 +14,20 @@ mod demo;
 mod design;
 mod doctor;
 mod error;
+mod export;
 mod files;
 mod gemm;
 mod r#gen;
 mod new;
 mod output;
+mod program;
 mod progress;
 mod regs;
 mod session;
 mod sim;
 mod simulation;
 mod spgemm;
+mod synth;
 mod synthetic;
 mod usage;
 
@@ -64,6 +69,10 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Sim(options) => return sim::run(&options, output),
         Command::Gemm(options) => return gemm::run(&options, output),
         Command::Spgemm(options) => return spgemm::run(&options, output),
+        Command::Synth(options) => synth::run(&options, output)?,
+        Command::Boards(options) => boards::run(&options, output)?,
+        Command::Program(options) => program::run(&options, output)?,
+        Command::Export(options) => export::run(&options, output)?,
         Command::Demo(options) => return demo::run(&options, output),
         Command::Doctor(options) => return Ok(doctor::run(&options, output)),
         Command::Regs(options) => regs::run(&options, output)?,

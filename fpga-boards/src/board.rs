@@ -224,6 +224,8 @@ pub struct Pcie {
     pub refclk_mhz: f64,
     /// Reset from the slot, active low.
     pub perst_n: String,
+    /// Its I/O standard, where a source tells it.
+    pub perst_io: Option<String>,
     /// Reference clock pin.
     pub refclk_p: String,
     /// Its complement.

@@ -46,6 +46,8 @@ pub enum Link {
     Uart {
         /// Bits a second.
         baud: u32,
+        /// Clock cycles a bit, fixed in the design.
+        clocks_per_bit: u32,
     },
     /// An AXI4-Lite slave `s_axi_*`, AXI4 masters `m<n>_axi_*`, a level interrupt `irq`.
     Axi,

@@ -89,21 +89,23 @@ pub enum BoardError {
     },
     /// The serial rate is too far from what the clock divides to.
     #[error(
-        "{baud} baud at {clock_mhz:.3} MHz: the nearest divisor, {divisor}, gives {actual:.0} baud, \
-         {percent:.1} % off; at most {limit} % is allowed"
+        "{baud} baud of {clock_mhz:.3} MHz by {divisor}: {percent:.1} % off, and at most {limit} % is allowed; \
+         the nearest rate is {actual:.0} baud, by {nearest}"
     )]
     Baud {
         /// Rate asked for.
         baud: u32,
         /// Clock it is divided from.
         clock_mhz: f64,
-        /// Nearest divisor.
+        /// Divisor of the design.
         divisor: u64,
-        /// Rate it gives.
-        actual: f64,
-        /// Error.
+        /// Error of the rate it gives, in percent.
         percent: f64,
-        /// Largest error allowed.
+        /// Largest error allowed, in percent.
         limit: f64,
+        /// Nearest divisor.
+        nearest: u64,
+        /// Rate that gives.
+        actual: f64,
     },
 }

@@ -3,7 +3,8 @@
 //! A [`Board`] is a file of `boards/`; a [`Design`] is what the caller hands over: Verilog files, the
 //! top module's ports, a clock. [`Build::plan`] makes of both the files a toolchain reads (pins, clock
 //! constraint, a top module with PLL and reset) and the programs to run, [`Build::run`] runs them with
-//! a cache by content, and [`report`] reads what they say.
+//! a cache by content, and [`report`] reads what they say. [`fit`] says beforehand
+//! whether a part has room, [`export`] packages a design for other flows.
 //!
 //! Nothing here knows what the design computes.
 
@@ -11,6 +12,8 @@ mod board;
 mod build;
 mod design;
 mod error;
+pub mod export;
+pub mod fit;
 pub mod flow;
 pub mod pll;
 pub mod report;
@@ -25,4 +28,4 @@ pub use build::{Build, BuildError, Built};
 pub use design::{Design, Direction, Link, Port};
 pub use error::{BoardError, nearest};
 pub use top::TOP;
-pub use uart::{UartClock, uart_divisor};
+pub use uart::{UartClock, uart_rate};

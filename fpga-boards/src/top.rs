@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::error::BoardError;
 use crate::pll::{Pll, pll};
-use crate::{Board, Design, Direction, Level, Link, UartClock, uart_divisor};
+use crate::{Board, Design, Direction, Level, Link, UartClock, uart_rate};
 
 /// Name of the top module.
 pub const TOP: &str = "board_top";
@@ -40,7 +40,7 @@ pub(crate) struct Placed {
 /// The design has other ports than a serial card, the board has no serial port, or its PLL or the
 /// serial rate cannot be made.
 pub(crate) fn top(board: &Board, design: &Design) -> Result<Top, BoardError> {
-    let Link::Uart { baud } = design.link else {
+    let Link::Uart { baud, clocks_per_bit } = design.link else {
         let has = design.link.name();
         return Err(BoardError::Link { board: board.id, offers: "uart", has });
     };
@@ -61,7 +61,7 @@ pub(crate) fn top(board: &Board, design: &Design) -> Result<Top, BoardError> {
     let clock_mhz = pll.as_ref().map_or(clock.mhz, |pll| pll.output_mhz);
     // The divisor is fixed in the design for the rate it was made for; the rate that is really there
     // must serve it.
-    let uart = uart_divisor(clock_mhz, baud)?;
+    let uart = uart_rate(clock_mhz, baud, clocks_per_bit.into())?;
     let mut top = Top {
         verilog: String::new(),
         pins: Vec::new(),

@@ -35,6 +35,7 @@
 
 mod builder;
 pub mod bundle;
+mod census;
 mod check;
 mod error;
 mod fold;
@@ -48,6 +49,7 @@ mod value;
 mod verilog;
 
 pub use builder::{Builder, Domain, Forward, Reg};
+pub use census::{Census, MemoryKind};
 pub use error::{BuildError, BuildErrors, ErrorKind};
 pub use library::{BlackBox, BlackBoxModel, Design, Instance, Module};
 pub use mem::{Collision, Mem, MemSpec, RamStyle};

@@ -1,5 +1,6 @@
 //! The program as its users see it: help texts, messages, JSON keys, files written.
 
+mod boards;
 mod errors;
 mod files;
 mod help;

@@ -131,4 +131,4 @@ fn die(board: &Board) -> &str {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,7 +17,10 @@ pub(crate) fn serial_design(clock_mhz: f64) -> Design {
             port("uart_tx", Direction::Output),
         ],
         clock_mhz,
-        link: Link::Uart { baud: 115_200 },
+        link: Link::Uart {
+            baud: 115_200,
+            clocks_per_bit: (clock_mhz * 1e6 / 115_200.0).round() as u32,
+        },
     }
 }
 
@@ -99,7 +102,10 @@ fn designs_that_do_not_go_with_the_board_are_refused() {
         error(icebreaker, &without),
         error(icebreaker, &more),
         error(icebreaker, &Design { clock_mhz: 5.0, ..tiny.clone() }),
-        error(icebreaker, &Design { link: Link::Uart { baud: 2_700_000 }, ..tiny.clone() }),
+        error(
+            icebreaker,
+            &Design { link: Link::Uart { baud: 2_700_000, clocks_per_bit: 4 }, ..tiny.clone() },
+        ),
     ];
     insta::assert_snapshot!(errors.join("\n"));
 }

@@ -325,6 +325,21 @@ pub const TOOLS: &[Tool] = &[
         Program { names: &["gowin_pack"], args: &["--version"], marker: "gowin_pack " },
     ),
     Tool {
+        name: "tclsh",
+        purpose: "reads the scripts written for vendor tools",
+        required_for: &[Job::Test],
+        used_for: &[],
+        alternative: None,
+        variable: Some("MATTOCK_TCLSH"),
+        probe: program(
+            &["tclsh"],
+            &[concat!(env!("CARGO_MANIFEST_DIR"), "/src/version.tcl")],
+            "Tcl ",
+        ),
+        oldest: "8.6",
+        get: Get::Apt("tcl"),
+    },
+    Tool {
         name: "openFPGALoader",
         purpose: "gets a bitstream onto a board",
         required_for: &[Job::Program],

@@ -1,0 +1,40 @@
+//! From a card to what `fpga-boards` is handed.
+
+use fpga_boards::{Design, Direction, Link, Port};
+use rtl_gen::ir;
+
+use crate::card::Chosen;
+use crate::design::elaborate;
+use crate::error::Failure;
+use crate::output::Output;
+
+/// The card's Verilog and ports, and its multiply-adds a cycle.
+///
+/// # Errors
+/// The card cannot be built.
+pub(crate) fn hand_over(chosen: &Chosen, output: Output) -> Result<(Design, u32), Failure> {
+    let card = elaborate(chosen, output)?;
+    let config = &chosen.config;
+    let port = |port: &ir::Port| Port {
+        name: port.name.clone(),
+        direction: match port.direction {
+            ir::Direction::Input => Direction::Input,
+            ir::Direction::Output => Direction::Output,
+        },
+        width: port.ty.width(),
+    };
+    let link = Link::Axi;
+    let files = card.verilog().into_iter().map(|file| (file.name, file.text)).collect();
+    let top = card.top();
+    let design = Design {
+        name: config.name.clone(),
+        files,
+        top: top.name.clone(),
+        ports: top.ports.iter().map(port).collect(),
+        clock_mhz: config.clock_mhz.into(),
+        link,
+    };
+    let dense = config.gemm.as_ref().map_or(0, |gemm| gemm.rows * gemm.cols);
+    let sparse = config.spgemm.as_ref().map_or(0, |spgemm| spgemm.lanes * spgemm.clusters);
+    Ok((design, dense + sparse))
+}
