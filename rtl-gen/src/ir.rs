@@ -307,6 +307,8 @@ pub struct ModuleDef {
     pub asserts: Vec<AssertDef>,
     /// Nodes that matter, operands before users (found by the checks).
     pub order: Vec<NodeId>,
+    /// Bodies of the same function in cells of a technology: its name and Verilog text.
+    pub native: Vec<(String, String)>,
     /// Per port (index in `ports`): for outputs, the input ports it depends on without a register between.
     pub comb_inputs: Vec<Vec<u32>>,
 }

@@ -3,6 +3,7 @@
 
 mod arbiter;
 mod async_fifo;
+mod carry;
 mod counter;
 mod crossbar;
 mod fifo;
@@ -13,6 +14,7 @@ mod window;
 
 pub use arbiter::{priority, round_robin};
 pub use async_fifo::AsyncFifo;
+pub use carry::{ECP5, GatedAdd, RowMultiplier, RowPair};
 pub use counter::counter;
 pub use crossbar::Crossbar;
 pub use fifo::{BlockFifo, Fifo};

@@ -17,8 +17,10 @@
 //! other cycles, so a column is read by an OR (in a skewed array one row is active per column and cycle).
 
 mod int_mac;
+mod rows;
 
 pub use int_mac::IntMac;
+pub use rows::Rows;
 
 use rtl_gen::Module;
 use std::fmt;
@@ -62,12 +64,20 @@ impl fmt::Debug for PeVariant {
 }
 
 /// All PE variants; the first is the default.
-pub const PE_VARIANTS: &[PeVariant] = &[PeVariant {
-    name: "dsp",
-    doc: "one multiplier block per PE, product register in the fabric",
-    product_latency: 1,
-    build: |shape| Box::new(IntMac { shape }),
-}];
+pub const PE_VARIANTS: &[PeVariant] = &[
+    PeVariant {
+        name: "dsp",
+        doc: "one multiplier block per PE, product register in the fabric",
+        product_latency: 1,
+        build: |shape| Box::new(IntMac { shape }),
+    },
+    PeVariant {
+        name: "rows",
+        doc: "no multiplier block: row pairs and a tree in carry chains, one chain a cycle",
+        product_latency: Rows::LATENCY,
+        build: |shape| Box::new(Rows { shape }),
+    },
+];
 
 /// The variant of that name.
 pub fn variant(name: &str) -> Option<&'static PeVariant> {

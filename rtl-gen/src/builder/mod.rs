@@ -176,6 +176,13 @@ impl Builder {
         self.with(|b| b.def.doc = text.into());
     }
 
+    /// Verilog that does what this module does, in cells of `technology`: the lines between port list and
+    /// `endmodule`, printed by [`crate::Design::verilog_for`] in place of what is drawn. For small leaves whose
+    /// best mapping no tool infers; everything that simulates uses the drawn one, so prove the two equal.
+    pub fn native(&self, technology: &str, body: String) {
+        self.with(|b| b.def.native.push((technology.into(), body)));
+    }
+
     /// Prefixes every name made while `body` runs, for cells drawn several times in one module.
     pub fn scope<R>(&self, prefix: &str, body: impl FnOnce() -> R) -> R {
         self.with(|b| b.scope.push(format!("{prefix}_")));

@@ -27,10 +27,22 @@ pub struct VerilogFile {
 impl Design {
     /// Prints the design, one file per module, children first. Byte-identical between runs.
     pub fn verilog(&self) -> Vec<VerilogFile> {
-        self.modules
-            .iter()
-            .map(|m| VerilogFile { name: format!("{}.v", m.name), text: module(m) })
-            .collect()
+        self.files(None)
+    }
+
+    /// As [`Design::verilog`], with the bodies that modules have in cells of `technology`
+    /// ([`crate::Builder::native`]). Such text is for that technology's tools; it does not simulate by itself.
+    pub fn verilog_for(&self, technology: &str) -> Vec<VerilogFile> {
+        self.files(Some(technology))
+    }
+
+    fn files(&self, technology: Option<&str>) -> Vec<VerilogFile> {
+        let file = |m: &ModuleDef| {
+            let native = m.native.iter().find(|(name, _)| Some(name.as_str()) == technology);
+            let text = native.map_or_else(|| module(m), |(_, body)| native_module(m, body));
+            VerilogFile { name: format!("{}.v", m.name), text }
+        };
+        self.modules.iter().map(file).collect()
     }
 
     /// The whole design as one text, for tools that take one file.
@@ -70,6 +82,14 @@ fn module(def: &ModuleDef) -> String {
         let _ = writeln!(out, "  assign {} = {};", port.name, p.output(port));
     }
     state::assertions(&mut out, def, &p);
+    out.push_str("endmodule\n\n`default_nettype wire\n");
+    out
+}
+
+fn native_module(def: &ModuleDef, body: &str) -> String {
+    let mut out = String::new();
+    header(&mut out, def);
+    out.push_str(body);
     out.push_str("endmodule\n\n`default_nettype wire\n");
     out
 }

@@ -1,5 +1,6 @@
 //! Cells against naive models, with partners that stall at random.
 
+mod carry;
 mod crossbar;
 
 use super::{AsyncFifo, BlockFifo, Fifo, Skid, counter, priority, round_robin};
