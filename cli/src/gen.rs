@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use mattock_hw::cells::ECP5;
 use rtl_gen::Design;
 use serde::Serialize;
 
@@ -30,6 +31,10 @@ pub(crate) struct Options {
     /// Folder to write; it holds nothing else
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// For this technology's tools: small leaves in its own cells, where no tool would infer them. Such Verilog
+    /// does not simulate by itself
+    #[arg(long, value_name = "TECHNOLOGY", value_parser = [ECP5])]
+    cells: Option<String>,
     /// Write nothing; fail when the folder is not what would be written
     #[arg(long)]
     check: bool,
@@ -46,8 +51,11 @@ struct Report {
 pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let chosen = options.card.choose("gen")?;
     let design = elaborate(&chosen, output)?;
-    let command = format!("--config {} --out {}", chosen.origin, options.out.display());
-    let files = files(&design, &command);
+    let cells = options.cells.as_deref();
+    let cells_option = cells.map_or(String::new(), |cells| format!(" --cells {cells}"));
+    let command =
+        format!("--config {}{cells_option} --out {}", chosen.origin, options.out.display());
+    let files = files(&design, cells, &command);
     if options.check {
         check(&options.out, &files, &command)?;
     } else {
@@ -69,8 +77,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
 }
 
 /// The files of a design, each with the line that says how it was made.
-fn files(design: &Design, command: &str) -> Vec<(String, String)> {
-    let mut files = design.verilog();
+fn files(design: &Design, cells: Option<&str>, command: &str) -> Vec<(String, String)> {
+    let mut files = cells.map_or_else(|| design.verilog(), |cells| design.verilog_for(cells));
     files.extend(design.black_box_texts());
     let text = |text: String| format!("{MARK}{command}`; do not edit.\n{text}");
     files.into_iter().map(|file| (file.name, text(file.text))).collect()

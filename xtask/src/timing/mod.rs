@@ -149,8 +149,9 @@ fn ports(
     top: &str,
     files: &[String],
 ) -> Result<Vec<harness::Port>, Error> {
+    // Without `-check`: cells of ECP5 have no module here.
     let script = format!(
-        "read_verilog {}; hierarchy -check -top {top}; tee -q -o ports.txt portlist {top}",
+        "read_verilog {}; hierarchy -top {top}; tee -q -o ports.txt portlist {top}",
         files.join(" ")
     );
     yosys(toolbox, work, &script, "ports.log")?;
