@@ -36,6 +36,9 @@ struct Report {
     clock_mhz: u32,
     bus_bytes: u32,
     address_bits: u32,
+    /// Memory on the card; 0 when it is the host's.
+    memory_kib: u32,
+    baud: Option<u32>,
     gemm: Option<Gemm>,
     spgemm: Option<Spgemm>,
     bar0_bytes: u32,
@@ -101,6 +104,8 @@ impl Report {
             clock_mhz: *clock_mhz,
             bus_bytes: memory.bus_bytes,
             address_bits: memory.address_bits,
+            memory_kib: memory.kib,
+            baud: chosen.config.uart.as_ref().map(|uart| uart.baud),
             gemm: gemm.as_ref().map(|g| Gemm {
                 rows: g.rows,
                 cols: g.cols,
@@ -138,11 +143,16 @@ impl Report {
         let mut row = |name: &str, text: String| rows.push(vec![name.to_owned(), text]);
         row("card", format!("{}, configuration digest {}", self.name, self.digest));
         row("host", format!("{} port, commands run by: {}", self.host, self.control));
+        if let Some(baud) = self.baud {
+            row("", format!("{baud} bits a second, 8N1"));
+        }
         row("clock", format!("{} MHz nominal", self.clock_mhz));
-        row(
-            "memory",
-            format!("AXI4, {} bytes wide, {} address bits", self.bus_bytes, self.address_bits),
-        );
+        let place = match self.memory_kib {
+            0 => "the host's".to_owned(),
+            kib => format!("{kib} KiB of block RAM on the card"),
+        };
+        let (bytes, bits) = (self.bus_bytes, self.address_bits);
+        row("memory", format!("{place}: AXI4, {bytes} bytes wide, {bits} address bits"));
         if let Some(g) = &self.gemm {
             let macs = g.macs_per_cycle;
             row("gemm", format!("{} x {} array, {macs} multiply-adds a cycle", g.rows, g.cols));

@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use crate::arguments::whole;
 use crate::card::{CardOptions, Chosen};
-use crate::design::elaborate;
+use crate::design::{elaborate, elaborate_bench};
 use crate::error::Failure;
 use crate::output::{Output, grouped, table};
 use crate::progress::Progress;
@@ -75,12 +75,13 @@ struct Report {
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     let chosen = options.card.choose("sim")?;
-    let design = elaborate(&chosen, output)?;
     if options.list {
+        let design = elaborate(&chosen, output)?;
         let listing = Listing::of(&chosen, &design);
         output.result(&listing, || listing.page());
         return Ok(ExitCode::SUCCESS);
     }
+    let design = elaborate_bench(&chosen, output)?;
     let simulator = simulator(&design, options.simulator, options.trace.as_deref(), output)?;
     let mut check = Check {
         card: attach(&chosen, simulator, 0)?,

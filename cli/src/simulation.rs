@@ -10,7 +10,7 @@ use rtl_gen::{Design, Interpreter};
 use verilator_rs::{ToolSearch, Toolchain};
 
 use crate::card::Chosen;
-use crate::design::elaborate;
+use crate::design::elaborate_bench;
 use crate::error::Failure;
 use crate::output::Output;
 use crate::progress::Progress;
@@ -44,7 +44,7 @@ pub(crate) fn start(
     bytes: u64,
     output: Output,
 ) -> Result<SimCard, Failure> {
-    let design = elaborate(chosen, output)?;
+    let design = elaborate_bench(chosen, output)?;
     let simulator = simulator(&design, kind, None, output)?;
     attach(chosen, simulator, bytes)
 }

@@ -13,8 +13,16 @@ fn options(simulator: SimulatorKind) -> SimOptions {
 }
 
 fn open(config: &str, options: &SimOptions) -> Card {
-    let config = CardConfig::reference(config).unwrap();
-    let card = SimCard::open(&config, options).unwrap_or_else(|e| panic!("{e}"));
+    open_config(&CardConfig::reference(config).unwrap(), options)
+}
+
+/// The smallest array, with a memory of any kind.
+fn tiny_on_axi() -> CardConfig {
+    CardConfig::reference("tiny").unwrap().on_axi()
+}
+
+fn open_config(config: &CardConfig, options: &SimOptions) -> Card {
+    let card = SimCard::open(config, options).unwrap_or_else(|e| panic!("{e}"));
     Card::open_with(Box::new(card)).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -80,11 +88,15 @@ fn multiply(card: &mut Card, rng: &mut StdRng, dims: [usize; 3], resident: bool)
 
 #[test]
 fn tiny_in_the_interpreter() {
-    let mut card = open("tiny", &options(SimulatorKind::Interpreter));
-    let mut rng = StdRng::seed_from_u64(1);
-    for dims in [[1, 1, 1], [2, 4, 3], [5, 7, 9], [3, 1, 0], [0, 4, 4], [4, 0, 4], [17, 6, 11]] {
-        multiply(&mut card, &mut rng, dims, false);
-        multiply(&mut card, &mut rng, dims, true);
+    // The serial card, and the same array with the memory of a host.
+    for config in [CardConfig::reference("tiny").unwrap(), tiny_on_axi()] {
+        let mut card = open_config(&config, &options(SimulatorKind::Interpreter));
+        let mut rng = StdRng::seed_from_u64(1);
+        for dims in [[1, 1, 1], [2, 4, 3], [5, 7, 9], [3, 1, 0], [0, 4, 4], [4, 0, 4], [17, 6, 11]]
+        {
+            multiply(&mut card, &mut rng, dims, false);
+            multiply(&mut card, &mut rng, dims, true);
+        }
     }
 }
 
@@ -127,7 +139,7 @@ fn bad_arguments_are_refused_before_anything_is_sent() {
 fn what_does_not_fit_is_an_error_and_the_card_goes_on() {
     let mut small = options(SimulatorKind::Interpreter);
     small.memory.bytes = 1 << 15;
-    let mut card = open("tiny", &small);
+    let mut card = open_config(&tiny_on_axi(), &small);
     let values = vec![3i8; 200 * 200];
     let view = Operand { elements: Elements::I8(&values), order: Order::Row, ld: 200 };
     let call =
@@ -143,7 +155,7 @@ fn what_does_not_fit_is_an_error_and_the_card_goes_on() {
 
 #[test]
 fn a_bus_error_reaches_the_caller() {
-    let config = CardConfig::reference("tiny").unwrap();
+    let config = tiny_on_axi();
     let memory = MemoryOptions { base: 0x4_0000, ..MemoryOptions::default() };
     let mut faulty = options(SimulatorKind::Interpreter);
     faulty.memory = memory.clone();

@@ -8,6 +8,7 @@
 //! | [`format`](mod@format) | number formats, bit for bit, and the (A, B, accumulate, D) tuples a card is built with |
 //! | [`config`] | card configurations in TOML, and the reference cards (feature `std`) |
 //! | [`regs`] | register maps, error codes and the capability list a driver reads from the card |
+//! | [`serial`] | frames of the serial port |
 //! | [`command`] | ring entries, parameter blocks and completion records, byte for byte |
 //!
 //! Without the default feature `std` the crate needs neither `std` nor an allocator.
@@ -18,6 +19,7 @@ pub mod command;
 pub mod config;
 pub mod format;
 pub mod regs;
+pub mod serial;
 
 #[cfg(feature = "std")]
 pub use config::{CardConfig, ConfigError};

@@ -1,23 +1,24 @@
 //! The card's top module.
 
 use super::engine::{EngineSlot, Tied};
+use super::host::HostSide;
 use super::{gemm, spgemm};
-use crate::bus::AxiLiteSlave;
 use crate::cells::counter;
-use crate::control::{ADDR_BITS, Csr};
+use crate::control::Csr;
+use crate::serial::SerialPins;
 use mattock_spec::{CardConfig, ConfigError, Tuple};
-use rtl_gen::bundle::expose;
 use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit};
 
-/// A card: registers behind AXI4-Lite, engines with an AXI4 master each, a level interrupt.
+/// A card: registers behind a host port, engines with an AXI4 master each, an interrupt.
 ///
 /// The module is named `<name>_card`.
 ///
-/// | port | dir | meaning |
-/// |---|---|---|
-/// | `s_axi_*` | | AXI4-Lite slave: BAR0 |
-/// | `m<n>_axi_*` | | AXI4 master of engine `n` |
-/// | `irq` | out | level: an enabled cause is set |
+/// | port | dir | on cards with | meaning |
+/// |---|---|---|---|
+/// | `s_axi_*` | | `host = "axi"` | AXI4-Lite slave: BAR0 |
+/// | `m<n>_axi_*` | | `host = "axi"` | AXI4 master of engine `n` |
+/// | `irq` | out | `host = "axi"`, or [`SerialPins::Bytes`] | level: an enabled cause is set |
+/// | `uart_rx`, `uart_tx` | in, out | `host = "uart"` | serial line; the memory is on the card |
 ///
 /// A soft reset flushes all engines; it is complete when they are idle, at most as long as the memory takes
 /// to answer what is outstanding.
@@ -25,6 +26,7 @@ use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit};
 pub struct Card {
     config: CardConfig,
     engines: Vec<EngineSlot>,
+    pins: SerialPins,
 }
 
 /// Why a card cannot be generated.
@@ -58,7 +60,12 @@ impl Card {
 
     /// A card with the given engines: one for each engine of `config`, in the order GEMM, SpGEMM.
     pub fn with_engines(config: &CardConfig, engines: Vec<EngineSlot>) -> Card {
-        Card { config: config.clone(), engines }
+        Card { config: config.clone(), engines, pins: SerialPins::Uart }
+    }
+
+    /// The same card with other pins at its serial port, if it has one.
+    pub fn with_serial_pins(self, pins: SerialPins) -> Card {
+        Card { pins, ..self }
     }
 
     /// Builds and checks the design.
@@ -82,18 +89,18 @@ impl Module for Card {
     }
 
     fn build(&self, m: &Builder) {
-        m.doc("A Mattock card: registers behind AXI4-Lite, engines with an AXI4 master each.");
+        m.doc("A Mattock card: registers behind a host port, engines with an AXI4 master each.");
         let csr = m.inst("csr", &Csr { card: self.config.clone() });
-        let host = m.inst("host_port", &AxiLiteSlave { addr_bits: ADDR_BITS });
-        expose(m, host, "s_axi_", "s_axi_");
+        let host = HostSide::new(m, &self.config, self.engines.len(), self.pins);
         for port in ["write", "write_addr", "write_data", "write_strb", "read", "read_addr"] {
-            csr.set(port, host.get(port));
+            csr.set(port, host.port.get(port));
         }
-        host.set("read_data", csr.get("read_data"));
+        host.port.set("read_data", csr.get("read_data"));
 
         let resetting = m.state("resetting", bit(), 0);
         let tie = |(i, slot): (usize, &EngineSlot)| {
-            let tied = slot.tie(m, csr, &Card::bus_prefix(i), resetting.q());
+            let (engine, tied) = slot.tie(m, csr, resetting.q());
+            host.join(m, engine, i);
             (slot.map.name, tied)
         };
         let engines: Vec<(&str, Tied)> = self.engines.iter().enumerate().map(tie).collect();
@@ -116,7 +123,7 @@ impl Module for Card {
             csr.set(&format!("{cause}_set"), ended);
             causes.push(csr.get(&cause) & csr.get(&format!("card_irq_enable_{block}_done")));
         }
-        m.output("irq", m.reg_reset("irq_q", any(&causes), 0));
+        host.interrupt(m, m.reg_reset("irq_q", any(&causes), 0));
         csr.set("card_cycles", counter(m, "cycles", 64, m.low(), m.high()).as_bits());
     }
 }

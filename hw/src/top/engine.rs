@@ -2,7 +2,6 @@
 
 use crate::control::{Account, RegisterValue, values};
 use mattock_spec::regs::{Access, RegMap};
-use rtl_gen::bundle::expose;
 use rtl_gen::ir::Direction;
 use rtl_gen::{Builder, Instance, Module, Sig};
 use std::rc::Rc;
@@ -45,14 +44,13 @@ pub(super) struct Tied<'m> {
 }
 
 impl EngineSlot {
-    /// Ties an instance of the engine; its memory port gets the prefix `bus`.
+    /// Ties an instance of the engine to its registers; its memory port is left to the caller.
     pub(super) fn tie<'m>(
         &self,
         m: &'m Builder,
         csr: Instance<'m>,
-        bus: &str,
         reset: Sig<'m>,
-    ) -> Tied<'m> {
+    ) -> (Instance<'m>, Tied<'m>) {
         let block = self.map.name;
         let engine = m.inst(&format!("{block}_engine"), &*self.module);
         let beats = (!has_output(engine, "cycles")).then_some(self.bus_bytes);
@@ -74,13 +72,12 @@ impl EngineSlot {
         account.set("start", start).set("reset", reset).set("idle", idle);
         account.set("done", engine.get("done"));
         account.set("error", engine.get("error")).set("info", engine.get("error_info"));
-        expose(m, engine, "m_axi_", bus);
         for beat in ["read_beat", "write_beat"].iter().filter(|_| beats.is_some()) {
             account.set(beat, engine.get(beat));
         }
         let busy = account.get("status_busy");
         csr.set(&format!("{block}_locked"), busy | reset);
-        Tied { busy, ended: account.get("ended"), idle }
+        (engine, Tied { busy, ended: account.get("ended"), idle })
     }
 }
 

@@ -4,6 +4,8 @@
 //!  s_axi_* ──► AxiLiteSlave ──► Csr ──► engine 0 ──► m0_axi_*
 //!                                │  └─► engine 1 ──► m1_axi_*
 //!                        irq ◄───┴── Account of each engine
+//!
+//!  uart_* ──► SerialPort ──► Csr ──► engines ──► CardMemory ◄── SerialPort
 //! ```
 //!
 //! An engine is any module that keeps to the contract of [`EngineSlot`].
@@ -11,6 +13,7 @@
 mod card;
 mod engine;
 mod gemm;
+mod host;
 mod spgemm;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,14 @@
 //! A card on a simulator, with its memory and host.
 
+use super::serial::ByteHost;
 use super::{AxiMemory, BusMemory, LiteHost, MemoryOptions, PortCounts, Response, Violation};
 use mattock::Error;
+use mattock::transport::uart::LinkError;
 use mattock::transport::{Arena, Limit, Transport, Waited};
+use mattock_spec::serial::Op;
 use rtl_gen::sim::{AssertionFailure, PortId, Simulator};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Cycles within which the register port must answer: far more than it takes.
 const ANSWER_CYCLES: u64 = 64;
@@ -33,6 +37,15 @@ pub enum SimError {
         /// AXI response code.
         response: u8,
     },
+    /// The serial port did not do what was asked.
+    #[error("{0}")]
+    Serial(#[from] Arc<LinkError>),
+    /// Part of a register was to be written over a serial port, which writes whole ones.
+    #[error("register {offset:#06x} can only be written whole over a serial port")]
+    PartOfRegister {
+        /// BAR0 offset.
+        offset: u32,
+    },
     /// An access outside the memory of the card.
     #[error("{bytes} bytes at bus address {address:#x} are not in the card's memory")]
     Range {
@@ -46,11 +59,13 @@ pub enum SimError {
 /// A card design with memory at its AXI masters and a host at its registers; a
 /// [`Transport`] of the driver.
 ///
-/// The design has ports `clk`, `rst`, `irq`, `s_axi_*` and any number of `m<n>_axi_*`.
+/// The design has ports `clk`, `rst`, `irq`, and either `s_axi_*` and any number of `m<n>_axi_*`, or a serial port by
+/// bytes ([`mattock_hw::bench_card`]): then every access, also to memory, goes in frames over that port, a byte a
+/// clock, and what [`MemoryOptions`] say does not apply, because the memory is part of the design.
 pub struct SimCard {
     sim: Box<dyn Simulator>,
     memory: AxiMemory,
-    host: LiteHost,
+    host: Host,
     irq: PortId,
     reset: PortId,
     arena: Arena,
@@ -59,6 +74,22 @@ pub struct SimCard {
     ports: usize,
     irq_up: bool,
     irq_rises: u64,
+}
+
+/// How the host reaches the registers.
+enum Host {
+    Lite(LiteHost),
+    Serial(Box<ByteHost>),
+}
+
+impl Host {
+    /// A host at rest at whichever port the design has.
+    fn new(sim: &mut dyn Simulator) -> Self {
+        match sim.try_port("s_axi_awvalid") {
+            Some(_) => Host::Lite(LiteHost::new(sim, "s_axi_")),
+            None => Host::Serial(Box::new(ByteHost::new(sim))),
+        }
+    }
 }
 
 impl SimCard {
@@ -99,7 +130,7 @@ impl SimCard {
             None => AxiMemory::new(&*sim, &prefixes, options),
             Some(host) => AxiMemory::with_host(&*sim, &prefixes, options, host),
         };
-        let host = LiteHost::new(&mut *sim, "s_axi_");
+        let host = Host::new(&mut *sim);
         let mut card = SimCard {
             irq: sim.port("irq"),
             reset: sim.port("rst"),
@@ -120,27 +151,36 @@ impl SimCard {
     /// Resets card and buses: everything is as after power-up, whatever was under way.
     pub fn power_up(&mut self) {
         self.memory.reset(&*self.sim);
-        self.host = LiteHost::new(&mut *self.sim, "s_axi_");
+        self.host = Host::new(&mut *self.sim);
         self.memory.drive(&mut *self.sim);
         self.sim.set(self.reset, 1);
         self.sim.tick();
         self.sim.tick();
         self.sim.set(self.reset, 0);
+        if let Host::Serial(host) = &mut self.host {
+            // What goes wrong here is told at the first access.
+            let bytes = host.open(&mut *self.sim, &mut self.cycle);
+            self.arena = Arena::new(64..u64::from(bytes).max(64));
+        }
     }
 
     /// One clock cycle; the answer of the register access under way, if it comes.
     fn cycle_once(&mut self) -> Result<Option<(u32, u8)>, SimError> {
         let sim = &mut *self.sim;
+        let host = match &mut self.host {
+            Host::Lite(host) => host,
+            Host::Serial(host) => return host.rest(sim, &mut self.cycle).map(|()| None),
+        };
         self.memory.drive(sim);
         self.memory.sample(sim)?;
-        let taken = self.host.sample(sim);
+        let taken = host.sample(sim);
         let up = sim.get(self.irq) == 1;
         self.irq_rises += u64::from(up && !self.irq_up);
         self.irq_up = up;
         sim.tick();
         self.cycle += 1;
         let answer = taken.and_then(|taken| {
-            self.host.advance(sim, &taken);
+            host.advance(sim, &taken);
             taken.answer
         });
         match sim.failure() {
@@ -173,7 +213,15 @@ impl SimCard {
     /// # Errors
     /// [`SimError`].
     pub fn read_register(&mut self, offset: u32) -> Result<u32, SimError> {
-        self.host.start_read(&mut *self.sim, offset);
+        match &mut self.host {
+            Host::Lite(host) => host.start_read(&mut *self.sim, offset),
+            Host::Serial(host) => {
+                let mut word = [0; 4];
+                let (sim, cycle) = (&mut *self.sim, &mut self.cycle);
+                host.read(sim, cycle, Op::ReadRegisters, offset, &mut word)?;
+                return Ok(u32::from_le_bytes(word));
+            }
+        }
         self.access(offset)
     }
 
@@ -182,7 +230,14 @@ impl SimCard {
     /// # Errors
     /// [`SimError`].
     pub fn write_register(&mut self, offset: u32, value: u32, strobes: u8) -> Result<(), SimError> {
-        self.host.start_write(&mut *self.sim, offset, value, strobes);
+        match &mut self.host {
+            Host::Lite(host) => host.start_write(&mut *self.sim, offset, value, strobes),
+            Host::Serial(_) if strobes != 15 => return Err(SimError::PartOfRegister { offset }),
+            Host::Serial(host) => {
+                let (sim, cycle) = (&mut *self.sim, &mut self.cycle);
+                return host.write(sim, cycle, Op::WriteRegisters, offset, &value.to_le_bytes());
+            }
+        }
         self.access(offset).map(drop)
     }
 
@@ -247,6 +302,11 @@ impl Transport for SimCard {
     }
 
     fn write(&mut self, address: u64, data: &[u8]) -> Result<(), Error> {
+        if let (Host::Serial(host), Ok(at)) = (&mut self.host, u32::try_from(address)) {
+            let (sim, cycle) = (&mut *self.sim, &mut self.cycle);
+            let written = host.write(sim, cycle, Op::WriteMemory, at, data);
+            return written.map_err(|e| self.link(e));
+        }
         match self.memory.bytes_mut(address, data.len()) {
             Some(bytes) => {
                 bytes.copy_from_slice(data);
@@ -257,6 +317,11 @@ impl Transport for SimCard {
     }
 
     fn read(&mut self, address: u64, data: &mut [u8]) -> Result<(), Error> {
+        if let (Host::Serial(host), Ok(at)) = (&mut self.host, u32::try_from(address)) {
+            let (sim, cycle) = (&mut *self.sim, &mut self.cycle);
+            let read = host.read(sim, cycle, Op::ReadMemory, at, data);
+            return read.map_err(|e| self.link(e));
+        }
         match self.memory.bytes(address, data.len()) {
             Some(bytes) => {
                 data.copy_from_slice(bytes);

@@ -9,6 +9,7 @@ mod card;
 mod lite;
 mod memory;
 mod open;
+mod serial;
 mod storage;
 mod verilated;
 
@@ -17,5 +18,8 @@ pub use card::{SimCard, SimError};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use open::{OpenError, SimOptions, SimulatorKind};
+#[cfg(unix)]
+pub use serial::{Disturbance, PtyCard, PtyError, Undisturbed};
+pub use serial::{LineDriver, LineMonitor};
 pub use storage::{BusMemory, MemoryOptions, Response, Stalls};
 pub use verilated::{VerilateError, Verilated};

@@ -73,7 +73,7 @@ impl SimCard {
     /// # Errors
     /// [`OpenError`].
     pub fn open(config: &CardConfig, options: &SimOptions) -> Result<SimCard, OpenError> {
-        let design = mattock_hw::card(config)?;
+        let design = mattock_hw::bench_card(config)?;
         let sim: Box<dyn Simulator> = match options.simulator {
             SimulatorKind::Interpreter => Box::new(Interpreter::new(&design)?),
             SimulatorKind::Verilator => {

@@ -2,7 +2,7 @@
 
 use super::keys::{Allowed, Checked, Checker, Visitor, Writer, choice, key, required};
 use super::reader::Reader;
-use super::{ConfigError, GemmConfig, SpgemmConfig, reference};
+use super::{ConfigError, GemmConfig, SpgemmConfig, UartConfig, reference};
 
 /// How the host reaches the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,11 +29,13 @@ pub struct MemoryConfig {
     pub bus_bytes: u32,
     /// Address bus width.
     pub address_bits: u32,
+    /// KiB of memory on the card; 0 when the memory is the host's.
+    pub kib: u32,
 }
 
 impl Default for MemoryConfig {
     fn default() -> Self {
-        MemoryConfig { bus_bytes: 64, address_bits: 40 }
+        MemoryConfig { bus_bytes: 64, address_bits: 40, kib: 0 }
     }
 }
 
@@ -48,7 +50,39 @@ impl MemoryConfig {
             key("address_bits", "Address bus width of the AXI4 masters"),
             Allowed::Range(16, 64),
             &mut self.address_bits,
+        )?;
+        v.number(
+            key(
+                "kib",
+                "KiB of block RAM on the card, for `host = \"uart\"`; 0: the memory is the host's",
+            ),
+            Allowed::ZeroOrPowerOfTwo(1, 1 << 16),
+            &mut self.kib,
         )
+    }
+
+    /// Memory on the card is for cards whose host has none to share.
+    fn check_together(&self, host: HostPort) -> Checked {
+        let value = self.kib.to_string();
+        let fault = |allowed: &str, next: &str| {
+            Err(ConfigError::new("memory.kib", value, allowed.to_owned(), next.to_owned()))
+        };
+        match (host, self.kib) {
+            (HostPort::Axi, 1..) => {
+                fault("0 with `host = \"axi\"`, whose memory is the host's", "remove it")
+            }
+            (HostPort::Uart, 0) => fault(
+                "a power of two with `host = \"uart\"`, whose memory is on the card",
+                "say how much block RAM the card shall have, for example 64",
+            ),
+            (HostPort::Uart, kib) if u64::from(kib) * 1024 > 1 << self.address_bits.min(32) => {
+                fault(
+                    "what `memory.address_bits` reach, 32 bits at most",
+                    "choose less memory or more address bits",
+                )
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -66,6 +100,8 @@ pub struct CardConfig {
     pub clock_mhz: u32,
     /// The memory port of each engine.
     pub memory: MemoryConfig,
+    /// The serial line: there when `host` is [`HostPort::Uart`].
+    pub uart: Option<UartConfig>,
     /// The dense engine, if any.
     pub gemm: Option<GemmConfig>,
     /// The sparse engine, if any.
@@ -94,6 +130,12 @@ impl CardConfig {
         CardConfig::from_toml(reference::text(name)?)
     }
 
+    /// The same card under a PCIe bridge, its memory the host's.
+    pub fn on_axi(self) -> CardConfig {
+        let memory = MemoryConfig { kib: 0, ..self.memory };
+        CardConfig { host: HostPort::Axi, uart: None, memory, ..self }
+    }
+
     /// Checks every value, alone and together.
     ///
     /// # Errors
@@ -119,9 +161,6 @@ impl CardConfig {
                 "use an allowed value",
             ))
         };
-        if self.host == HostPort::Uart {
-            return later("host", "\"uart\"".into(), "\"axi\"");
-        }
         if self.control == Control::Riscv {
             return later("control", "\"riscv\"".into(), "\"host\"");
         }
@@ -163,6 +202,7 @@ impl CardConfig {
             control: Control::Host,
             clock_mhz: 100,
             memory: MemoryConfig::default(),
+            uart: None,
             gemm: None,
             spgemm: None,
         }
@@ -171,6 +211,7 @@ impl CardConfig {
     /// Defaults for every key of every table, for the manual.
     pub(super) fn everything() -> CardConfig {
         CardConfig {
+            uart: Some(UartConfig::default()),
             gemm: Some(GemmConfig::default()),
             spgemm: Some(SpgemmConfig::default()),
             name: "card".into(),
@@ -188,7 +229,7 @@ impl CardConfig {
         }
         choice(
             v,
-            key("host", "Host port; `uart` is not yet built"),
+            key("host", "Host port: under a PCIe bridge, or serial"),
             &[("axi", HostPort::Axi), ("uart", HostPort::Uart)],
             &mut self.host,
         )?;
@@ -206,6 +247,14 @@ impl CardConfig {
         if v.enter("memory", true)? {
             self.memory.visit(v)?;
             v.leave();
+        }
+        let serial = self.host == HostPort::Uart;
+        if v.enter("uart", self.uart.is_some() || serial)? {
+            self.uart.get_or_insert_default().visit(v)?;
+            v.leave();
+        }
+        if serial {
+            self.uart.get_or_insert_default();
         }
         if v.enter("gemm", self.gemm.is_some())? {
             self.gemm.get_or_insert_default().visit(v)?;
@@ -227,6 +276,19 @@ impl CardConfig {
                 "`[gemm]`, `[spgemm]` or both",
                 "give the card an engine",
             ));
+        }
+        self.memory.check_together(self.host)?;
+        match (&self.uart, self.host) {
+            (Some(uart), HostPort::Uart) => uart.check_together(self.clock_mhz)?,
+            (None, HostPort::Axi) => {}
+            _ => {
+                return Err(ConfigError::new(
+                    "uart",
+                    "",
+                    "a table exactly with `host = \"uart\"`",
+                    "remove `[uart]`, or choose the serial host port",
+                ));
+            }
         }
         if let Some(gemm) = &self.gemm {
             gemm.check_together(&self.memory)?;

@@ -27,6 +27,8 @@ pub(super) const fn required(name: &'static str, doc: &'static str) -> Key {
 pub(super) enum Allowed {
     Range(u32, u32),
     PowerOfTwo(u32, u32),
+    /// 0 as well.
+    ZeroOrPowerOfTwo(u32, u32),
 }
 
 impl Allowed {
@@ -35,6 +37,9 @@ impl Allowed {
             Allowed::Range(low, high) => (i64::from(low)..=i64::from(high)).contains(&value),
             Allowed::PowerOfTwo(low, high) => {
                 Allowed::Range(low, high).holds(value) && value.count_ones() == 1
+            }
+            Allowed::ZeroOrPowerOfTwo(low, high) => {
+                value == 0 || Allowed::PowerOfTwo(low, high).holds(value)
             }
         }
     }
@@ -45,6 +50,9 @@ impl fmt::Display for Allowed {
         match self {
             Allowed::Range(low, high) => write!(f, "an integer from {low} to {high}"),
             Allowed::PowerOfTwo(low, high) => write!(f, "a power of two from {low} to {high}"),
+            Allowed::ZeroOrPowerOfTwo(low, high) => {
+                write!(f, "0 or a power of two from {low} to {high}")
+            }
         }
     }
 }

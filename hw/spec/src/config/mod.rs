@@ -18,6 +18,7 @@ mod keys;
 mod reader;
 mod reference;
 mod spgemm;
+mod uart;
 
 pub use card::{CardConfig, Control, HostPort, MemoryConfig};
 pub use error::ConfigError;
@@ -25,3 +26,4 @@ pub use gemm::GemmConfig;
 pub use keys::config_markdown;
 pub use reference::REFERENCE_NAMES;
 pub use spgemm::SpgemmConfig;
+pub use uart::UartConfig;
