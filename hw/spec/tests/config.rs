@@ -97,7 +97,7 @@ fn every_kind_of_mistake_names_key_value_rule_and_next_step() {
         with(GEMM, "[gemm]", "[uart]\nbaud = 115200\n[gemm]"),
         with(GEMM, "name = \"x\"", "name = \"x\"\nhost = \"uart\""),
         with(UART, "baud = 115200", "baud = 300"),
-        with(UART, "baud = 115200", "baud = 11000000"),
+        with(UART, "baud = 115200", "baud = 11800000"),
         with(UART, "baud = 115200", "baud = 20000000"),
         with(UART, "kib = 64", "kib = 64\naddress_bits = 15"),
         with(UART, "kib = 64", "kib = 128\naddress_bits = 16"),

@@ -73,7 +73,7 @@ impl Module for SerialPort {
     fn build(&self, m: &Builder) {
         m.doc("Serial host port: frames in, register and memory accesses, frames out.");
         let receiver = m.inst("receiver", &FrameReceiver { silence_bits: self.silence_bits() });
-        let store = m.inst("store", &FrameStore { depth: WINDOW_BYTES + 1 });
+        let store = m.inst("frames", &FrameStore { depth: WINDOW_BYTES + 1 });
         let bridge = m.inst("bridge", &self.bridge);
         let sender = m.inst("sender", &FrameSender);
         self.line(m, receiver, sender);

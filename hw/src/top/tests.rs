@@ -223,7 +223,7 @@ fn a_serial_card_has_its_own_memory() {
     // Beyond the memory there is nothing.
     copy(&mut sim, (64 << 10) - 8, to, 2);
     sim.run(200).unwrap();
-    assert_eq!(status(&mut sim), (0, 1, ErrorCode::ReadDecodeError as u32, (64 << 10) - 8));
+    assert_eq!(status(&mut sim), (0, 1, ErrorCode::ReadDecodeError as u32, 64 << 10));
     sim.write(64 << 10, &[1]).unwrap_err();
     // A byte a clock on the line, and about as much again to store the last frame.
     let before = sim.cycle();
