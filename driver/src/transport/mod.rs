@@ -108,7 +108,8 @@ pub fn open(url: &str) -> Result<Box<dyn Transport>, Error> {
     let bad = |what: &str| Error::invalid_arg(1, format!("{url:?} {what}"));
     let (scheme, rest) = url.split_once(':').ok_or_else(|| bad("is no card URL"))?;
     if scheme == "uart" {
-        let uart = rest.parse::<UartUrl>().map_err(|what| bad(&format!("is no card URL: {what}")))?;
+        let uart =
+            rest.parse::<UartUrl>().map_err(|what| bad(&format!("is no card URL: {what}")))?;
         return Ok(Box::new(Uart::open(&uart)?));
     }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
