@@ -196,7 +196,9 @@ fn only_whole_frames_are_committed() {
             let at = rng.random_range(0..frame.len());
             match rng.random_range(0..4) {
                 0 => frame[at] ^= 1 << rng.random_range(0..8),
-                1 => drop(frame.remove(at)),
+                1 => {
+                    frame.remove(at);
+                }
                 2 => frame.insert(at, frame[at] ^ rng.random_range(1..=255)),
                 _ => frame.truncate(at),
             }

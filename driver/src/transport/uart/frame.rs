@@ -202,7 +202,9 @@ mod tests {
             let mut hit = frame.clone();
             match kind {
                 0 => hit[at] ^= flip,
-                1 => drop(hit.remove(at)),
+                1 => {
+                    hit.remove(at);
+                }
                 _ => hit.insert(at, frame[at]),
             }
             let bytes = [bytes_of(&sent[0]), hit.clone(), bytes_of(&sent[2])].concat();

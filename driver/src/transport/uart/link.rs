@@ -329,7 +329,8 @@ impl Link {
                     }
                 }
             }
-            if window.is_empty() || (n > 0 && !(gap && !resent)) {
+            let repeat = n == 0 || (gap && !resent);
+            if window.is_empty() || !repeat {
                 continue;
             }
             if n == 0 {

@@ -26,7 +26,7 @@ impl UartConfig {
         let hz = u64::from(clock_mhz) * 1_000_000;
         let (baud, below) = (u64::from(self.baud), hz / u64::from(self.baud));
         // Of the two neighbours the one whose rate is nearer; rates fall as 1/n.
-        let error = |n: u64| if n == 0 { u64::MAX } else { (hz / n).abs_diff(baud) };
+        let error = |n: u64| hz.checked_div(n).map_or(u64::MAX, |rate| rate.abs_diff(baud));
         let nearest = if error(below) <= error(below + 1) { below } else { below + 1 };
         nearest as u32
     }
