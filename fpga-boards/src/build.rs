@@ -224,7 +224,9 @@ impl Build {
         })();
         if result.is_err() {
             // What an earlier design left must not pass for this one's.
-            let _ = fs::remove_file(&bitstream);
+            for stale in [bitstream.clone(), work.join(self.plan.bitstream)] {
+                let _ = fs::remove_file(stale);
+            }
         }
         result?;
         let Some((modules, Some(timing))) = outcome else {

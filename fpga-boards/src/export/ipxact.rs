@@ -217,7 +217,7 @@ fn file_set(xml: &mut Xml, design: &Design) -> io::Result<()> {
         design.files.iter().try_for_each(|(name, _)| {
             inner(xml, "file", |xml| {
                 text(xml, "name", name)?;
-                text(xml, "fileType", "verilogSource-2005")
+                text(xml, "fileType", "verilogSource")
             })
         })
     })
