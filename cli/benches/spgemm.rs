@@ -2,14 +2,25 @@
 //! `MATTOCK_MATRICES=DIR cargo xtask bench spgemm [CONFIG [TYPE ...]]`.
 //!
 //! Every result is checked by `mattock spgemm` itself. A finished matrix leaves its JSON under
-//! `target/bench/spgemm/`, so that a run that was stopped goes on where it was; remove the folder to
-//! measure again.
+//! `target/bench/spgemm/`, named by a hash of the card's Verilog, so that a run that was stopped goes on where it
+//! was and changed hardware is measured again. `bound` is the utilisation at which the memory port would never
+//! rest, for the bytes the card moved; `goal` is the one of `GOALS` that applies, and whether it is met.
 
+use mattock_spec::CardConfig;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 const MATTOCK: &str = env!("CARGO_BIN_EXE_mattock");
+
+/// Least utilisation of one matrix with a cache of 2 MB or more; with a smaller one; and the least part of `bound`, where
+/// that is below 1.
+const GOALS: (f64, f64, f64) = (0.90, 0.87, 0.95);
+/// Least geometric mean with a cache of 2 MB or more.
+const GOAL_MEAN: f64 = 0.96;
+/// A cache this large holds what the matrices use again.
+const LARGE_CACHE_KIB: u32 = 2048;
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::var_os("MATTOCK_MATRICES") else {
@@ -18,6 +29,13 @@ fn main() -> ExitCode {
     };
     let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let config = args.first().map_or("sparse4", String::as_str);
+    let card = match Card::of(config) {
+        Ok(card) => card,
+        Err(error) => {
+            eprintln!("bench spgemm: {config}: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let types: Vec<&str> = match args.get(1..) {
         Some(types) if !types.is_empty() => types.iter().map(String::as_str).collect(),
         _ => vec!["i32", "f32"],
@@ -31,16 +49,17 @@ fn main() -> ExitCode {
         }
     };
     println!(
-        "| matrix | type | madds | nnz(C) | cycles | utilisation | bytes/madd | windows | spills | hazard stalls | mismatches |"
+        "| matrix | type | madds | nnz(C) | cycles | utilisation | bound | bytes/madd | windows | spills | hazard stalls | mismatches | goal |"
     );
-    println!("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
+    println!("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|");
     let (mut failed, mut logs) = (false, vec![]);
     for (file, kind) in files.iter().flat_map(|f| types.iter().map(move |t| (f, *t))) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split('.').next().unwrap_or_default();
-        match measure(file, config, kind, &store.join(format!("{config}-{name}-{kind}.json"))) {
+        let kept = store.join(format!("{}-{}-{name}-{kind}.json", card.name, card.hash));
+        match measure(file, config, kind, &kept) {
             Ok(row) => {
-                print_row(name, kind, &row);
+                print_row(name, kind, &row, &card);
                 logs.push(row["utilization"].as_f64().unwrap_or(0.0).ln());
             }
             Err(error) => {
@@ -51,9 +70,59 @@ fn main() -> ExitCode {
     }
     if !logs.is_empty() {
         let mean = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-        println!("\nGeometric mean of the utilisation over {} rows: {mean:.3}", logs.len());
+        print!("\nGeometric mean of the utilisation over {} rows: {mean:.3}", logs.len());
+        match card.cache_kib >= LARGE_CACHE_KIB {
+            true => println!(", goal {GOAL_MEAN}: {}", met(mean >= GOAL_MEAN)),
+            false => println!(),
+        }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What a row is judged by.
+struct Card {
+    name: String,
+    hash: String,
+    lanes: f64,
+    bus_bytes: f64,
+    cache_kib: u32,
+}
+
+impl Card {
+    fn of(config: &str) -> Result<Card, String> {
+        let config = match std::fs::read_to_string(config) {
+            Ok(text) => CardConfig::from_toml(&text),
+            Err(_) => CardConfig::reference(config),
+        };
+        let config = config.map_err(|e| e.to_string())?;
+        let design = mattock_hw::card(&config).map_err(|e| e.to_string())?;
+        let mut hash = Sha256::new();
+        design.verilog().iter().for_each(|file| hash.update(&file.text));
+        let hash = hash.finalize().iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let engine = config.spgemm.as_ref().ok_or("this card has no sparse engine")?;
+        Ok(Card {
+            name: config.name.clone(),
+            hash,
+            lanes: f64::from(engine.lanes * engine.clusters),
+            bus_bytes: f64::from(config.memory.bus_bytes),
+            cache_kib: engine.cache_kib,
+        })
+    }
+
+    fn bound(&self, madds: f64, bytes: f64) -> f64 {
+        (madds * self.bus_bytes / (self.lanes * bytes)).min(1.0)
+    }
+
+    fn goal(&self, utilisation: f64, bound: f64) -> String {
+        let (large, small, of_bound) = GOALS;
+        let least = if self.cache_kib >= LARGE_CACHE_KIB { large } else { small };
+        let least = if bound < 1.0 { least.min(of_bound * bound) } else { least };
+        format!("{least:.3} {}", met(utilisation >= least))
+    }
+}
+
+fn met(yes: bool) -> &'static str {
+    if yes { "met" } else { "missed" }
 }
 
 /// Matrix files of the folder, smallest first.
@@ -95,18 +164,21 @@ fn measure(file: &Path, config: &str, kind: &str, kept: &Path) -> Result<Value, 
     Ok(row)
 }
 
-fn print_row(name: &str, kind: &str, row: &Value) {
+fn print_row(name: &str, kind: &str, row: &Value, card: &Card) {
     let n = |key: &str| row[key].as_u64().unwrap_or(0);
+    let (madds, bytes) = (n("madds").max(1) as f64, n("dram_bytes").max(1) as f64);
+    let utilisation = row["utilization"].as_f64().unwrap_or(0.0);
+    let bound = card.bound(madds, bytes);
     println!(
-        "| {name} | {kind} | {} | {} | {} | {:.3} | {:.2} | {} | {} | {} | {} |",
+        "| {name} | {kind} | {} | {} | {} | {utilisation:.3} | {bound:.3} | {:.2} | {} | {} | {} | {} | {} |",
         n("madds"),
         n("nnz_c"),
         n("cycles"),
-        row["utilization"].as_f64().unwrap_or(0.0),
-        n("dram_bytes") as f64 / n("madds").max(1) as f64,
+        bytes / madds,
         n("windows"),
         n("spills"),
         n("hazard_stalls"),
         n("mismatches"),
+        card.goal(utilisation, bound),
     );
 }
