@@ -55,6 +55,9 @@ struct Bench {
     a: [VecDeque<(u64, u32)>; 3],
     /// Look-ups under way: (ready at, line, tag).
     lookups: Vec<(u64, u32, u32)>,
+    /// Products asked about in the last two cycles: every one is expected to be an entry, if `cuts`.
+    asked: VecDeque<u64>,
+    cuts: bool,
 }
 
 /// Words at 0x0000: A ptr, 0x4000: A col, 0x8000: A val, 0xc000: B ptr.
@@ -86,7 +89,10 @@ fn bench(a: &Csr, b: &Csr, limit: u32, tasks: u32, seed: u64) -> Bench {
     sim.set("nnz_b", b.col.len() as u64);
     sim.set("free", 15);
     let rng = StdRng::seed_from_u64(seed);
-    Bench { sim, memory, rng, a: Default::default(), lookups: vec![] }
+    sim.set("can_plan", 1);
+    sim.set("planned", 1);
+    let asked = VecDeque::from([0, 0]);
+    Bench { sim, memory, rng, a: Default::default(), lookups: vec![], asked, cuts: false }
 }
 
 impl Bench {
@@ -120,6 +126,14 @@ impl Bench {
         }
         let lookup_ready = !self.rng.random_bool(stall);
         self.sim.set("req_ready", lookup_ready as u64);
+        let expected = self.asked.pop_front().unwrap_or(0);
+        self.sim.set("expected", if self.cuts { expected } else { 0 });
+        let products = self.sim.get("products");
+        self.asked.push_back(products);
+        if self.sim.get("plan") == 1 {
+            let parts = self.sim.get("plan_parts");
+            self.sim.set("plan_passes", parts);
+        }
         let task_ready = !self.rng.random_bool(stall);
         self.sim.set("task_ready", task_ready as u64);
         for (i, array) in ["p", "c", "v"].iter().enumerate() {
@@ -237,14 +251,8 @@ fn check(a: &Csr, b: &Csr, cols: u32, limit: u32, windows: &[Window], first: u32
     assert_eq!(row as usize, a.ptr.len() - 1, "all rows left");
 }
 
-const PLAIN: [(&str, u64); 6] = [
-    ("first_row", 0),
-    ("first_seq", 0),
-    ("max_rows", 256),
-    ("ranged", 0),
-    ("passes", 1),
-    ("only_first", 0),
-];
+const PLAIN: [(&str, u64); 5] =
+    [("first_row", 0), ("first_seq", 0), ("max_rows", 256), ("ranged", 0), ("passes", 1)];
 
 #[test]
 fn packs_every_row_once() {
@@ -277,11 +285,6 @@ fn restarts_and_repeats_rows() {
         assert_eq!(w.tasks, tasks_of_row(&a, &b, row, 0));
     }
     check(&a, &b, 300, 100, &windows[3..], row + 1);
-    // Only that row.
-    let config = [("first_row", row as u64), ("ranged", 1), ("passes", 2), ("only_first", 1)];
-    let mut alone = bench.run(&config, 0.0, None);
-    assert_eq!(alone.len(), 2);
-    assert_eq!(alone.remove(1).tasks, tasks_of_row(&a, &b, row, 0));
     bench.sim.set("flush", 1);
     while bench.sim.get("idle") == 0 {
         bench.clock(0.0);
@@ -289,11 +292,40 @@ fn restarts_and_repeats_rows() {
     }
     bench.sim.set("flush", 0);
     // Few rows in the first window.
-    let config =
-        [("first_row", 0), ("max_rows", 2), ("ranged", 0), ("passes", 1), ("only_first", 0)];
+    let config = [("first_row", 0), ("max_rows", 2), ("ranged", 0), ("passes", 1)];
     let windows = bench.run(&config, 0.0, None);
     assert!(windows[0].rows <= 2);
     check(&a, &b, 300, 100, &windows, 0);
+}
+
+#[test]
+fn cuts_rows_that_will_not_fit() {
+    let mut rng = StdRng::seed_from_u64(8);
+    let (a, b) = (random(&mut rng, 150, 100, 30), random(&mut rng, 100, 300, 12));
+    let limit = 90;
+    for stall in [0.0, 0.3] {
+        let mut bench = bench(&a, &b, limit, 64, 5);
+        bench.sim.set("cols", 300);
+        bench.cuts = true;
+        let mut windows = bench.run(&PLAIN, stall, None).into_iter().peekable();
+        let (mut plain, mut cut) = (vec![], 0);
+        while let Some(window) = windows.next() {
+            let products: u32 = window.tasks.iter().map(|t| t.length).sum();
+            let mut passes = 1;
+            // The same tasks again and again.
+            while let Some(next) = windows.next_if(|w| w.first == window.first) {
+                assert_eq!((next.pass, next.rows, next.single), (passes, 1, true));
+                assert_eq!(next.tasks, window.tasks);
+                passes += 1;
+            }
+            let expected = if products.min(300) > limit * 10 / 9 { products.min(300) } else { 0 };
+            assert_eq!(passes, expected / (limit * 8 / 9) + 1, "{products} products");
+            cut += u32::from(passes > 1);
+            plain.push(window);
+        }
+        assert!(cut > 5, "{cut} rows were cut");
+        check(&a, &b, 300, limit, &plain, 0);
+    }
 }
 
 #[test]

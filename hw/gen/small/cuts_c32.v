@@ -3,10 +3,11 @@
 //
 // in  cols        uint(32)
 // in  reset       bits(1)
-// in  fade        bits(1)
+// in  abort       bits(1)
 // in  sample      bits(1)
 // in  sample_col  uint(32)
 // in  plan        bits(1)
+// in  parts       uint(5)
 // in  done        uint(32)
 // in  left        uint(32)
 // in  clk         clock       clock, rising edge
@@ -20,10 +21,11 @@
 module cuts_c32 (
   input  wire [31:0] cols,
   input  wire reset,
-  input  wire fade,
+  input  wire abort,
   input  wire sample,
   input  wire [31:0] sample_col,
   input  wire plan,
+  input  wire [4:0] parts,
   input  wire [31:0] done,
   input  wire [31:0] left,
   input  wire clk,
@@ -43,7 +45,7 @@ module cuts_c32 (
   reg [3:0] step;
   reg [25:0] reached;
   reg second;
-  reg [4:0] parts;
+  reg [4:0] parts_q;
   reg [31:0] sum;
   reg [31:0] goal;
   reg [4:0] made;
@@ -55,43 +57,50 @@ module cuts_c32 (
   wire [7:0] at = _t2 ? _t1[7:0] : bin;
   wire [15:0] weight = histogram[at];
   wire [15:0] _t3 = weight;
-  wire [20:0] _t4 = _t3 * parts;
+  wire [20:0] _t4 = _t3 * parts_q;
   wire [31:0] now = sum + (counted ? 32'd0 : {11'd0, _t4});
   wire _t5 = bin == 8'd0;
   wire _t6 = state == 3'd4;
-  wire push_bound = _t6 & (_t5 | (now >= goal));
+  wire push_bound = (_t6 & (~abort)) & (_t5 | (now >= goal));
   wire [32:0] _t7 = {25'd0, _t5 ? 8'd1 : bin};
   wire coarse = |span[31:8];
-  wire [25:0] _t8 = {6'd0, {t[15:0], 4'd0}};
-  wire _t9 = (reached >= _t8) | (step == 4'd8);
-  wire _t10 = state == 3'd3;
-  wire decided = _t10 & (second & _t9);
-  wire _t11 = state == 3'd2;
-  wire _t12 = _t11 & (~(|t[31:16]));
-  wire _t13 = state == 3'd1;
-  wire _t14 = _t13 & (bin == 8'd255);
-  wire _t15 = _t2 & plan;
-  wire [2:0] _t16 = _t15 ? 3'd2 : (_t14 ? 3'd0 : (_t12 ? 3'd3 : (decided ? 3'd4 : 3'd0)));
-  wire sweep_begins = (_t2 & (reset | fade)) & (~plan);
-  wire [5:0] _t17 = {1'd0, made} + 6'd1;
-  wire finished = push_bound & (_t17[4:0] == parts);
+  wire _t8 = ~_t2;
+  wire [25:0] _t9 = {6'd0, {t[15:0], 4'd0}};
+  wire _t10 = (reached >= _t9) | (step == 4'd8);
+  wire _t11 = state == 3'd3;
+  wire decided = _t11 & (second & _t10);
+  wire _t12 = state == 3'd2;
+  wire _t13 = _t12 & (~(|t[31:16]));
+  wire _t14 = state == 3'd1;
+  wire _t15 = _t14 & (bin == 8'd255);
+  wire _t16 = _t2 & plan;
+  wire [2:0] _t17 = _t16 ? 3'd2 : (_t15 ? 3'd0 : (_t13 ? 3'd3 : (decided ? 3'd4 : 3'd0)));
+  wire given = (plan & _t2) & (parts != 5'd0);
+  wire sweep_begins = (_t2 & (reset | (samples >= 24'd4096))) & (~plan);
+  wire _t18 = (abort & (~_t14)) & _t8;
+  wire [5:0] _t19 = {1'd0, made} + 6'd1;
+  wire finished = push_bound & (_t19[4:0] == parts_q);
   wire span_enable = reset | coarse;
-  wire [7:0] _t18 = decided ? span[7:0] : (_t13 ? (bin + 8'd1) : (bin - 8'd1));
-  wire [15:0] swept = wipe ? 16'd0 : {1'd0, _t3[15:1]};
+  wire cut_begins = decided | given;
+  wire [7:0] _t20 = cut_begins ? span[7:0] : (_t14 ? (bin + 8'd1) : (bin - 8'd1));
+  wire [15:0] swept = wipe ? 16'd1 : {1'd0, _t3[15:1]};
+  wire [31:0] _t21 = {24'd0, bin};
+  wire _t22 = _t14 & (span >= _t21);
   wire take = sample & (_t2 & (~(&_t3)));
-  wire d_enable = plan | _t11;
-  wire [9:0] _t19 = step == 4'd0 ? 10'd28 : step == 4'd1 ? 10'd49 : step == 4'd2 ? 10'd72 : step == 4'd3 ? 10'd123 : step == 4'd4 ? 10'd180 : step == 4'd5 ? 10'd276 : step == 4'd6 ? 10'd454 : step == 4'd7 ? 10'd737 : 10'd0;
-  wire [15:0] _t20 = d[15:0];
-  wire [31:0] _t21 = {8'd0, samples};
-  wire goal_enable = decided | push_bound;
+  wire d_enable = plan | _t12;
+  wire [9:0] _t23 = step == 4'd0 ? 10'd28 : step == 4'd1 ? 10'd49 : step == 4'd2 ? 10'd72 : step == 4'd3 ? 10'd123 : step == 4'd4 ? 10'd180 : step == 4'd5 ? 10'd276 : step == 4'd6 ? 10'd454 : step == 4'd7 ? 10'd737 : 10'd0;
+  wire [15:0] _t24 = d[15:0];
+  wire [4:0] _t25 = step == 4'd0 ? 5'd2 : step == 4'd1 ? 5'd3 : step == 4'd2 ? 5'd4 : step == 4'd3 ? 5'd6 : step == 4'd4 ? 5'd8 : step == 4'd5 ? 5'd11 : step == 4'd6 ? 5'd16 : step == 4'd7 ? 5'd23 : 5'd31;
+  wire [31:0] _t26 = {8'd0, samples};
+  wire goal_enable = cut_begins | push_bound;
   always @(posedge clk) begin
-    if (take | _t13) histogram[at] <= (_t2 ? (_t3 + 16'd1) : swept);
+    if (take | _t14) histogram[at] <= (_t2 ? (_t3 + 16'd1) : swept);
   end
   always @(posedge clk) begin
     if (d_enable) d <= plan ? done : {1'd0, d[31:1]};
     if (d_enable) t <= plan ? (done + left) : {1'd0, t[31:1]};
-    reached <= _t20 * _t19;
-    if (decided) parts <= step == 4'd0 ? 5'd2 : step == 4'd1 ? 5'd3 : step == 4'd2 ? 5'd4 : step == 4'd3 ? 5'd6 : step == 4'd4 ? 5'd8 : step == 4'd5 ? 5'd11 : step == 4'd6 ? 5'd16 : step == 4'd7 ? 5'd23 : 5'd31;
+    reached <= _t24 * _t23;
+    if (cut_begins) parts_q <= given ? parts : _t25;
     if (rst) begin
       state <= 3'd0;
       span <= 32'd0;
@@ -106,23 +115,23 @@ module cuts_c32 (
       made <= 5'd0;
       counted <= 1'b0;
     end else begin
-      if ((sweep_begins | (_t15 | _t14)) | (_t12 | (decided | finished))) state <= sweep_begins ? 3'd1 : _t16;
+      if (((_t18 | sweep_begins) | (given | _t16)) | ((_t15 | _t13) | (decided | finished))) state <= _t18 ? 3'd0 : (sweep_begins ? 3'd1 : (given ? 3'd4 : _t17));
       if (span_enable) span <= reset ? (cols - 32'd1) : {1'd0, span[31:1]};
       if (span_enable) shift <= reset ? 5'd0 : (shift + 5'd1);
-      if ((sweep_begins | decided) | (_t13 | (_t6 & (~push_bound)))) bin <= sweep_begins ? 8'd0 : _t18;
+      if ((sweep_begins | cut_begins) | (_t14 | (_t6 & (~push_bound)))) bin <= sweep_begins ? 8'd0 : _t20;
       if (sweep_begins) wipe <= reset;
-      if (sweep_begins | (_t13 | take)) samples <= sweep_begins ? 24'd0 : (_t13 ? (samples + {8'd0, swept}) : (samples + 24'd1));
-      if (plan | (second & (~_t9))) step <= plan ? 4'd0 : (step + 4'd1);
-      second <= _t10 & (~second);
-      if (decided | _t6) sum <= decided ? 32'd0 : now;
-      if (goal_enable) goal <= decided ? _t21 : (goal + _t21);
-      if (goal_enable) made <= decided ? 5'd1 : _t17[4:0];
+      if (sweep_begins | (_t22 | take)) samples <= sweep_begins ? 24'd0 : (_t22 ? (samples + {8'd0, swept}) : (samples + 24'd1));
+      if (plan | (second & (~_t10))) step <= plan ? 4'd0 : (step + 4'd1);
+      second <= _t11 & (~second);
+      if (cut_begins | _t6) sum <= cut_begins ? 32'd0 : now;
+      if (goal_enable) goal <= cut_begins ? _t26 : (goal + _t26);
+      if (goal_enable) made <= cut_begins ? 5'd1 : _t19[4:0];
       counted <= push_bound;
     end
   end
   assign push = push_bound;
   assign bound = _t7 << shift;
-  assign busy = (~_t2) | (coarse | plan);
+  assign busy = _t8 | coarse;
 endmodule
 
 `default_nettype wire

@@ -20,8 +20,8 @@
 // in  line_values     bits(128)
 // in  line_meta       bits(47)
 // in  rst             reset       reset, active high
-// in  line_valid      bits(1)
 // out line_ready      bits(1)
+// in  line_valid      bits(1)
 // out out_valid       bits(1)
 // out out_seq         bits(2)
 // out out_row         bits(8)
@@ -30,6 +30,7 @@
 // out out_b           bits(32)
 // out chunk_done      bits(1)
 // out chunk_done_seq  bits(2)
+// out held_back       bits(1)
 // out idle            bits(1)
 
 `default_nettype none
@@ -54,8 +55,8 @@ module lane_elements_l4_i32_r8 (
   input  wire [127:0] line_values,
   input  wire [46:0] line_meta,
   input  wire rst,
-  input  wire line_valid,
   output wire line_ready,
+  input  wire line_valid,
   output wire out_valid,
   output wire [1:0] out_seq,
   output wire [7:0] out_row,
@@ -64,91 +65,110 @@ module lane_elements_l4_i32_r8 (
   output wire [31:0] out_b,
   output wire chunk_done,
   output wire [1:0] chunk_done_seq,
+  output wire held_back,
   output wire idle
 );
+  reg [127:0] raw_columns;
+  reg [127:0] raw_values;
+  reg [46:0] raw_meta;
+  reg raw;
+  reg [3:0] left;
+  reg held;
   reg [127:0] columns;
   reg [127:0] values;
   reg [41:0] travels;
   reg last_line;
-  reg [1:0] end_index;
-  reg [1:0] index;
-  reg held;
   reg element_valid;
-  reg element_last;
+  reg [1:0] element_marks;
   reg [41:0] element_travels;
   reg [31:0] element_column;
   reg [31:0] element_value;
   reg result_valid;
-  reg result_last;
+  reg [1:0] result_marks;
   reg [41:0] result_travels;
   reg [31:0] result_column;
   reg [31:0] result_value;
-  reg over;
-  reg under;
-  reg killing;
   reg chunk_done_q;
   reg [1:0] chunk_done_seq_q;
   wire _t1 = ~flush;
   wire _t2 = out_seq == 2'd0 ? open_0 : out_seq == 2'd1 ? open_1 : out_seq == 2'd2 ? open_2 : open_3;
   wire _t3 = _t2 & _t1;
-  wire kill = killing | (result_valid & over);
-  wire _t4 = kill | under;
-  wire leaves = result_valid & (_t4 | (_t3 & out_ready));
+  wire leaves = result_valid & (result_marks[0] | (_t3 & out_ready));
   wire out_free = (~result_valid) | leaves;
   wire element_free = (~element_valid) | out_free;
-  wire drop_line = kill & (~((result_valid & result_last) | (element_valid & element_last)));
-  wire emit = held & ((~drop_line) | last_line);
-  wire _t5 = index == end_index;
-  wire finish = (held & (drop_line | _t5)) & ((~emit) | element_free);
-  wire line_free = (~held) | finish;
+  wire _t4 = |left;
+  wire emit = held & (_t4 | last_line);
+  wire _t5 = left[3] & (~(left[0] | (left[1] | left[2])));
+  wire _t6 = left[3] & (~_t5);
+  wire _t7 = left[2] & (~(left[0] | left[1]));
+  wire _t8 = left[2] & (~_t7);
+  wire _t9 = ~left[0];
+  wire _t10 = left[1] & _t9;
+  wire _t11 = left[1] & (~_t10);
+  wire _t12 = left[0] & _t9;
+  wire _t13 = ~((_t12 | _t11) | (_t8 | _t6));
+  wire finish = (held & _t13) & ((~emit) | element_free);
+  wire compared_free = (~held) | finish;
+  wire line_free = (~raw) | compared_free;
+  wire _t14 = result_valid & (~result_marks[0]);
   wire take_line = line_valid & line_free;
-  wire [1:0] _t6 = travels[41:40];
-  wire [31:0] _t7 = _t6 == 2'd0 ? lo_0 : _t6 == 2'd1 ? lo_1 : _t6 == 2'd2 ? lo_2 : lo_3;
-  wire [31:0] _t8 = columns[{end_index, 5'd0} +: 32];
-  wire [31:0] _t9 = _t8;
-  wire below = _t9 < _t7;
+  wire [41:0] travels_next = raw_meta[46:5];
+  wire [1:0] _t15 = travels_next[41:40];
+  wire [32:0] _t16 = _t15 == 2'd0 ? hi_0 : _t15 == 2'd1 ? hi_1 : _t15 == 2'd2 ? hi_2 : hi_3;
+  wire [31:0] _t17 = raw_columns[31:0];
+  wire [32:0] _t18 = {1'd0, _t17};
+  wire [31:0] _t19 = _t15 == 2'd0 ? lo_0 : _t15 == 2'd1 ? lo_1 : _t15 == 2'd2 ? lo_2 : lo_3;
+  wire [1:0] _t20 = raw_meta[3:2];
+  wire _t21 = (((2'd0 >= _t20) & 1'b1) & (_t17 >= _t19)) & (_t18 < _t16);
+  wire [31:0] _t22 = raw_columns[63:32];
+  wire [32:0] _t23 = {1'd0, _t22};
+  wire [1:0] _t24 = raw_meta[1:0];
+  wire _t25 = ((2'd1 >= _t20) & (_t24 >= 2'd1)) & (_t22 >= _t19);
+  wire [31:0] _t26 = raw_columns[95:64];
+  wire [32:0] _t27 = {1'd0, _t26};
+  wire _t28 = ((2'd2 >= _t20) & (_t24 >= 2'd2)) & (_t26 >= _t19);
+  wire [31:0] _t29 = raw_columns[127:96];
+  wire [32:0] _t30 = {1'd0, _t29};
+  wire _t31 = ((1'b1 & (_t24 >= 2'd3)) & (_t29 >= _t19)) & (_t30 < _t16);
+  wire [3:0] _t32 = {_t31, _t28 & (_t27 < _t16), _t25 & (_t23 < _t16), _t21};
+  wire load = raw & compared_free;
   wire step = emit & element_free;
   wire moves = element_valid & out_free;
-  wire [1:0] _t10 = element_travels[41:40];
-  wire [32:0] _t11 = _t10 == 2'd0 ? hi_0 : _t10 == 2'd1 ? hi_1 : _t10 == 2'd2 ? hi_2 : hi_3;
-  wire [31:0] _t12 = element_column;
-  wire [32:0] _t13 = {1'd0, _t12};
-  wire [31:0] _t14 = _t10 == 2'd0 ? lo_0 : _t10 == 2'd1 ? lo_1 : _t10 == 2'd2 ? lo_2 : lo_3;
-  wire _t15 = leaves & result_last;
   always @(posedge clk) begin
-    if (take_line) columns <= line_columns;
-    if (take_line) values <= line_values;
-    if (take_line) travels <= line_meta[46:5];
-    if (take_line) last_line <= line_meta[4];
-    if (take_line) end_index <= line_meta[1:0];
-    if (take_line | step) index <= take_line ? line_meta[3:2] : (below ? end_index : (index + 2'd1));
-    if (step) element_last <= last_line & (_t5 | drop_line);
+    if (take_line) raw_columns <= line_columns;
+    if (take_line) raw_values <= line_values;
+    if (take_line) raw_meta <= line_meta;
+    if (load) columns <= raw_columns;
+    if (load) values <= raw_values;
+    if (load) travels <= travels_next;
+    if (load) last_line <= raw_meta[4];
+    if (step) element_marks <= {last_line & _t13, ~_t4};
     if (step) element_travels <= travels;
-    if (step) element_column <= columns[{index, 5'd0} +: 32];
-    if (step) element_value <= values[{index, 5'd0} +: 32];
-    if (moves) result_last <= element_last;
+    if (step) element_column <= ((left[0] ? columns[31:0] : 32'd0) | (_t10 ? columns[63:32] : 32'd0)) | ((_t7 ? columns[95:64] : 32'd0) | (_t5 ? columns[127:96] : 32'd0));
+    if (step) element_value <= ((left[0] ? values[31:0] : 32'd0) | (_t10 ? values[63:32] : 32'd0)) | ((_t7 ? values[95:64] : 32'd0) | (_t5 ? values[127:96] : 32'd0));
+    if (moves) result_marks <= element_marks;
     if (moves) result_travels <= element_travels;
     if (moves) result_column <= element_column;
     if (moves) result_value <= element_value;
-    if (moves) over <= _t13 >= _t11;
-    if (moves) under <= _t12 < _t14;
     chunk_done_seq_q <= out_seq;
     if (rst) begin
+      raw <= 1'b0;
+      left <= 4'd0;
       held <= 1'b0;
       element_valid <= 1'b0;
       result_valid <= 1'b0;
-      killing <= 1'b0;
       chunk_done_q <= 1'b0;
     end else begin
-      held <= (take_line | (held & (~finish))) & _t1;
+      raw <= (take_line | (raw & (~compared_free))) & _t1;
+      if (load | step) left <= load ? _t32 : {_t6, _t8, _t11, _t12};
+      held <= (load | (held & (~finish))) & _t1;
       element_valid <= (step | (element_valid & (~out_free))) & _t1;
       result_valid <= (moves | (result_valid & (~leaves))) & _t1;
-      killing <= (kill & (~_t15)) & _t1;
-      chunk_done_q <= _t15 & _t1;
+      chunk_done_q <= (leaves & result_marks[1]) & _t1;
     end
   end
   assign line_ready = line_free;
-  assign out_valid = (result_valid & (~_t4)) & _t3;
+  assign out_valid = _t14 & _t3;
   assign out_seq = result_travels[41:40];
   assign out_row = result_travels[39:32];
   assign out_a = result_travels[31:0];
@@ -156,7 +176,8 @@ module lane_elements_l4_i32_r8 (
   assign out_b = result_value;
   assign chunk_done = chunk_done_q;
   assign chunk_done_seq = chunk_done_seq_q;
-  assign idle = ~((held | element_valid) | result_valid);
+  assign held_back = _t14 & (~_t3);
+  assign idle = ~((raw | held) | (element_valid | result_valid));
 endmodule
 
 `default_nettype wire

@@ -43,6 +43,7 @@
 // out out_half        bits(1)
 // out chunk_done      bits(1)
 // out chunk_done_seq  bits(2)
+// out held_back       bits(1)
 // out idle            bits(1)
 
 `default_nettype none
@@ -90,6 +91,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
   output wire out_half,
   output wire chunk_done,
   output wire [1:0] chunk_done_seq,
+  output wire held_back,
   output wire idle
 );
   wire ring_req_valid;
@@ -107,7 +109,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
   wire [31:0] elements_out_a, elements_out_col, elements_out_b;
   wire elements_chunk_done;
   wire [1:0] elements_chunk_done_seq;
-  wire elements_idle;
+  wire elements_held_back, elements_idle;
   line_ring_s64_q16_l4_r8_t8_a36 ring (
     .flush(flush), .clk(clk), .rst(rst), .req_ready(req_ready), .req_valid(ring_req_valid),
     .req_tag(ring_req_tag), .req_addr(ring_req_addr), .chunk_valid(chunk_valid),
@@ -123,10 +125,10 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
     .hi_2(hi_2), .hi_3(hi_3), .open_0(open_0), .open_1(open_1), .open_2(open_2), .open_3(open_3),
     .out_ready(out_ready), .line_columns(ring_line_columns), .clk(clk),
     .line_values(ring_line_values), .line_meta(ring_line_meta), .rst(rst),
-    .line_valid(ring_line_valid), .line_ready(elements_line_ready), .out_valid(elements_out_valid),
+    .line_ready(elements_line_ready), .line_valid(ring_line_valid), .out_valid(elements_out_valid),
     .out_seq(elements_out_seq), .out_row(elements_out_row), .out_a(elements_out_a),
     .out_col(elements_out_col), .out_b(elements_out_b), .chunk_done(elements_chunk_done),
-    .chunk_done_seq(elements_chunk_done_seq), .idle(elements_idle)
+    .chunk_done_seq(elements_chunk_done_seq), .held_back(elements_held_back), .idle(elements_idle)
   );
   assign chunk_ready = ring_chunk_ready;
   assign req_valid = ring_req_valid;
@@ -142,6 +144,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
   assign out_half = elements_out_seq[0];
   assign chunk_done = elements_chunk_done;
   assign chunk_done_seq = elements_chunk_done_seq;
+  assign held_back = elements_held_back;
   assign idle = ring_idle & elements_idle;
 endmodule
 

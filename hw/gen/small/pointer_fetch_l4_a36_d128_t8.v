@@ -7,6 +7,7 @@
 // in  in_k         bits(32)
 // in  in_a         bits(32)
 // in  in_left      uint(32)
+// in  in_skip      uint(8)
 // in  inner        uint(32)
 // in  nnz          uint(32)
 // in  ptr_base     uint(36)
@@ -23,6 +24,7 @@
 // out req_addr     uint(36)
 // out req_tag      bits(8)
 // out out_valid    bits(1)
+// out out_skip     uint(8)
 // out out_last     bits(1)
 // out out_a        bits(32)
 // out out_left     uint(32)
@@ -42,6 +44,7 @@ module pointer_fetch_l4_a36_d128_t8 (
   input  wire [31:0] in_k,
   input  wire [31:0] in_a,
   input  wire [31:0] in_left,
+  input  wire [7:0] in_skip,
   input  wire [31:0] inner,
   input  wire [31:0] nnz,
   input  wire [35:0] ptr_base,
@@ -58,6 +61,7 @@ module pointer_fetch_l4_a36_d128_t8 (
   output wire [35:0] req_addr,
   output wire [7:0] req_tag,
   output wire out_valid,
+  output wire [7:0] out_skip,
   output wire out_last,
   output wire [31:0] out_a,
   output wire [31:0] out_left,
@@ -68,123 +72,224 @@ module pointer_fetch_l4_a36_d128_t8 (
   output wire [31:0] bad_k,
   output wire idle
 );
-  reg [6:0] head;
-  reg [6:0] tail;
-  reg [7:0] held;
-  reg [127:0] starts_done;
-  reg [127:0] ends_done;
-  reg second;
-  reg [31:0] start_word;
-  reg [31:0] end_word;
-  reg answer;
-  reg [6:0] answer_slot;
-  reg has_start;
-  reg has_end;
+  reg [7:0] next_line;
+  reg [7:0] oldest_line;
+  reg known_0;
+  reg [29:0] recent_0;
+  reg known_1;
+  reg [29:0] recent_1;
+  reg known_2;
+  reg [29:0] recent_2;
+  reg known_3;
+  reg [29:0] recent_3;
+  reg known_4;
+  reg [29:0] recent_4;
+  reg known_5;
+  reg [29:0] recent_5;
+  reg known_6;
+  reg [29:0] recent_6;
+  reg known_7;
+  reg [29:0] recent_7;
+  reg [127:0] here;
+  reg valid_1;
+  reg [105:0] note_1;
+  reg [31:0] first_of_next_1;
+  reg [127:0] line_2;
+  reg valid_2;
+  reg [105:0] note_2;
+  reg [31:0] first_of_next_2;
+  reg [31:0] begin_3;
+  reg [31:0] end_3;
+  reg valid_3;
+  reg [105:0] note_3;
   reg bad_pointer_q;
   reg bad_column_q;
   reg [31:0] bad_k_q;
-  reg [8:0] asked_count;
-  wire out_in_ready, out_out_valid;
-  wire [129:0] out_out_data;
+  reg [7:0] open_requests;
+  wire tokens_in_ready, tokens_out_valid;
+  wire [127:0] tokens_out_data;
+  wire out_out_valid;
+  wire [137:0] out_out_data;
+  wire [4:0] out_count;
+  (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
+  reg [127:0] lines [0:127];
+  reg [127:0] line_1;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [1:0] offsets [0:127];
-  (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [31:0] starts [0:127];
-  (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [31:0] ends [0:127];
-  (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [97:0] rest [0:127];
+  reg [31:0] firsts [0:127];
   wire [31:0] _t1 = in_k;
-  wire _t2 = _t1[1:0] == 2'd3;
-  wire _t3 = ~in_empty;
-  wire beyond = _t3 & (_t1 >= inner);
-  wire _t4 = ~flush;
-  wire room = (held != 8'd128) & _t4;
-  wire _t5 = in_valid & room;
-  wire wanted = _t5 & (_t3 & (~beyond));
+  wire [30:0] _t2 = {1'd0, _t1[31:2]} + 31'd1;
+  wire _t3 = known_7 & (recent_7 == _t2[29:0]);
+  wire _t4 = known_6 & (recent_6 == _t2[29:0]);
+  wire _t5 = known_5 & (recent_5 == _t2[29:0]);
+  wire _t6 = known_4 & (recent_4 == _t2[29:0]);
+  wire _t7 = _t6 | _t5;
+  wire _t8 = known_3 & (recent_3 == _t2[29:0]);
+  wire _t9 = known_2 & (recent_2 == _t2[29:0]);
+  wire _t10 = known_1 & (recent_1 == _t2[29:0]);
+  wire _t11 = known_0 & (recent_0 == _t2[29:0]);
+  wire _t12 = _t11 | _t10;
+  wire _t13 = _t12 | (_t9 | _t8);
+  wire _t14 = _t13 | (_t7 | (_t4 | _t3));
+  wire _t15 = (_t1[1:0] == 2'd3) & (~_t14);
+  wire _t16 = known_7 & (recent_7 == _t1[31:2]);
+  wire _t17 = known_6 & (recent_6 == _t1[31:2]);
+  wire _t18 = known_5 & (recent_5 == _t1[31:2]);
+  wire _t19 = known_4 & (recent_4 == _t1[31:2]);
+  wire _t20 = _t19 | _t18;
+  wire _t21 = known_3 & (recent_3 == _t1[31:2]);
+  wire _t22 = known_2 & (recent_2 == _t1[31:2]);
+  wire _t23 = known_1 & (recent_1 == _t1[31:2]);
+  wire _t24 = known_0 & (recent_0 == _t1[31:2]);
+  wire _t25 = _t24 | _t23;
+  wire _t26 = _t25 | (_t22 | _t21);
+  wire _t27 = _t26 | (_t20 | (_t17 | _t16));
+  wire _t28 = ~_t27;
+  wire [7:0] _t29 = next_line - oldest_line;
+  wire _t30 = _t28 | _t15;
+  wire _t31 = ~flush;
+  wire room = tokens_in_ready & _t31;
+  wire _t32 = ~in_empty;
+  wire beyond = _t32 & (_t1 >= inner);
+  wire _t33 = ~beyond;
+  wire needs = (in_valid & _t32) & (_t33 & room);
+  wire wanted = needs & (_t30 & (_t29 < 8'd128));
   wire asked = wanted & req_ready;
-  wire accept = _t5 & (in_empty | (asked & ((~_t2) | second)));
-  wire _t6 = asked_count == 9'd0;
-  wire _t7 = held == 8'd0;
-  wire clear = (flush & _t6) & (~answer);
-  wire _t8 = ~(bad_pointer_q | bad_column_q);
-  wire [31:0] b_end = ends[head];
-  wire [31:0] _t9 = b_end;
-  wire [31:0] b_begin = starts[head];
-  wire [31:0] _t10 = b_begin;
-  wire [97:0] front = rest[head];
-  wire [127:0] _t11 = starts_done & ends_done;
-  wire [127:0] _t12 = _t11 >> head;
-  wire ready = ((~_t7) & (front[64] | _t12[0])) & _t4;
-  wire broken = (ready & (~front[64])) & ((_t9 < _t10) | (nnz < _t9));
-  wire _t13 = ~broken;
-  wire move_on = (ready & out_in_ready) & (_t13 & _t8);
-  wire _t14 = accept & (~move_on);
-  wire [127:0] _t15 = ~(move_on ? (128'd1 << head) : 128'd0);
-  wire [127:0] _t16 = 128'd1 << answer_slot;
-  wire set_start = answer & has_start;
-  wire set_end = answer & has_end;
-  wire _t17 = flush | accept;
-  wire [6:0] answer_slot_next = rsp_tag[6:0];
-  wire [1:0] answer_offset = offsets[answer_slot_next];
-  wire [1:0] _t18 = answer_offset;
-  wire [1:0] _t19 = rsp_tag[7] ? 2'd0 : (_t18 + 2'd1);
+  wire _t34 = in_valid & room;
+  wire accept = _t34 & (in_empty | (_t33 & ((~_t30) | (asked & (_t28 ^ _t15)))));
+  wire [29:0] recent_0_next = _t27 ? _t2[29:0] : _t1[31:2];
+  wire _t35 = tokens_out_valid | valid_3;
+  wire _t36 = open_requests == 8'd0;
+  wire _t37 = ~rsp_valid;
+  wire clear = (_t36 & _t37) & (flush | (~(_t35 | (valid_2 | (accept | asked)))));
+  wire next_line_enable = clear | asked;
+  wire signed [8:0] _t38 = {1'd0, tokens_out_data[127:120]} - 9'd8;
+  wire [7:0] _t39 = _t38[7:0] - oldest_line;
+  wire [6:0] firsts_read_addr = tokens_out_data[119:113];
+  wire [127:0] _t40 = here >> firsts_read_addr;
+  wire [6:0] lines_read_addr = tokens_out_data[112:106];
+  wire [127:0] _t41 = here >> lines_read_addr;
+  wire _t42 = tokens_out_data[64] | (_t41[0] & ((tokens_out_data[67:66] != 2'd3) | _t40[0]));
+  wire read = (tokens_out_valid & _t42) & ((out_count < 5'd10) & _t31);
+  wire [6:0] lines_write_addr = rsp_tag[6:0];
+  wire [31:0] first_of_next = firsts[firsts_read_addr];
+  wire [1:0] _t43 = note_2[67:66];
+  wire [1:0] _t44 = _t43 + 2'd1;
+  wire [31:0] _t45 = line_2[{_t44, 5'd0} +: 32];
   wire bad_pointer_q_next = flush ? 1'b0 : 1'b1;
-  wire _t20 = asked & (~rsp_valid);
-  wire [128:0] _t21 = {front[65], front[63:0], _t10, front[64] ? 32'd0 : (_t9 - _t10)};
-  skid_w130 out (
-    .in_valid((ready & _t13) & _t8), .in_data({1'd0, _t21}), .out_ready(out_ready | flush),
-    .clk(clk), .rst(rst), .in_ready(out_in_ready), .out_valid(out_out_valid),
-    .out_data(out_out_data)
+  wire [31:0] _t46 = end_3;
+  wire [31:0] _t47 = begin_3;
+  wire broken = valid_3 & ((~note_3[64]) & ((_t46 < _t47) | (nnz < _t46)));
+  wire _t48 = asked & _t37;
+  wire signed [8:0] _t49 = {1'd0, next_line} - 9'd8;
+  wire [7:0] _t50 = _t49[7:0];
+  wire _t51 = _t21 | _t19;
+  wire _t52 = _t24 | (_t23 | _t22);
+  wire [6:0] _t53 = (_t16 & (~(_t52 | (_t51 | (_t18 | _t17))))) ? _t50[6:0] : 7'd0;
+  wire signed [8:0] _t54 = {1'd0, next_line} - 9'd7;
+  wire [7:0] _t55 = _t54[7:0];
+  wire [6:0] _t56 = ((_t17 & (~(_t52 | (_t21 | _t20)))) ? _t55[6:0] : 7'd0) | _t53;
+  wire signed [8:0] _t57 = {1'd0, next_line} - 9'd6;
+  wire [7:0] _t58 = _t57[7:0];
+  wire signed [8:0] _t59 = {1'd0, next_line} - 9'd5;
+  wire [7:0] _t60 = _t59[7:0];
+  wire [6:0] _t61 = ((_t19 & (~_t26)) ? _t60[6:0] : 7'd0) | ((_t18 & (~(_t25 | (_t22 | _t51)))) ? _t58[6:0] : 7'd0);
+  wire signed [8:0] _t62 = {1'd0, next_line} - 9'd4;
+  wire [7:0] _t63 = _t62[7:0];
+  wire signed [8:0] _t64 = {1'd0, next_line} - 9'd3;
+  wire [7:0] _t65 = _t64[7:0];
+  wire [6:0] _t66 = ((_t22 & (~_t25)) ? _t65[6:0] : 7'd0) | ((_t21 & (~_t52)) ? _t63[6:0] : 7'd0);
+  wire signed [8:0] _t67 = {1'd0, next_line} - 9'd2;
+  wire [7:0] _t68 = _t67[7:0];
+  wire signed [8:0] _t69 = {1'd0, next_line} - 9'd1;
+  wire [7:0] _t70 = _t69[7:0];
+  wire [6:0] _t71 = (_t24 ? _t70[6:0] : 7'd0) | ((_t23 & (~_t24)) ? _t68[6:0] : 7'd0);
+  wire _t72 = _t8 | _t6;
+  wire _t73 = _t11 | (_t10 | _t9);
+  wire [6:0] _t74 = (_t3 & (~(_t73 | (_t72 | (_t5 | _t4))))) ? _t50[6:0] : 7'd0;
+  wire [6:0] _t75 = ((_t4 & (~(_t73 | (_t8 | _t7)))) ? _t55[6:0] : 7'd0) | _t74;
+  wire [6:0] _t76 = ((_t6 & (~_t13)) ? _t60[6:0] : 7'd0) | ((_t5 & (~(_t12 | (_t9 | _t72)))) ? _t58[6:0] : 7'd0);
+  wire [6:0] _t77 = ((_t9 & (~_t12)) ? _t65[6:0] : 7'd0) | ((_t8 & (~_t73)) ? _t63[6:0] : 7'd0);
+  wire [6:0] _t78 = (_t11 ? _t70[6:0] : 7'd0) | ((_t10 & (~_t11)) ? _t68[6:0] : 7'd0);
+  wire [127:0] tokens_in_data = {asked ? next_line : _t70, _t14 ? ((_t78 | _t77) | (_t76 | _t75)) : next_line[6:0], _t27 ? ((_t71 | _t66) | (_t61 | _t56)) : next_line[6:0], in_skip, _t1, in_last, in_empty, in_a, in_left};
+  wire [136:0] _t79 = {note_3[105:98], note_3[65], note_3[63:0], _t47, note_3[64] ? 32'd0 : (_t46 - _t47)};
+  block_fifo_w128_d256 tokens (
+    .in_valid(accept), .in_data(tokens_in_data), .out_ready(read | clear), .clk(clk), .rst(rst),
+    .in_ready(tokens_in_ready), .out_valid(tokens_out_valid), .out_data(tokens_out_data), .count()
+  );
+  fifo_w138_d16 out (
+    .in_valid((valid_3 & (~broken)) & ((~(bad_pointer_q | bad_column_q)) & _t31)),
+    .in_data({1'd0, _t79}), .out_ready(out_ready | flush), .clk(clk), .rst(rst), .in_ready(),
+    .out_valid(out_out_valid), .out_data(out_out_data), .count(out_count)
   );
   always @(posedge clk) begin
-    if (wanted) offsets[tail] <= _t1[1:0];
+    if (rsp_valid) lines[lines_write_addr] <= rsp_data;
+    if (read) line_1 <= lines[lines_read_addr];
   end
   always @(posedge clk) begin
-    if (set_start) starts[answer_slot] <= start_word;
+    if (rsp_valid) firsts[lines_write_addr] <= rsp_data[31:0];
   end
   always @(posedge clk) begin
-    if (set_end) ends[answer_slot] <= end_word;
-  end
-  always @(posedge clk) begin
-    if (accept) rest[tail] <= {_t1, in_last, in_empty, in_a, in_left};
-  end
-  always @(posedge clk) begin
-    start_word <= rsp_data[{_t18, 5'd0} +: 32];
-    end_word <= rsp_data[{_t19, 5'd0} +: 32];
-    answer_slot <= answer_slot_next;
-    has_start <= ~rsp_tag[7];
-    has_end <= rsp_tag[7] | (_t18 != 2'd3);
-    if (broken & (~bad_pointer_q)) bad_k_q <= front[97:66];
+    if (asked) recent_0 <= recent_0_next;
+    if (asked) recent_1 <= recent_0;
+    if (asked) recent_2 <= recent_1;
+    if (asked) recent_3 <= recent_2;
+    if (asked) recent_4 <= recent_3;
+    if (asked) recent_5 <= recent_4;
+    if (asked) recent_6 <= recent_5;
+    if (asked) recent_7 <= recent_6;
+    note_1 <= tokens_out_data[105:0];
+    first_of_next_1 <= first_of_next;
+    line_2 <= line_1;
+    note_2 <= note_1;
+    first_of_next_2 <= first_of_next_1;
+    begin_3 <= line_2[{_t43, 5'd0} +: 32];
+    end_3 <= (_t43 == 2'd3) ? first_of_next_2 : _t45;
+    note_3 <= note_2;
+    if (broken & (~bad_pointer_q)) bad_k_q <= note_3[97:66];
     if (rst) begin
-      head <= 7'd0;
-      tail <= 7'd0;
-      held <= 8'd0;
-      starts_done <= 128'd0;
-      ends_done <= 128'd0;
-      second <= 1'b0;
-      answer <= 1'b0;
+      next_line <= 8'd0;
+      oldest_line <= 8'd0;
+      known_0 <= 1'b0;
+      known_1 <= 1'b0;
+      known_2 <= 1'b0;
+      known_3 <= 1'b0;
+      known_4 <= 1'b0;
+      known_5 <= 1'b0;
+      known_6 <= 1'b0;
+      known_7 <= 1'b0;
+      here <= 128'd0;
+      valid_1 <= 1'b0;
+      valid_2 <= 1'b0;
+      valid_3 <= 1'b0;
       bad_pointer_q <= 1'b0;
       bad_column_q <= 1'b0;
-      asked_count <= 9'd0;
+      open_requests <= 8'd0;
     end else begin
-      if (clear | move_on) head <= clear ? 7'd0 : (head + 7'd1);
-      if (clear | accept) tail <= clear ? 7'd0 : (tail + 7'd1);
-      if (clear | (_t14 | (move_on & (~accept)))) held <= clear ? 8'd0 : (_t14 ? (held + 8'd1) : (held - 8'd1));
-      starts_done <= clear ? 128'd0 : ((starts_done | (set_start ? _t16 : 128'd0)) & _t15);
-      ends_done <= clear ? 128'd0 : ((ends_done | (set_end ? _t16 : 128'd0)) & _t15);
-      if (_t17 | asked) second <= _t17 ? 1'b0 : _t2;
-      answer <= rsp_valid;
+      if (next_line_enable) next_line <= clear ? 8'd0 : (next_line + 8'd1);
+      if (clear | ((read & (~tokens_out_data[64])) & (~_t39[7]))) oldest_line <= clear ? 8'd0 : _t38[7:0];
+      if (next_line_enable) known_0 <= clear ? 1'b0 : 1'b1;
+      if (next_line_enable) known_1 <= clear ? 1'b0 : known_0;
+      if (next_line_enable) known_2 <= clear ? 1'b0 : known_1;
+      if (next_line_enable) known_3 <= clear ? 1'b0 : known_2;
+      if (next_line_enable) known_4 <= clear ? 1'b0 : known_3;
+      if (next_line_enable) known_5 <= clear ? 1'b0 : known_4;
+      if (next_line_enable) known_6 <= clear ? 1'b0 : known_5;
+      if (next_line_enable) known_7 <= clear ? 1'b0 : known_6;
+      here <= (here | (rsp_valid ? (128'd1 << lines_write_addr) : 128'd0)) & (~(asked ? (128'd1 << next_line[6:0]) : 128'd0));
+      valid_1 <= read;
+      valid_2 <= valid_1 & _t31;
+      valid_3 <= valid_2 & _t31;
       if (flush | broken) bad_pointer_q <= bad_pointer_q_next;
-      if (flush | (_t5 & beyond)) bad_column_q <= bad_pointer_q_next;
-      if (_t20 | (rsp_valid & (~asked))) asked_count <= _t20 ? (asked_count + 9'd1) : (asked_count - 9'd1);
+      if (flush | (_t34 & beyond)) bad_column_q <= bad_pointer_q_next;
+      if (_t48 | (rsp_valid & (~asked))) open_requests <= _t48 ? (open_requests + 8'd1) : (open_requests - 8'd1);
     end
   end
   assign in_ready = accept;
   assign req_valid = wanted;
-  assign req_addr = (ptr_base + {6'd0, _t1[31:2]}) + {35'd0, second};
-  assign req_tag = {second, tail};
+  assign req_addr = ptr_base + {6'd0, recent_0_next};
+  assign req_tag = {1'd0, next_line[6:0]};
   assign out_valid = out_out_valid;
+  assign out_skip = out_out_data[136:129];
   assign out_last = out_out_data[128];
   assign out_a = out_out_data[127:96];
   assign out_left = out_out_data[95:64];
@@ -193,7 +298,7 @@ module pointer_fetch_l4_a36_d128_t8 (
   assign bad_column = bad_column_q;
   assign bad_pointer = bad_pointer_q;
   assign bad_k = bad_k_q;
-  assign idle = (_t7 & _t6) & (~(answer | out_out_valid));
+  assign idle = _t36 & (~(_t35 | (valid_2 | out_out_valid)));
 endmodule
 
 `default_nettype wire

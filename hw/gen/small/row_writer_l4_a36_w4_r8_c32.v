@@ -25,6 +25,9 @@
 // out w_data       bits(128)
 // out nnz          uint(32)
 // out overflow     bits(1)
+// out row_done     bits(1)
+// out row_entries  uint(32)
+// out row_number   uint(32)
 // out rows_done    uint(32)
 // out idle         bits(1)
 
@@ -55,6 +58,9 @@ module row_writer_l4_a36_w4_r8_c32 (
   output wire [127:0] w_data,
   output wire [31:0] nnz,
   output wire overflow,
+  output wire row_done,
+  output wire [31:0] row_entries,
+  output wire [31:0] row_number,
   output wire [31:0] rows_done,
   output wire idle
 );
@@ -63,7 +69,11 @@ module row_writer_l4_a36_w4_r8_c32 (
   reg first_due;
   reg overflow_q;
   reg [31:0] rows_done_q;
+  reg [31:0] row_began;
   reg [1:0] lines_last;
+  reg row_done_q;
+  reg [31:0] row_entries_q;
+  reg [31:0] row_number_q;
   wire batches_in_ready, batches_out_valid;
   wire [9:0] batches_out_data;
   wire pointers_in_ready, pointers_out_valid;
@@ -117,8 +127,10 @@ module row_writer_l4_a36_w4_r8_c32 (
   wire [31:0] _t21 = _t20[31:0];
   wire take_entries = take & (~in_end);
   wire too_many = overflow_q | (capacity < _t21);
+  wire rows_done_q_enable = start | step;
   wire [31:0] _t22 = (32'd0 + {31'd0, (3'd0 < in_count) & (row >= _t9)}) + {31'd0, (3'd1 < in_count) & (row >= _t7)};
   wire [31:0] _t23 = (_t22 + {31'd0, (3'd2 < in_count) & (row >= _t4)}) + {31'd0, (3'd3 < in_count) & (row >= _t2)};
+  wire [31:0] _t24 = at_end ? position : (position + _t23);
   wire quiet = ((finish & (~in_valid)) & _t18) & _t15;
   wire write = take_entries & (~too_many);
   fifo_w10_d4 batches (
@@ -128,10 +140,10 @@ module row_writer_l4_a36_w4_r8_c32 (
   );
   packer_l4_n1_a36 pointers (
     .start(start), .base(ptr_base), .in_valid(first_due | step), .in_count(1'b1),
-    .in_data(first_due ? 32'd0 : (at_end ? position : (position + _t23))), .flush(quiet),
-    .out_ready(lines_grant_0 & w_ready), .clk(clk), .rst(rst), .in_ready(pointers_in_ready),
-    .out_valid(pointers_out_valid), .out_addr(pointers_out_addr), .out_mask(pointers_out_mask),
-    .out_data(pointers_out_data), .idle(pointers_idle)
+    .in_data(first_due ? 32'd0 : _t24), .flush(quiet), .out_ready(lines_grant_0 & w_ready),
+    .clk(clk), .rst(rst), .in_ready(pointers_in_ready), .out_valid(pointers_out_valid),
+    .out_addr(pointers_out_addr), .out_mask(pointers_out_mask), .out_data(pointers_out_data),
+    .idle(pointers_idle)
   );
   packer_l4_n4_a36 columns (
     .start(start), .base(col_base), .in_valid(write), .in_count(in_count),
@@ -148,20 +160,26 @@ module row_writer_l4_a36_w4_r8_c32 (
     .out_data(values_out_data), .idle(values_idle)
   );
   always @(posedge clk) begin
+    row_entries_q <= _t24 - row_began;
+    row_number_q <= rows_done_q;
     if (rst) begin
       row <= 9'd0;
       position <= 32'd0;
       first_due <= 1'b0;
       overflow_q <= 1'b0;
       rows_done_q <= 32'd0;
+      row_began <= 32'd0;
       lines_last <= 2'd2;
+      row_done_q <= 1'b0;
     end else begin
       if (_t19 | step) row <= _t19 ? 9'd0 : _t12;
       if (start | take_entries) position <= start ? 32'd0 : _t21;
       if (start | pointers_in_ready) first_due <= start ? 1'b1 : 1'b0;
       if (start | (take_entries & too_many)) overflow_q <= start ? 1'b0 : 1'b1;
-      if (start | step) rows_done_q <= start ? 32'd0 : (rows_done_q + 32'd1);
+      if (rows_done_q_enable) rows_done_q <= start ? 32'd0 : (rows_done_q + 32'd1);
+      if (rows_done_q_enable) row_began <= start ? 32'd0 : _t24;
       if (w_ready & (lines_grant_0 | (lines_grant_1 | lines_grant_2))) lines_last <= {lines_grant_2, lines_grant_1};
+      row_done_q <= step;
     end
   end
   assign batch_ready = batches_in_ready;
@@ -172,6 +190,9 @@ module row_writer_l4_a36_w4_r8_c32 (
   assign w_data = (lines_grant_0 ? pointers_out_data : 128'd0) | ((lines_grant_1 ? columns_out_data : 128'd0) | (lines_grant_2 ? values_out_data : 128'd0));
   assign nnz = position;
   assign overflow = overflow_q;
+  assign row_done = row_done_q;
+  assign row_entries = row_entries_q;
+  assign row_number = row_number_q;
   assign rows_done = rows_done_q;
   assign idle = ((pointers_idle & (columns_idle & values_idle)) & _t18) & _t15;
 endmodule

@@ -21,9 +21,11 @@
 // in  p_done         uint(32)
 // in  p_left         uint(32)
 // in  p_rows         uint(9)
+// in  w_reals        uint(9)
+// in  p_reals        uint(9)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
-// out in_ranges      bits(1)
+// in  w_ranged       bits(1)
 // out invalidate     bits(1)
 // out run            bits(1)
 // out restart        bits(1)
@@ -36,13 +38,15 @@
 // out drain_half     bits(1)
 // out drain_discard  bits(1)
 // out batch_valid    bits(1)
-// out plan           bits(1)
+// out redo           bits(1)
 // out split          bits(1)
 // out done           uint(32)
 // out left           uint(32)
 // out finish         bits(1)
 // out ended          bits(1)
 // out replayed       bits(1)
+// out watch_drain    bits(1)
+// out watch_stop     bits(1)
 // out active         bits(1)
 
 `default_nettype none
@@ -68,9 +72,11 @@ module sequencer (
   input  wire [31:0] p_done,
   input  wire [31:0] p_left,
   input  wire [8:0] p_rows,
+  input  wire [8:0] w_reals,
+  input  wire [8:0] p_reals,
   input  wire clk,
   input  wire rst,
-  output wire in_ranges,
+  input  wire w_ranged,
   output wire invalidate,
   output wire run,
   output wire restart,
@@ -83,13 +89,15 @@ module sequencer (
   output wire drain_half,
   output wire drain_discard,
   output wire batch_valid,
-  output wire plan,
+  output wire redo,
   output wire split,
   output wire [31:0] done,
   output wire [31:0] left,
   output wire finish,
   output wire ended,
   output wire replayed,
+  output wire watch_drain,
+  output wire watch_stop,
   output wire active
 );
   reg [3:0] state;
@@ -98,48 +106,49 @@ module sequencer (
   reg [31:0] done_q;
   reg [31:0] left_q;
   reg [8:0] stop_rows;
+  reg [8:0] stop_reals;
   reg ranged_q;
-  reg [31:0] range_row;
   reg [31:0] first_row_q;
   reg [8:0] max_rows_q;
-  wire same_row = ranged_q & (w_row == range_row);
-  wire _t1 = state == 4'd0;
+  wire _t1 = waited == 4'd15;
+  wire ended_now = (finish & _t1) & written;
   wire run_now = state == 4'd2;
   wire _t2 = ~drain_busy;
   wire _t3 = waited != 4'd0;
   wire drained = (_t3 & waited[1]) & _t2;
   wire second_clear = (state == 4'd7) & drained;
-  wire _t4 = state == 4'd6;
-  wire _t5 = state == 4'd5;
-  wire retire_now = (state == 4'd4) & drained;
-  wire first_clear = _t4 & drained;
-  wire _t6 = waited == 4'd15;
-  wire stopped = _t5 & _t6;
-  wire _t7 = state == 4'd1;
-  wire _t8 = failing & (~((_t1 | _t7) | finish));
-  wire _t9 = ~_t8;
-  wire _t10 = state == 4'd3;
-  wire drain = (_t10 & ((~w_bad) & _t9)) & (w_complete & (batch_ready & _t2));
-  wire [1:0] _t11 = w_oldest;
-  wire _t12 = ~failing;
+  wire _t4 = state == 4'd0;
+  wire _t5 = _t4 & start;
+  wire _t6 = state == 4'd6;
+  wire _t7 = state == 4'd5;
+  wire retire_now = watch_drain & drained;
+  wire first_clear = _t6 & drained;
+  wire stopped = _t7 & _t1;
+  wire _t8 = state == 4'd1;
+  wire _t9 = failing & (~((_t4 | _t8) | finish));
+  wire _t10 = ~_t9;
+  wire _t11 = state == 4'd3;
+  wire drain = (_t11 & ((~w_bad) & _t10)) & (w_complete & (batch_ready & _t2));
+  wire [1:0] _t12 = w_oldest;
+  wire _t13 = ~failing;
   wire several = ((~w_single) & (stop_rows != 9'd0)) & (stop_rows != 9'd1);
-  wire by_range = (second_clear & (~several)) & _t12;
-  wire ended_now = (finish & _t6) & written;
-  wire stop = _t10 & (w_bad | _t8);
-  wire all_left = (_t10 & _t9) & (finished & (w_none & _t3));
+  wire by_range = (second_clear & (~several)) & _t13;
+  wire stop = _t11 & (w_bad | _t9);
+  wire all_left = (_t11 & _t10) & (finished & (w_none & _t3));
   wire planned = ((state == 4'd8) & waited[1]) & (~plan_busy);
-  wire [3:0] _t13 = second_clear ? (failing ? 4'd9 : 4'd8) : (planned ? 4'd2 : (all_left ? 4'd9 : 4'd0));
-  wire [3:0] _t14 = drain ? 4'd4 : (retire_now ? 4'd3 : (stopped ? 4'd6 : (first_clear ? 4'd7 : _t13)));
-  wire invalidated = (_t7 & waited[1]) & cache_ready;
-  wire state_enable = ((invalidate | (invalidated | run_now)) | (stop | (drain | retire_now))) | ((stopped | (first_clear | second_clear)) | (planned | (all_left | ended_now)));
-  wire still = (~_t5) | quiet;
+  wire [3:0] _t14 = second_clear ? (failing ? 4'd9 : 4'd8) : (planned ? 4'd2 : (all_left ? 4'd9 : 4'd0));
+  wire [3:0] _t15 = drain ? 4'd4 : (retire_now ? 4'd3 : (stopped ? 4'd6 : (first_clear ? 4'd7 : _t14)));
+  wire invalidated = _t8 & cache_ready;
+  wire state_enable = ((_t5 | (invalidated | run_now)) | (stop | (drain | retire_now))) | ((stopped | (first_clear | second_clear)) | (planned | (all_left | ended_now)));
+  wire still = (~_t7) | quiet;
   wire changes = state_enable;
   wire ranged_q_enable = start | second_clear;
+  wire [8:0] _t16 = {1'd0, stop_reals[8:1]};
   always @(posedge clk) begin
     if (stop) done_q <= w_ended ? 32'd1 : p_done;
     if (stop) left_q <= w_ended ? 32'd0 : p_left;
     if (stop) stop_rows <= w_ended ? w_rows : p_rows;
-    if (by_range) range_row <= w_row;
+    if (stop) stop_reals <= w_ended ? w_reals : p_reals;
     if (rst) begin
       state <= 4'd0;
       waited <= 4'd0;
@@ -148,35 +157,36 @@ module sequencer (
       first_row_q <= 32'd0;
       max_rows_q <= 9'd256;
     end else begin
-      if (state_enable) state <= invalidate ? 4'd1 : (invalidated ? 4'd2 : (run_now ? 4'd3 : (stop ? 4'd5 : _t14)));
-      waited <= (changes | (~still)) ? 4'd0 : (_t6 ? waited : (waited + 4'd1));
+      if (state_enable) state <= _t5 ? 4'd1 : (invalidated ? 4'd2 : (run_now ? 4'd3 : (stop ? 4'd5 : _t15)));
+      waited <= (changes | (~still)) ? 4'd0 : (_t1 ? waited : (waited + 4'd1));
       if (start | (fail & active)) failing <= start ? 1'b0 : 1'b1;
       if (ranged_q_enable) ranged_q <= start ? 1'b0 : by_range;
       if (ranged_q_enable) first_row_q <= start ? 32'd0 : w_row;
-      if (ranged_q_enable) max_rows_q <= start ? 9'd256 : (several ? {1'd0, stop_rows[8:1]} : 9'd256);
+      if (ranged_q_enable) max_rows_q <= start ? 9'd256 : (several ? ((_t16 == 9'd0) ? 9'd1 : _t16) : 9'd256);
     end
   end
-  assign in_ranges = same_row;
-  assign invalidate = _t1 & start;
+  assign invalidate = ended_now;
   assign run = run_now;
-  assign restart = invalidate | second_clear;
-  assign flush = _t5 | _t4;
+  assign restart = _t5 | second_clear;
+  assign flush = _t7 | _t6;
   assign first_row = first_row_q;
   assign max_rows = max_rows_q;
   assign ranged = ranged_q;
   assign retire = retire_now;
   assign drain_start = (drain | stopped) | first_clear;
-  assign drain_half = _t11[0] ^ first_clear;
+  assign drain_half = _t12[0] ^ first_clear;
   assign drain_discard = ~drain;
   assign batch_valid = drain;
-  assign plan = by_range & (~same_row);
-  assign split = by_range & same_row;
+  assign redo = by_range & (~w_ranged);
+  assign split = by_range & w_ranged;
   assign done = done_q;
   assign left = left_q;
   assign finish = state == 4'd9;
   assign ended = ended_now;
-  assign replayed = stop & _t12;
-  assign active = ~_t1;
+  assign replayed = stop & _t13;
+  assign watch_drain = state == 4'd4;
+  assign watch_stop = ~(((_t4 | _t11) | watch_drain) | finish);
+  assign active = ~_t4;
 endmodule
 
 `default_nettype wire

@@ -400,7 +400,8 @@ module small_card (
     .write_beat(spgemm_engine_write_beat), .windows(spgemm_engine_windows),
     .spills(spgemm_engine_spills), .restarts(spgemm_engine_restarts),
     .hazard_stalls(spgemm_engine_hazard_stalls), .cache_hits(spgemm_engine_cache_hits),
-    .cache_misses(spgemm_engine_cache_misses), .products(spgemm_engine_products),
+    .cache_misses(spgemm_engine_cache_misses), .products(spgemm_engine_products), .watch_sends(),
+    .watch_core(), .watch_window(), .watch_data(), .watch_task(), .watch_drain(), .watch_stop(),
     .nnz_c(spgemm_engine_nnz_c)
   );
   account_b16 spgemm_account (

@@ -68,6 +68,13 @@
 // out cache_hits     bits(32)
 // out cache_misses   bits(32)
 // out products       bits(64)
+// out watch_sends    bits(4)
+// out watch_core     bits(4)
+// out watch_window   bits(4)
+// out watch_data     bits(4)
+// out watch_task     bits(1)
+// out watch_drain    bits(1)
+// out watch_stop     bits(1)
 // out nnz_c          bits(32)
 
 `default_nettype none
@@ -140,6 +147,13 @@ module spgemm_cluster (
   output wire [31:0] cache_hits,
   output wire [31:0] cache_misses,
   output wire [63:0] products,
+  output wire [3:0] watch_sends,
+  output wire [3:0] watch_core,
+  output wire [3:0] watch_window,
+  output wire [3:0] watch_data,
+  output wire watch_task,
+  output wire watch_drain,
+  output wire watch_stop,
   output wire [31:0] nnz_c
 );
   reg [31:0] lo_0;
@@ -176,19 +190,19 @@ module spgemm_cluster (
   wire [31:0] windows_table_row;
   wire [8:0] windows_table_rows;
   wire windows_table_single;
-  wire [8:0] windows_table_pass;
-  wire windows_table_ended, windows_table_none;
-  wire sequencer_in_ranges, sequencer_invalidate, sequencer_run, sequencer_restart, sequencer_flush;
+  wire [8:0] windows_table_pass, windows_table_reals;
+  wire windows_table_ranged, windows_table_stack, windows_table_ended, windows_table_none;
+  wire sequencer_invalidate, sequencer_run, sequencer_restart, sequencer_flush;
   wire [31:0] sequencer_first_row;
   wire [8:0] sequencer_max_rows;
-  wire sequencer_ranged, sequencer_retire, sequencer_drain_start, sequencer_drain_half, sequencer_drain_discard, sequencer_batch_valid, sequencer_plan, sequencer_split;
+  wire sequencer_ranged, sequencer_retire, sequencer_drain_start, sequencer_drain_half, sequencer_drain_discard, sequencer_batch_valid, sequencer_redo, sequencer_split;
   wire [31:0] sequencer_done, sequencer_left;
-  wire sequencer_finish, sequencer_ended, sequencer_replayed, sequencer_active;
-  wire cuts_push;
-  wire [32:0] cuts_bound;
-  wire cuts_busy;
-  wire [32:0] ranges_lo, ranges_hi;
-  wire [5:0] ranges_count;
+  wire sequencer_finish, sequencer_ended, sequencer_replayed, sequencer_watch_drain, sequencer_watch_stop, sequencer_active;
+  wire plans_current;
+  wire [32:0] plans_lo, plans_hi;
+  wire [8:0] plans_passes;
+  wire plans_last, plans_can_plan, plans_busy;
+  wire [23:0] expectation_expected;
   wire feed_p_req_valid;
   wire [35:0] feed_p_req_addr;
   wire feed_c_req_valid;
@@ -211,9 +225,16 @@ module spgemm_cluster (
   wire feed_close;
   wire [1:0] feed_close_seq;
   wire feed_open_ranged;
-  wire [8:0] feed_close_rows;
+  wire [8:0] feed_close_rows, feed_close_reals;
   wire [31:0] feed_row_done, feed_row_left;
-  wire feed_finished, feed_bad_row, feed_bad_column, feed_bad_pointer;
+  wire feed_finished;
+  wire [23:0] feed_products;
+  wire feed_note;
+  wire [31:0] feed_note_row;
+  wire [23:0] feed_note_products;
+  wire feed_plan;
+  wire [4:0] feed_plan_parts;
+  wire feed_bad_row, feed_bad_column, feed_bad_pointer;
   wire [31:0] feed_bad_k, feed_bad_place;
   wire feed_idle;
   wire dispatcher_task_ready;
@@ -248,12 +269,11 @@ module spgemm_cluster (
   wire [7:0] lane_0_req_tag;
   wire [10:0] lane_0_queued;
   wire lane_0_out_valid;
-  wire [1:0] lane_0_out_seq;
   wire [7:0] lane_0_out_row;
   wire [31:0] lane_0_out_col, lane_0_out_a, lane_0_out_b;
   wire lane_0_out_half, lane_0_chunk_done;
   wire [1:0] lane_0_chunk_done_seq;
-  wire lane_0_idle;
+  wire lane_0_held_back, lane_0_idle;
   wire lane_1_chunk_ready, lane_1_req_valid;
   wire [35:0] lane_1_req_addr;
   wire [7:0] lane_1_req_tag;
@@ -263,7 +283,7 @@ module spgemm_cluster (
   wire [31:0] lane_1_out_col, lane_1_out_a, lane_1_out_b;
   wire lane_1_out_half, lane_1_chunk_done;
   wire [1:0] lane_1_chunk_done_seq;
-  wire lane_1_idle;
+  wire lane_1_held_back, lane_1_idle;
   wire lane_2_chunk_ready, lane_2_req_valid;
   wire [35:0] lane_2_req_addr;
   wire [7:0] lane_2_req_tag;
@@ -273,7 +293,7 @@ module spgemm_cluster (
   wire [31:0] lane_2_out_col, lane_2_out_a, lane_2_out_b;
   wire lane_2_out_half, lane_2_chunk_done;
   wire [1:0] lane_2_chunk_done_seq;
-  wire lane_2_idle;
+  wire lane_2_held_back, lane_2_idle;
   wire lane_3_chunk_ready, lane_3_req_valid;
   wire [35:0] lane_3_req_addr;
   wire [7:0] lane_3_req_tag;
@@ -283,7 +303,7 @@ module spgemm_cluster (
   wire [31:0] lane_3_out_col, lane_3_out_a, lane_3_out_b;
   wire lane_3_out_half, lane_3_chunk_done;
   wire [1:0] lane_3_chunk_done_seq;
-  wire lane_3_idle;
+  wire lane_3_held_back, lane_3_idle;
   wire core_l0_ready, core_l1_ready, core_l2_ready, core_l3_ready, core_d0_valid;
   wire [7:0] core_d0_row;
   wire [31:0] core_d0_col, core_d0_value;
@@ -306,8 +326,8 @@ module spgemm_cluster (
   wire [3:0] writer_w_mask;
   wire [127:0] writer_w_data;
   wire [31:0] writer_nnz;
-  wire writer_overflow;
-  wire [31:0] writer_rows_done;
+  wire writer_overflow, writer_row_done;
+  wire [31:0] writer_row_entries, writer_row_number, writer_rows_done;
   wire writer_idle;
   wire hub_c0_req_ready, hub_c1_req_ready, hub_c2_req_ready, hub_c3_req_ready, hub_mem_req_valid;
   wire [35:0] hub_mem_req_addr;
@@ -344,12 +364,15 @@ module spgemm_cluster (
   wire write_lines_in_ready, write_lines_out_valid;
   wire [131:0] write_lines_out_data;
   wire traffic_over = reader_idle & (line_writer_idle & (~(write_addresses_out_valid | write_lines_out_valid)));
+  wire _t1 = lane_0_out_valid & core_l0_ready;
+  wire _t2 = lane_1_out_valid & core_l1_ready;
+  wire _t3 = lane_2_out_valid & core_l2_ready;
+  wire _t4 = lane_3_out_valid & core_l3_ready;
   wire drain_busy = core_drain_busy | (draining | ((mark_0 | mark_1) | (mark_2 | mark_3)));
-  wire [8:0] _t1 = sequencer_split ? windows_table_pass : feed_open_pass;
-  wire [31:0] lo_0_next = feed_open_ranged ? ranges_lo[31:0] : 32'd0;
+  wire [31:0] lo_0_next = feed_open_ranged ? plans_lo[31:0] : 32'd0;
   wire lo_0_enable = feed_open & (feed_open_seq == 2'd0);
-  wire [32:0] ranges_cols = {1'd0, cols};
-  wire [32:0] hi_0_next = (feed_open_ranged & (ranges_hi != ranges_cols)) ? ranges_hi : 33'h100000000;
+  wire [32:0] _t5 = {1'd0, cols};
+  wire [32:0] hi_0_next = (feed_open_ranged & (plans_hi != _t5)) ? plans_hi : 33'h100000000;
   wire lo_1_enable = feed_open & (feed_open_seq == 2'd1);
   wire lo_2_enable = feed_open & (feed_open_seq == 2'd2);
   wire lo_3_enable = feed_open & (feed_open_seq == 2'd3);
@@ -357,44 +380,40 @@ module spgemm_cluster (
   wire drain_ends = (draining & (~core_drain_busy)) & (~just_begun);
   wire mark_0_next = drain_ends ? 1'b1 : 1'b0;
   wire bad_column_b_next = start ? 1'b0 : 1'b1;
-  wire [32:0] _t2 = {1'd0, lane_3_out_col};
-  wire [32:0] _t3 = {1'd0, lane_2_out_col};
-  wire _t4 = (lane_2_out_valid & (_t3 >= ranges_cols)) | (lane_3_out_valid & (_t2 >= ranges_cols));
-  wire [32:0] _t5 = {1'd0, lane_1_out_col};
-  wire [32:0] _t6 = {1'd0, lane_0_out_col};
-  wire _t7 = (lane_0_out_valid & (_t6 >= ranges_cols)) | (lane_1_out_valid & (_t5 >= ranges_cols));
-  wire _t8 = ~fail;
+  wire [32:0] _t6 = {1'd0, lane_3_out_col};
+  wire [32:0] _t7 = {1'd0, lane_2_out_col};
+  wire _t8 = (lane_2_out_valid & (_t7 >= _t5)) | (lane_3_out_valid & (_t6 >= _t5));
+  wire [32:0] _t9 = {1'd0, lane_1_out_col};
+  wire [32:0] _t10 = {1'd0, lane_0_out_col};
+  wire _t11 = (lane_0_out_valid & (_t10 >= _t5)) | (lane_1_out_valid & (_t9 >= _t5));
+  wire _t12 = ~fail;
   wire failed = (reader_fault[1] | (line_writer_fault[1] | feed_bad_row)) | (feed_bad_pointer | (feed_bad_column | bad_column_b));
-  wire first_fault = (sequencer_active & (failed | flush)) & _t8;
-  wire [7:0] _t9 = feed_bad_row ? 8'd32 : (feed_bad_pointer ? 8'd33 : (feed_bad_column ? 8'd34 : (bad_column_b ? 8'd35 : 8'd9)));
-  wire [7:0] _t10 = reader_fault[1] ? (reader_fault[0] ? 8'd17 : 8'd16) : (line_writer_fault[1] ? (line_writer_fault[0] ? 8'd19 : 8'd18) : _t9);
-  wire short = (sequencer_ended & writer_overflow) & _t8;
+  wire first_fault = (sequencer_active & (failed | flush)) & _t12;
+  wire [7:0] _t13 = feed_bad_row ? 8'd32 : (feed_bad_pointer ? 8'd33 : (feed_bad_column ? 8'd34 : (bad_column_b ? 8'd35 : 8'd9)));
+  wire [7:0] _t14 = reader_fault[1] ? (reader_fault[0] ? 8'd17 : 8'd16) : (line_writer_fault[1] ? (line_writer_fault[0] ? 8'd19 : 8'd18) : _t13);
+  wire short = (sequencer_ended & writer_overflow) & _t12;
   wire error_q_enable = start | (first_fault | short);
-  wire [31:0] _t11 = feed_bad_pointer ? feed_bad_k : (feed_bad_column ? feed_bad_place : (bad_column_b ? writer_rows_done : 32'd0));
-  wire [31:0] _t12 = reader_fault[1] ? reader_fault_addr : (line_writer_fault[1] ? line_writer_fault_addr : (feed_bad_row ? feed_bad_place : _t11));
+  wire [31:0] _t15 = feed_bad_pointer ? feed_bad_k : (feed_bad_column ? feed_bad_place : (bad_column_b ? writer_rows_done : 32'd0));
+  wire [31:0] _t16 = reader_fault[1] ? reader_fault_addr : (line_writer_fault[1] ? line_writer_fault_addr : (feed_bad_row ? feed_bad_place : _t15));
   wire windows_q_enable = start | 1'b1;
-  wire _t13 = sequencer_retire & (windows_table_oldest[0] == 1'b0);
-  wire _t14 = sequencer_retire & (windows_table_oldest[0] == 1'b1);
-  wire _t15 = lane_3_out_valid & core_l3_ready;
-  wire _t16 = lane_2_out_valid & core_l2_ready;
-  wire _t17 = lane_1_out_valid & core_l1_ready;
-  wire _t18 = lane_0_out_valid & core_l0_ready;
-  wire [31:0] _t19 = (32'd0 + {31'd0, _t18 & (lane_0_out_half == 1'b0)}) + {31'd0, _t17 & (lane_1_out_half == 1'b0)};
-  wire [31:0] _t20 = (_t19 + {31'd0, _t16 & (lane_2_out_half == 1'b0)}) + {31'd0, _t15 & (lane_3_out_half == 1'b0)};
-  wire _t21 = sequencer_restart | _t13;
-  wire [31:0] _t22 = (32'd0 + {31'd0, _t18 & (lane_0_out_half == 1'b1)}) + {31'd0, _t17 & (lane_1_out_half == 1'b1)};
-  wire [31:0] _t23 = (_t22 + {31'd0, _t16 & (lane_2_out_half == 1'b1)}) + {31'd0, _t15 & (lane_3_out_half == 1'b1)};
-  wire _t24 = sequencer_restart | _t14;
+  wire _t17 = sequencer_retire & (windows_table_oldest[0] == 1'b0);
+  wire _t18 = sequencer_retire & (windows_table_oldest[0] == 1'b1);
+  wire [31:0] _t19 = (32'd0 + {31'd0, _t1 & (lane_0_out_half == 1'b0)}) + {31'd0, _t2 & (lane_1_out_half == 1'b0)};
+  wire [31:0] _t20 = (_t19 + {31'd0, _t3 & (lane_2_out_half == 1'b0)}) + {31'd0, _t4 & (lane_3_out_half == 1'b0)};
+  wire _t21 = sequencer_restart | _t17;
+  wire [31:0] _t22 = (32'd0 + {31'd0, _t1 & (lane_0_out_half == 1'b1)}) + {31'd0, _t2 & (lane_1_out_half == 1'b1)};
+  wire [31:0] _t23 = (_t22 + {31'd0, _t3 & (lane_2_out_half == 1'b1)}) + {31'd0, _t4 & (lane_3_out_half == 1'b1)};
+  wire _t24 = sequencer_restart | _t18;
   wire _t25 = ((lane_0_idle & lane_1_idle) & (lane_2_idle & lane_3_idle)) & ((~core_busy_0) & (~core_busy_1));
   wire quiet = (feed_idle & dispatcher_idle) & _t25;
-  wire [8:0] _t26 = {3'd0, ranges_count};
-  wire [3:0] _t27 = write_lines_out_data[131:128];
-  wire [15:0] line_writer_data_strb = {{4{_t27[3]}}, {4{_t27[2]}}, {4{_t27[1]}}, {4{_t27[0]}}};
+  wire [3:0] _t26 = write_lines_out_data[131:128];
+  wire [15:0] line_writer_data_strb = {{4{_t26[3]}}, {4{_t26[2]}}, {4{_t26[1]}}, {4{_t26[0]}}};
   window_table_l4 windows_table (
     .restart(sequencer_restart), .retire(sequencer_retire), .open(feed_open),
     .open_seq(feed_open_seq), .open_row(feed_open_row), .open_single(feed_open_single),
-    .open_pass(feed_open_pass), .close(feed_close), .close_seq(feed_close_seq),
-    .close_rows(feed_close_rows),
+    .open_pass(feed_open_pass), .open_ranged(feed_open_ranged), .open_stack(plans_current),
+    .close(feed_close), .close_seq(feed_close_seq), .close_rows(feed_close_rows),
+    .close_reals(feed_close_reals),
     .in_dispatch({dispatcher_busy_3, dispatcher_busy_2, dispatcher_busy_1, dispatcher_busy_0}),
     .dispatched(dispatcher_dispatched), .dispatched_seq(dispatcher_dispatched_seq),
     .done({lane_3_chunk_done, lane_2_chunk_done, lane_1_chunk_done, lane_0_chunk_done}),
@@ -403,40 +422,46 @@ module spgemm_cluster (
     .rst(rst), .free(windows_table_free), .lanes_open(windows_table_lanes_open),
     .oldest(windows_table_oldest), .complete(windows_table_complete), .bad(windows_table_bad),
     .row(windows_table_row), .rows(windows_table_rows), .single(windows_table_single),
-    .pass(windows_table_pass), .ended(windows_table_ended), .none(windows_table_none)
+    .pass(windows_table_pass), .reals(windows_table_reals), .ranged(windows_table_ranged),
+    .stack(windows_table_stack), .ended(windows_table_ended), .none(windows_table_none)
   );
   sequencer sequencer (
     .start(start), .fail(fail), .finished(feed_finished), .quiet(quiet), .cache_ready(cache_ready),
-    .drain_busy(drain_busy), .batch_ready(writer_batch_ready), .plan_busy(cuts_busy),
+    .drain_busy(drain_busy), .batch_ready(writer_batch_ready), .plan_busy(plans_busy),
     .written(writer_idle & traffic_over), .w_complete(windows_table_complete),
     .w_bad(windows_table_bad), .w_none(windows_table_none), .w_single(windows_table_single),
     .w_ended(windows_table_ended), .w_oldest(windows_table_oldest), .w_row(windows_table_row),
     .w_rows(windows_table_rows), .p_done(feed_row_done), .p_left(feed_row_left),
-    .p_rows(feed_close_rows), .clk(clk), .rst(rst), .in_ranges(sequencer_in_ranges),
-    .invalidate(sequencer_invalidate), .run(sequencer_run), .restart(sequencer_restart),
-    .flush(sequencer_flush), .first_row(sequencer_first_row), .max_rows(sequencer_max_rows),
-    .ranged(sequencer_ranged), .retire(sequencer_retire), .drain_start(sequencer_drain_start),
+    .p_rows(feed_close_rows), .w_reals(windows_table_reals), .p_reals(feed_close_reals), .clk(clk),
+    .rst(rst), .w_ranged(windows_table_ranged), .invalidate(sequencer_invalidate),
+    .run(sequencer_run), .restart(sequencer_restart), .flush(sequencer_flush),
+    .first_row(sequencer_first_row), .max_rows(sequencer_max_rows), .ranged(sequencer_ranged),
+    .retire(sequencer_retire), .drain_start(sequencer_drain_start),
     .drain_half(sequencer_drain_half), .drain_discard(sequencer_drain_discard),
-    .batch_valid(sequencer_batch_valid), .plan(sequencer_plan), .split(sequencer_split),
+    .batch_valid(sequencer_batch_valid), .redo(sequencer_redo), .split(sequencer_split),
     .done(sequencer_done), .left(sequencer_left), .finish(sequencer_finish),
-    .ended(sequencer_ended), .replayed(sequencer_replayed), .active(sequencer_active)
+    .ended(sequencer_ended), .replayed(sequencer_replayed), .watch_drain(sequencer_watch_drain),
+    .watch_stop(sequencer_watch_stop), .active(sequencer_active)
   );
-  cuts_c32 cuts (
-    .cols(cols), .reset(start), .fade(feed_open & feed_open_single),
-    .sample(_t18 & (windows_table_single & (lane_0_out_seq == windows_table_oldest))),
-    .sample_col(lane_0_out_col), .plan(sequencer_plan), .done(sequencer_done),
-    .left(sequencer_left), .clk(clk), .rst(rst), .push(cuts_push), .bound(cuts_bound),
-    .busy(cuts_busy)
+  plans_c32 plans (
+    .cols(cols), .plan(feed_plan), .redo(sequencer_redo), .split(sequencer_split),
+    .stack(windows_table_stack), .pass(windows_table_pass[5:0]), .forget(sequencer_restart),
+    .retire(sequencer_retire & windows_table_ranged), .retire_stack(windows_table_stack),
+    .open_pass(feed_open_pass), .clk(clk), .rst(rst), .reset(start),
+    .sample((core_d0_valid & sorter_d0_ready) & (draining & windows_table_single)),
+    .sample_col(core_d0_col), .parts(feed_plan_parts), .done(sequencer_done), .left(sequencer_left),
+    .abort(sequencer_flush), .current(plans_current), .lo(plans_lo), .hi(plans_hi),
+    .passes(plans_passes), .last(plans_last), .can_plan(plans_can_plan), .busy(plans_busy)
   );
-  ranges_c32 ranges (
-    .cols(ranges_cols), .clear(sequencer_plan), .push(cuts_push), .bound(cuts_bound),
-    .pass(_t1[5:0]), .split(sequencer_split), .clk(clk), .rst(rst), .lo(ranges_lo), .hi(ranges_hi),
-    .count(ranges_count)
+  row_expect expectation (
+    .reset(start), .products(feed_products), .clk(clk), .expected(expectation_expected),
+    .note(feed_note), .note_row(feed_note_row), .note_products(feed_note_products), .rst(rst),
+    .learn(writer_row_done), .learn_entries(writer_row_entries), .learn_row(writer_row_number)
   );
-  feed_l4_a36_n16_d128_t8_q128_e737 feed (
+  feed_l4_a36_n32_d128_t8_q128_e737 feed (
     .start(sequencer_run), .flush(sequencer_flush), .first_row(sequencer_first_row), .rows(rows),
-    .cols(cols), .inner(inner), .passes(sequencer_ranged ? _t26 : 9'd1), .only_first(1'b0),
-    .clk(clk), .rst(rst), .nnz_a(nnz_a), .a_ptr_base(a_ptr[39:4]), .a_col_base(a_col[39:4]),
+    .cols(cols), .inner(inner), .passes(sequencer_ranged ? plans_passes : 9'd1), .clk(clk),
+    .rst(rst), .nnz_a(nnz_a), .a_ptr_base(a_ptr[39:4]), .a_col_base(a_col[39:4]),
     .a_val_base(a_val[39:4]), .p_req_ready(hub_c0_req_ready), .p_rsp_valid(hub_c0_rsp_valid),
     .p_rsp_data(hub_rsp_data), .p_req_valid(feed_p_req_valid), .p_req_addr(feed_p_req_addr),
     .c_req_ready(hub_c1_req_ready), .c_rsp_valid(hub_c1_rsp_valid), .c_rsp_data(hub_rsp_data),
@@ -447,12 +472,15 @@ module spgemm_cluster (
     .rsp_data(cache_c4_rsp_data), .req_valid(feed_req_valid), .req_addr(feed_req_addr),
     .req_tag(feed_req_tag), .first_seq(windows_table_oldest), .max_rows(sequencer_max_rows),
     .ranged(sequencer_ranged), .free(windows_table_free), .task_ready(dispatcher_task_ready),
-    .task_valid(feed_task_valid), .task_seq(feed_task_seq), .task_row(feed_task_row),
-    .task_start(feed_task_start), .task_length(feed_task_length), .task_a(feed_task_a),
-    .open(feed_open), .open_seq(feed_open_seq), .open_row(feed_open_row),
+    .expected(expectation_expected), .can_plan(plans_can_plan), .planned(~plans_busy),
+    .plan_passes(plans_passes), .task_valid(feed_task_valid), .task_seq(feed_task_seq),
+    .task_row(feed_task_row), .task_start(feed_task_start), .task_length(feed_task_length),
+    .task_a(feed_task_a), .open(feed_open), .open_seq(feed_open_seq), .open_row(feed_open_row),
     .open_single(feed_open_single), .open_pass(feed_open_pass), .close(feed_close),
     .close_seq(feed_close_seq), .open_ranged(feed_open_ranged), .close_rows(feed_close_rows),
-    .row_done(feed_row_done), .row_left(feed_row_left), .finished(feed_finished),
+    .close_reals(feed_close_reals), .row_done(feed_row_done), .row_left(feed_row_left),
+    .finished(feed_finished), .products(feed_products), .note(feed_note), .note_row(feed_note_row),
+    .note_products(feed_note_products), .plan(feed_plan), .plan_parts(feed_plan_parts),
     .bad_row(feed_bad_row), .bad_column(feed_bad_column), .bad_pointer(feed_bad_pointer),
     .bad_k(feed_bad_k), .bad_place(feed_bad_place), .idle(feed_idle)
   );
@@ -472,7 +500,7 @@ module spgemm_cluster (
     .busy_0(dispatcher_busy_0), .busy_1(dispatcher_busy_1), .busy_2(dispatcher_busy_2),
     .busy_3(dispatcher_busy_3), .idle(dispatcher_idle)
   );
-  cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 cache (
+  cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 cache (
     .invalidate(sequencer_invalidate), .clk(clk), .rst(rst), .ready(cache_ready),
     .c0_req_valid(lane_0_req_valid), .c1_req_valid(lane_1_req_valid),
     .c2_req_valid(lane_2_req_valid), .c3_req_valid(lane_3_req_valid), .c4_req_valid(feed_req_valid),
@@ -505,9 +533,9 @@ module spgemm_cluster (
     .open_1(windows_table_lanes_open[1]), .lo_2(lo_2), .hi_2(hi_2),
     .open_2(windows_table_lanes_open[2]), .lo_3(lo_3), .hi_3(hi_3),
     .open_3(windows_table_lanes_open[3]), .out_ready(core_l0_ready), .out_valid(lane_0_out_valid),
-    .out_seq(lane_0_out_seq), .out_row(lane_0_out_row), .out_col(lane_0_out_col),
-    .out_a(lane_0_out_a), .out_b(lane_0_out_b), .out_half(lane_0_out_half),
-    .chunk_done(lane_0_chunk_done), .chunk_done_seq(lane_0_chunk_done_seq), .idle(lane_0_idle)
+    .out_seq(), .out_row(lane_0_out_row), .out_col(lane_0_out_col), .out_a(lane_0_out_a),
+    .out_b(lane_0_out_b), .out_half(lane_0_out_half), .chunk_done(lane_0_chunk_done),
+    .chunk_done_seq(lane_0_chunk_done_seq), .held_back(lane_0_held_back), .idle(lane_0_idle)
   );
   lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_1 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l1_chunk_valid),
@@ -523,7 +551,7 @@ module spgemm_cluster (
     .open_3(windows_table_lanes_open[3]), .out_ready(core_l1_ready), .out_valid(lane_1_out_valid),
     .out_seq(), .out_row(lane_1_out_row), .out_col(lane_1_out_col), .out_a(lane_1_out_a),
     .out_b(lane_1_out_b), .out_half(lane_1_out_half), .chunk_done(lane_1_chunk_done),
-    .chunk_done_seq(lane_1_chunk_done_seq), .idle(lane_1_idle)
+    .chunk_done_seq(lane_1_chunk_done_seq), .held_back(lane_1_held_back), .idle(lane_1_idle)
   );
   lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_2 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l2_chunk_valid),
@@ -539,7 +567,7 @@ module spgemm_cluster (
     .open_3(windows_table_lanes_open[3]), .out_ready(core_l2_ready), .out_valid(lane_2_out_valid),
     .out_seq(), .out_row(lane_2_out_row), .out_col(lane_2_out_col), .out_a(lane_2_out_a),
     .out_b(lane_2_out_b), .out_half(lane_2_out_half), .chunk_done(lane_2_chunk_done),
-    .chunk_done_seq(lane_2_chunk_done_seq), .idle(lane_2_idle)
+    .chunk_done_seq(lane_2_chunk_done_seq), .held_back(lane_2_held_back), .idle(lane_2_idle)
   );
   lane_fetch_i32_s64_q16_l4_r8_t8_a36 lane_3 (
     .flush(sequencer_flush), .clk(clk), .rst(rst), .chunk_valid(dispatcher_l3_chunk_valid),
@@ -555,7 +583,7 @@ module spgemm_cluster (
     .open_3(windows_table_lanes_open[3]), .out_ready(core_l3_ready), .out_valid(lane_3_out_valid),
     .out_seq(), .out_row(lane_3_out_row), .out_col(lane_3_out_col), .out_a(lane_3_out_a),
     .out_b(lane_3_out_b), .out_half(lane_3_out_half), .chunk_done(lane_3_chunk_done),
-    .chunk_done_seq(lane_3_chunk_done_seq), .idle(lane_3_idle)
+    .chunk_done_seq(lane_3_chunk_done_seq), .held_back(lane_3_held_back), .idle(lane_3_idle)
   );
   merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 core (
     .is_float(mode[0]), .seed(seed), .clk(clk), .rst(rst), .l0_valid(lane_0_out_valid),
@@ -593,15 +621,16 @@ module spgemm_cluster (
   row_writer_l4_a36_w4_r8_c32 writer (
     .start(start), .finish(sequencer_finish), .capacity(c_capacity),
     .batch_valid(sequencer_batch_valid), .batch_rows(windows_table_rows),
-    .batch_whole((~sequencer_in_ranges) | ((windows_table_pass + 9'd1) == _t26)),
-    .in_valid(sorter_out_valid), .in_end(sorter_out_end), .in_count(sorter_out_count),
-    .in_entries(sorter_out_entries), .w_ready(write_addresses_in_ready & write_lines_in_ready),
-    .clk(clk), .rst(rst), .ptr_base(c_ptr[39:4]), .col_base(c_col[39:4]), .val_base(c_val[39:4]),
+    .batch_whole((~windows_table_ranged) | plans_last), .in_valid(sorter_out_valid),
+    .in_end(sorter_out_end), .in_count(sorter_out_count), .in_entries(sorter_out_entries),
+    .w_ready(write_addresses_in_ready & write_lines_in_ready), .clk(clk), .rst(rst),
+    .ptr_base(c_ptr[39:4]), .col_base(c_col[39:4]), .val_base(c_val[39:4]),
     .batch_ready(writer_batch_ready), .in_ready(writer_in_ready), .w_valid(writer_w_valid),
     .w_addr(writer_w_addr), .w_mask(writer_w_mask), .w_data(writer_w_data), .nnz(writer_nnz),
-    .overflow(writer_overflow), .rows_done(writer_rows_done), .idle(writer_idle)
+    .overflow(writer_overflow), .row_done(writer_row_done), .row_entries(writer_row_entries),
+    .row_number(writer_row_number), .rows_done(writer_rows_done), .idle(writer_idle)
   );
-  line_hub_c4_w128_a36_f256 hub (
+  line_hub_c4_w128_a36_f512 hub (
     .c0_req_valid(feed_p_req_valid), .c1_req_valid(feed_c_req_valid),
     .c2_req_valid(feed_v_req_valid), .c3_req_valid(cache_mem_req_valid),
     .c0_req_addr(feed_p_req_addr), .c1_req_addr(feed_c_req_addr), .c2_req_addr(feed_v_req_addr),
@@ -614,7 +643,7 @@ module spgemm_cluster (
     .c1_rsp_valid(hub_c1_rsp_valid), .c2_rsp_valid(hub_c2_rsp_valid),
     .c3_rsp_valid(hub_c3_rsp_valid), .rsp_data(hub_rsp_data), .rsp_error(hub_rsp_error)
   );
-  axi_read_master_d128_a40_b2_o256 reader (
+  axi_read_master_d128_a40_b2_o512 reader (
     .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(hub_mem_req_valid),
     .cmd_addr({hub_mem_req_addr, 4'd0}), .cmd_beats(17'd1), .cmd_ready(reader_cmd_ready),
     .m_axi_arvalid(reader_m_axi_arvalid), .m_axi_arid(reader_m_axi_arid),
@@ -663,7 +692,7 @@ module spgemm_cluster (
     if (lo_3_enable) lo_3 <= lo_0_next;
     if (lo_3_enable) hi_3 <= hi_0_next;
     just_begun <= drain_begins;
-    if (error_q_enable) info_q <= start ? 32'd0 : (first_fault ? _t12 : nnz_c);
+    if (error_q_enable) info_q <= start ? 32'd0 : (first_fault ? _t16 : nnz_c);
     if (rst) begin
       draining <= 1'b0;
       mark_0 <= 1'b0;
@@ -689,9 +718,9 @@ module spgemm_cluster (
       if (drain_ends | (mark_1 & sorter_d1_ready)) mark_1 <= mark_0_next;
       if (drain_ends | (mark_2 & sorter_d2_ready)) mark_2 <= mark_0_next;
       if (drain_ends | (mark_3 & sorter_d3_ready)) mark_3 <= mark_0_next;
-      if (start | (_t7 | _t4)) bad_column_b <= bad_column_b_next;
+      if (start | (_t11 | _t8)) bad_column_b <= bad_column_b_next;
       if (start | first_fault) fail <= bad_column_b_next;
-      if (error_q_enable) error_q <= start ? 8'd0 : (first_fault ? _t10 : 8'd36);
+      if (error_q_enable) error_q <= start ? 8'd0 : (first_fault ? _t14 : 8'd36);
       done_q <= sequencer_ended;
       if (windows_q_enable) windows_q <= start ? 32'd0 : (windows_q + {31'd0, sequencer_retire});
       if (windows_q_enable) spills_q <= start ? 32'd0 : (spills_q + {28'd0, core_dropped});
@@ -699,7 +728,7 @@ module spgemm_cluster (
       if (windows_q_enable) hazard_stalls_q <= start ? 32'd0 : (hazard_stalls_q + {28'd0, core_stalled});
       if (windows_q_enable) cache_hits_q <= start ? 32'd0 : (cache_hits_q + {29'd0, cache_hits_});
       if (windows_q_enable) cache_misses_q <= start ? 32'd0 : (cache_misses_q + {29'd0, cache_misses_});
-      if (windows_q_enable) products_q <= start ? 64'd0 : (products_q + (_t14 ? {32'd0, products_of_half_1} : (_t13 ? {32'd0, products_of_half_0} : 64'd0)));
+      if (windows_q_enable) products_q <= start ? 64'd0 : (products_q + (_t18 ? {32'd0, products_of_half_1} : (_t17 ? {32'd0, products_of_half_0} : 64'd0)));
       if (_t21 | 1'b1) products_of_half_0 <= _t21 ? 32'd0 : (products_of_half_0 + _t20);
       if (_t24 | 1'b1) products_of_half_1 <= _t24 ? 32'd0 : (products_of_half_1 + _t23);
     end
@@ -739,6 +768,13 @@ module spgemm_cluster (
   assign cache_hits = cache_hits_q;
   assign cache_misses = cache_misses_q;
   assign products = products_q;
+  assign watch_sends = {_t4, _t3, _t2, _t1};
+  assign watch_core = {lane_3_out_valid & (~core_l3_ready), lane_2_out_valid & (~core_l2_ready), lane_1_out_valid & (~core_l1_ready), lane_0_out_valid & (~core_l0_ready)};
+  assign watch_window = {lane_3_held_back, lane_2_held_back, lane_1_held_back, lane_0_held_back};
+  assign watch_data = {((~lane_3_idle) & (~lane_3_out_valid)) & (~lane_3_held_back), ((~lane_2_idle) & (~lane_2_out_valid)) & (~lane_2_held_back), ((~lane_1_idle) & (~lane_1_out_valid)) & (~lane_1_held_back), ((~lane_0_idle) & (~lane_0_out_valid)) & (~lane_0_held_back)};
+  assign watch_task = feed_task_valid;
+  assign watch_drain = sequencer_watch_drain;
+  assign watch_stop = sequencer_watch_stop;
   assign nnz_c = writer_nnz;
 endmodule
 

@@ -8,9 +8,12 @@
 // in  open_row        uint(32)
 // in  open_single     bits(1)
 // in  open_pass       uint(9)
+// in  open_ranged     bits(1)
+// in  open_stack      bits(1)
 // in  close           bits(1)
 // in  close_seq       bits(2)
 // in  close_rows      uint(9)
+// in  close_reals     uint(9)
 // in  in_dispatch     bits(4)
 // in  dispatched      bits(1)
 // in  dispatched_seq  bits(2)
@@ -29,6 +32,9 @@
 // out rows            uint(9)
 // out single          bits(1)
 // out pass            uint(9)
+// out reals           uint(9)
+// out ranged          bits(1)
+// out stack           bits(1)
 // out ended           bits(1)
 // out none            bits(1)
 
@@ -42,9 +48,12 @@ module window_table_l4 (
   input  wire [31:0] open_row,
   input  wire open_single,
   input  wire [8:0] open_pass,
+  input  wire open_ranged,
+  input  wire open_stack,
   input  wire close,
   input  wire [1:0] close_seq,
   input  wire [8:0] close_rows,
+  input  wire [8:0] close_reals,
   input  wire [3:0] in_dispatch,
   input  wire dispatched,
   input  wire [1:0] dispatched_seq,
@@ -63,6 +72,9 @@ module window_table_l4 (
   output wire [8:0] rows,
   output wire single,
   output wire [8:0] pass,
+  output wire [8:0] reals,
+  output wire ranged,
+  output wire stack,
   output wire ended,
   output wire none
 );
@@ -72,6 +84,9 @@ module window_table_l4 (
   reg [31:0] w0_row;
   reg w0_single;
   reg [8:0] w0_pass;
+  reg [8:0] w0_reals;
+  reg w0_ranged;
+  reg w0_stack;
   reg [8:0] w0_rows;
   reg [15:0] w0_chunks;
   reg w0_bad;
@@ -80,6 +95,9 @@ module window_table_l4 (
   reg [31:0] w1_row;
   reg w1_single;
   reg [8:0] w1_pass;
+  reg [8:0] w1_reals;
+  reg w1_ranged;
+  reg w1_stack;
   reg [8:0] w1_rows;
   reg [15:0] w1_chunks;
   reg w1_bad;
@@ -88,6 +106,9 @@ module window_table_l4 (
   reg [31:0] w2_row;
   reg w2_single;
   reg [8:0] w2_pass;
+  reg [8:0] w2_reals;
+  reg w2_ranged;
+  reg w2_stack;
   reg [8:0] w2_rows;
   reg [15:0] w2_chunks;
   reg w2_bad;
@@ -96,6 +117,9 @@ module window_table_l4 (
   reg [31:0] w3_row;
   reg w3_single;
   reg [8:0] w3_pass;
+  reg [8:0] w3_reals;
+  reg w3_ranged;
+  reg w3_stack;
   reg [8:0] w3_rows;
   reg [15:0] w3_chunks;
   reg w3_bad;
@@ -126,55 +150,69 @@ module window_table_l4 (
   wire [31:0] _t15 = ((w0_oldest ? w0_row : 32'd0) | (w1_oldest ? w1_row : 32'd0)) | ((w2_oldest ? w2_row : 32'd0) | (w3_oldest ? w3_row : 32'd0));
   wire [8:0] _t16 = ((w0_oldest ? w0_rows : 9'd0) | (w1_oldest ? w1_rows : 9'd0)) | ((w2_oldest ? w2_rows : 9'd0) | (w3_oldest ? w3_rows : 9'd0));
   wire [8:0] _t17 = ((w0_oldest ? w0_pass : 9'd0) | (w1_oldest ? w1_pass : 9'd0)) | ((w2_oldest ? w2_pass : 9'd0) | (w3_oldest ? w3_pass : 9'd0));
-  wire _t18 = restart | (retire & w0_oldest);
+  wire [8:0] _t18 = ((w0_oldest ? w0_reals : 9'd0) | (w1_oldest ? w1_reals : 9'd0)) | ((w2_oldest ? w2_reals : 9'd0) | (w3_oldest ? w3_reals : 9'd0));
+  wire _t19 = ((w0_oldest ? w0_ranged : 1'b0) | (w1_oldest ? w1_ranged : 1'b0)) | ((w2_oldest ? w2_ranged : 1'b0) | (w3_oldest ? w3_ranged : 1'b0));
+  wire _t20 = restart | (retire & w0_oldest);
   wire w0_row_enable = open & (open_seq == 2'd0);
-  wire _t19 = restart | w0_row_enable;
-  wire w0_ended_next = _t19 ? 1'b0 : 1'b1;
-  wire w0_rows_enable = close & (close_seq == 2'd0);
-  wire [15:0] _t20 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd0)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd0)};
-  wire [15:0] _t21 = (_t20 + {15'd0, done[2] & (done_seqs[5:4] == 2'd0)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd0)};
-  wire [15:0] _t22 = (w0_chunks + {15'd0, dispatched & (dispatched_seq == 2'd0)}) - _t21;
-  wire _t23 = restart | (retire & w1_oldest);
+  wire _t21 = restart | w0_row_enable;
+  wire w0_ended_next = _t21 ? 1'b0 : 1'b1;
+  wire w0_reals_enable = close & (close_seq == 2'd0);
+  wire [15:0] _t22 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd0)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd0)};
+  wire [15:0] _t23 = (_t22 + {15'd0, done[2] & (done_seqs[5:4] == 2'd0)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd0)};
+  wire [15:0] _t24 = (w0_chunks + {15'd0, dispatched & (dispatched_seq == 2'd0)}) - _t23;
+  wire _t25 = restart | (retire & w1_oldest);
   wire w1_row_enable = open & (open_seq == 2'd1);
-  wire _t24 = restart | w1_row_enable;
-  wire w1_ended_next = _t24 ? 1'b0 : 1'b1;
-  wire w1_rows_enable = close & (close_seq == 2'd1);
-  wire [15:0] _t25 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd1)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd1)};
-  wire [15:0] _t26 = (_t25 + {15'd0, done[2] & (done_seqs[5:4] == 2'd1)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd1)};
-  wire [15:0] _t27 = (w1_chunks + {15'd0, dispatched & (dispatched_seq == 2'd1)}) - _t26;
-  wire _t28 = restart | (retire & w2_oldest);
+  wire _t26 = restart | w1_row_enable;
+  wire w1_ended_next = _t26 ? 1'b0 : 1'b1;
+  wire w1_reals_enable = close & (close_seq == 2'd1);
+  wire [15:0] _t27 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd1)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd1)};
+  wire [15:0] _t28 = (_t27 + {15'd0, done[2] & (done_seqs[5:4] == 2'd1)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd1)};
+  wire [15:0] _t29 = (w1_chunks + {15'd0, dispatched & (dispatched_seq == 2'd1)}) - _t28;
+  wire _t30 = restart | (retire & w2_oldest);
   wire w2_row_enable = open & (open_seq == 2'd2);
-  wire _t29 = restart | w2_row_enable;
-  wire w2_ended_next = _t29 ? 1'b0 : 1'b1;
-  wire w2_rows_enable = close & (close_seq == 2'd2);
-  wire [15:0] _t30 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd2)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd2)};
-  wire [15:0] _t31 = (_t30 + {15'd0, done[2] & (done_seqs[5:4] == 2'd2)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd2)};
-  wire [15:0] _t32 = (w2_chunks + {15'd0, dispatched & (dispatched_seq == 2'd2)}) - _t31;
-  wire _t33 = restart | (retire & w3_oldest);
+  wire _t31 = restart | w2_row_enable;
+  wire w2_ended_next = _t31 ? 1'b0 : 1'b1;
+  wire w2_reals_enable = close & (close_seq == 2'd2);
+  wire [15:0] _t32 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd2)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd2)};
+  wire [15:0] _t33 = (_t32 + {15'd0, done[2] & (done_seqs[5:4] == 2'd2)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd2)};
+  wire [15:0] _t34 = (w2_chunks + {15'd0, dispatched & (dispatched_seq == 2'd2)}) - _t33;
+  wire _t35 = restart | (retire & w3_oldest);
   wire w3_row_enable = open & (open_seq == 2'd3);
-  wire _t34 = restart | w3_row_enable;
-  wire w3_ended_next = _t34 ? 1'b0 : 1'b1;
-  wire w3_rows_enable = close & (close_seq == 2'd3);
-  wire [15:0] _t35 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd3)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd3)};
-  wire [15:0] _t36 = (_t35 + {15'd0, done[2] & (done_seqs[5:4] == 2'd3)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd3)};
-  wire [15:0] _t37 = (w3_chunks + {15'd0, dispatched & (dispatched_seq == 2'd3)}) - _t36;
+  wire _t36 = restart | w3_row_enable;
+  wire w3_ended_next = _t36 ? 1'b0 : 1'b1;
+  wire w3_reals_enable = close & (close_seq == 2'd3);
+  wire [15:0] _t37 = (16'd0 + {15'd0, done[0] & (done_seqs[1:0] == 2'd3)}) + {15'd0, done[1] & (done_seqs[3:2] == 2'd3)};
+  wire [15:0] _t38 = (_t37 + {15'd0, done[2] & (done_seqs[5:4] == 2'd3)}) + {15'd0, done[3] & (done_seqs[7:6] == 2'd3)};
+  wire [15:0] _t39 = (w3_chunks + {15'd0, dispatched & (dispatched_seq == 2'd3)}) - _t38;
   always @(posedge clk) begin
     if (w0_row_enable) w0_row <= open_row;
     if (w0_row_enable) w0_single <= open_single;
     if (w0_row_enable) w0_pass <= open_pass;
-    if (w0_rows_enable) w0_rows <= close_rows;
+    if (w0_reals_enable) w0_reals <= close_reals;
+    if (w0_row_enable) w0_ranged <= open_ranged;
+    if (w0_row_enable) w0_stack <= open_stack;
+    if (w0_reals_enable) w0_rows <= close_rows;
     if (w1_row_enable) w1_row <= open_row;
     if (w1_row_enable) w1_single <= open_single;
     if (w1_row_enable) w1_pass <= open_pass;
-    if (w1_rows_enable) w1_rows <= close_rows;
+    if (w1_reals_enable) w1_reals <= close_reals;
+    if (w1_row_enable) w1_ranged <= open_ranged;
+    if (w1_row_enable) w1_stack <= open_stack;
+    if (w1_reals_enable) w1_rows <= close_rows;
     if (w2_row_enable) w2_row <= open_row;
     if (w2_row_enable) w2_single <= open_single;
     if (w2_row_enable) w2_pass <= open_pass;
-    if (w2_rows_enable) w2_rows <= close_rows;
+    if (w2_reals_enable) w2_reals <= close_reals;
+    if (w2_row_enable) w2_ranged <= open_ranged;
+    if (w2_row_enable) w2_stack <= open_stack;
+    if (w2_reals_enable) w2_rows <= close_rows;
     if (w3_row_enable) w3_row <= open_row;
     if (w3_row_enable) w3_single <= open_single;
     if (w3_row_enable) w3_pass <= open_pass;
-    if (w3_rows_enable) w3_rows <= close_rows;
+    if (w3_reals_enable) w3_reals <= close_reals;
+    if (w3_row_enable) w3_ranged <= open_ranged;
+    if (w3_row_enable) w3_stack <= open_stack;
+    if (w3_reals_enable) w3_rows <= close_rows;
     if (rst) begin
       oldest_seq <= 2'd0;
       w0_active <= 1'b0;
@@ -196,22 +234,22 @@ module window_table_l4 (
       settled <= 3'd0;
     end else begin
       if (retire) oldest_seq <= _t5[1:0];
-      if (_t18 | w0_row_enable) w0_active <= _t18 ? 1'b0 : 1'b1;
-      if (_t19 | w0_rows_enable) w0_ended <= w0_ended_next;
-      w0_chunks <= restart ? 16'd0 : _t22;
-      if (_t19 | ((overflow[0] & w0_current) & w0_active)) w0_bad <= w0_ended_next;
-      if (_t23 | w1_row_enable) w1_active <= _t23 ? 1'b0 : 1'b1;
-      if (_t24 | w1_rows_enable) w1_ended <= w1_ended_next;
-      w1_chunks <= restart ? 16'd0 : _t27;
-      if (_t24 | ((overflow[1] & w1_current) & w1_active)) w1_bad <= w1_ended_next;
-      if (_t28 | w2_row_enable) w2_active <= _t28 ? 1'b0 : 1'b1;
-      if (_t29 | w2_rows_enable) w2_ended <= w2_ended_next;
-      w2_chunks <= restart ? 16'd0 : _t32;
-      if (_t29 | ((overflow[0] & w2_current) & w2_active)) w2_bad <= w2_ended_next;
-      if (_t33 | w3_row_enable) w3_active <= _t33 ? 1'b0 : 1'b1;
-      if (_t34 | w3_rows_enable) w3_ended <= w3_ended_next;
-      w3_chunks <= restart ? 16'd0 : _t37;
-      if (_t34 | ((overflow[1] & w3_current) & w3_active)) w3_bad <= w3_ended_next;
+      if (_t20 | w0_row_enable) w0_active <= _t20 ? 1'b0 : 1'b1;
+      if (_t21 | w0_reals_enable) w0_ended <= w0_ended_next;
+      w0_chunks <= restart ? 16'd0 : _t24;
+      if (_t21 | ((overflow[0] & w0_current) & w0_active)) w0_bad <= w0_ended_next;
+      if (_t25 | w1_row_enable) w1_active <= _t25 ? 1'b0 : 1'b1;
+      if (_t26 | w1_reals_enable) w1_ended <= w1_ended_next;
+      w1_chunks <= restart ? 16'd0 : _t29;
+      if (_t26 | ((overflow[1] & w1_current) & w1_active)) w1_bad <= w1_ended_next;
+      if (_t30 | w2_row_enable) w2_active <= _t30 ? 1'b0 : 1'b1;
+      if (_t31 | w2_reals_enable) w2_ended <= w2_ended_next;
+      w2_chunks <= restart ? 16'd0 : _t34;
+      if (_t31 | ((overflow[0] & w2_current) & w2_active)) w2_bad <= w2_ended_next;
+      if (_t35 | w3_row_enable) w3_active <= _t35 ? 1'b0 : 1'b1;
+      if (_t36 | w3_reals_enable) w3_ended <= w3_ended_next;
+      w3_chunks <= restart ? 16'd0 : _t39;
+      if (_t36 | ((overflow[1] & w3_current) & w3_active)) w3_bad <= w3_ended_next;
       settled <= still ? (_t6 ? settled : (settled + 3'd1)) : 3'd0;
     end
   end
@@ -224,6 +262,9 @@ module window_table_l4 (
   assign rows = _t16;
   assign single = ((w0_oldest ? w0_single : 1'b0) | (w1_oldest ? w1_single : 1'b0)) | ((w2_oldest ? w2_single : 1'b0) | (w3_oldest ? w3_single : 1'b0));
   assign pass = _t17;
+  assign reals = _t18;
+  assign ranged = _t19 & _t13;
+  assign stack = ((w0_oldest ? w0_stack : 1'b0) | (w1_oldest ? w1_stack : 1'b0)) | ((w2_oldest ? w2_stack : 1'b0) | (w3_oldest ? w3_stack : 1'b0));
   assign ended = ((w0_oldest ? w0_ended : 1'b0) | (w1_oldest ? w1_ended : 1'b0)) | ((w2_oldest ? w2_ended : 1'b0) | (w3_oldest ? w3_ended : 1'b0));
   assign none = ~(((~_t1) | (~_t2)) | ((~_t3) | (~_t4)));
 endmodule

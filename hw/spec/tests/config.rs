@@ -33,7 +33,7 @@ fn the_key_table_is_stable() {
 
 #[test]
 fn only_what_is_built_is_buildable() {
-    for name in ["tiny", "small", "bench16", "sparse4"] {
+    for name in ["tiny", "small", "bench16", "sparse4", "sparse4_2m"] {
         CardConfig::reference(name).unwrap().check_buildable().unwrap();
     }
     let text = CardConfig::reference("tiny").unwrap().to_toml();

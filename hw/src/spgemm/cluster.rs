@@ -1,7 +1,7 @@
 //! The whole engine: one cluster with its memory port (`docs/spgemm.md`).
 
 use super::back::{Entry, RowWriter, Sorter};
-use super::control::{Cuts, Ranges, Sequencer, WindowTable};
+use super::control::{Expect, Plans, Sequencer, WindowTable};
 use super::front::{Cache, Dispatcher, Feed, LaneFetch, LineHub};
 use super::merge::MergeCore;
 use crate::bus::{AxiReadMaster, AxiWriteMaster};
@@ -18,9 +18,9 @@ const CACHE_WAYS: u32 = 8;
 /// Row pointer look-ups of B in flight.
 const LOOKUPS: u32 = 128;
 /// Lines of A in flight per array.
-const A_LINES: u32 = 16;
+const A_LINES: u32 = 32;
 /// Lines under way from memory, all clients together.
-const IN_FLIGHT: u32 = 256;
+const IN_FLIGHT: u32 = 512;
 
 /// SpGEMM engine: `C = A * B` in split CSR, i32 or f32, one cluster.
 ///
@@ -110,8 +110,8 @@ impl Module for Cluster {
         // ---- control ----
         let table = m.inst("windows_table", &WindowTable { lanes });
         let sequencer = m.inst("sequencer", &Sequencer);
-        let cuts = m.inst("cuts", &Cuts { index_bits: c.index_bits });
-        let ranges = m.inst("ranges", &Ranges { index_bits: c.index_bits });
+        let plans = m.inst("plans", &Plans { index_bits: c.index_bits });
+        let expect = m.inst("expectation", &Expect);
         let seq = |port: &str| sequencer.get(port);
         let stop = seq("flush");
         let limit = c.entries_per_half * 18 / 25;
@@ -125,6 +125,8 @@ impl Module for Cluster {
             ("w_oldest", "oldest"),
             ("w_row", "row"),
             ("w_rows", "rows"),
+            ("w_reals", "reals"),
+            ("w_ranged", "ranged"),
         ] {
             sequencer.set(to, table.get(from));
         }
@@ -145,9 +147,16 @@ impl Module for Cluster {
         );
         feed.set("start", seq("run")).set("flush", stop).set("first_row", seq("first_row"));
         feed.set("rows", rows).set("cols", cols).set("inner", inner);
-        feed.set("nnz_a", nnz_a).set("nnz_b", nnz_b).set("only_first", m.low());
-        let passes = mux(seq("ranged"), ranges.get("count").zext(9), m.lit(uint(9), 1));
+        feed.set("nnz_a", nnz_a).set("nnz_b", nnz_b);
+        let passes = mux(seq("ranged"), plans.get("passes"), m.lit(uint(9), 1));
         feed.set("passes", passes).set("ranged", seq("ranged"));
+        feed.set("can_plan", plans.get("can_plan")).set("planned", !plans.get("busy"));
+        feed.set("plan_passes", plans.get("passes"));
+        expect.set("reset", start).set("products", feed.get("products"));
+        feed.set("expected", expect.get("expected"));
+        for port in ["note", "note_row", "note_products"] {
+            expect.set(port, feed.get(port));
+        }
         feed.set("first_seq", table.get("oldest"))
             .set("max_rows", seq("max_rows"))
             .set("free", table.get("free"));
@@ -159,13 +168,17 @@ impl Module for Cluster {
             "open_row",
             "open_single",
             "open_pass",
+            "open_ranged",
             "close",
             "close_seq",
             "close_rows",
+            "close_reals",
         ] {
             table.set(port, feed.get(port));
         }
+        table.set("open_stack", plans.get("current"));
         sequencer.set("p_done", feed.get("row_done")).set("p_left", feed.get("row_left"));
+        sequencer.set("p_reals", feed.get("close_reals"));
         sequencer.set("p_rows", feed.get("close_rows")).set("finished", feed.get("finished"));
 
         let lane_shape = LaneFetch {
@@ -200,7 +213,7 @@ impl Module for Cluster {
                 sets: c.cache_kib * 1024 / (self.bus_bytes * c.cache_banks * CACHE_WAYS),
                 clients: lanes + 1,
                 misses: c.misses,
-                waiters: 16,
+                waiters: 64,
                 tag_bits,
                 line_bits: self.line_bits(),
                 addr_bits,
@@ -209,7 +222,7 @@ impl Module for Cluster {
         cache.set("invalidate", seq("invalidate"));
         sequencer.set("cache_ready", cache.get("ready"));
         cache_client(cache, lanes, feed, "");
-        let limits = self.limits(m, feed, (cuts, ranges), sequencer, table, cols);
+        let limits = self.limits(m, feed, plans, cols);
         let (col_base, val_base) = (self.base(m, "b_col"), self.base(m, "b_val"));
         let fetch: Vec<Instance> = (0..lanes)
             .map(|l| {
@@ -261,19 +274,16 @@ impl Module for Cluster {
         let both =
             |name: &str| cat(&[core.get(&format!("{name}_1")), core.get(&format!("{name}_0"))]);
         table.set("busy", both("busy")).set("overflow", both("overflow"));
-        // One lane's products stand for all: rows are spread over the lanes by load alone.
-        let sample = all(&[
-            fetch[0].get("out_valid"),
-            core.get("l0_ready"),
-            table.get("single"),
-            fetch[0].get("out_seq").eq(table.get("oldest")),
-        ]);
-        cuts.set("sample", sample).set("sample_col", fetch[0].get("out_col").as_u());
-        cuts.set("cols", cols)
-            .set("reset", start)
-            .set("fade", feed.get("open") & feed.get("open_single"));
-        cuts.set("plan", seq("plan")).set("done", seq("done")).set("left", seq("left"));
-        sequencer.set("plan_busy", cuts.get("busy"));
+        plans.set("cols", cols).set("reset", start).set("abort", stop);
+        plans.set("plan", feed.get("plan")).set("parts", feed.get("plan_parts"));
+        for port in ["redo", "split", "done", "left"] {
+            plans.set(port, seq(port));
+        }
+        plans.set("stack", table.get("stack")).set("pass", table.get("pass").trunc(6));
+        plans.set("forget", seq("restart")).set("open_pass", feed.get("open_pass"));
+        plans.set("retire", seq("retire") & table.get("ranged"));
+        plans.set("retire_stack", table.get("stack"));
+        sequencer.set("plan_busy", plans.get("busy"));
         let idles: Vec<Sig> = fetch.iter().map(|l| l.get("idle")).collect();
         let quiet = all(&[
             feed.get("idle"),
@@ -294,6 +304,10 @@ impl Module for Cluster {
             (draining.q() & !core.get("drain_busy") & !m.reg("just_begun", drain_begins))
                 .named("drain_ends");
         draining.update(&[(drain_begins, m.high()), (drain_ends, m.low())]);
+        // One stream's entries stand for all: the hash spreads them.
+        let taken = core.get("d0_valid") & sorter.get("d0_ready");
+        plans.set("sample", all(&[taken, draining.q(), table.get("single")]));
+        plans.set("sample_col", core.get("d0_col").as_u());
         let mut marks = vec![];
         for g in 0..c.sorter_width {
             let port = |name: &str| format!("d{g}_{name}");
@@ -323,9 +337,13 @@ impl Module for Cluster {
         for (to, from) in [("ptr_base", "c_ptr"), ("col_base", "c_col"), ("val_base", "c_val")] {
             writer.set(to, self.base(m, from));
         }
-        let last_pass = table.get("pass").inc().eq(ranges.get("count").zext(9));
         writer.set("batch_valid", seq("batch_valid")).set("batch_rows", table.get("rows"));
-        writer.set("batch_whole", !seq("in_ranges") | last_pass);
+        writer.set("batch_whole", !table.get("ranged") | plans.get("last"));
+        for (to, from) in
+            [("learn", "row_done"), ("learn_row", "row_number"), ("learn_entries", "row_entries")]
+        {
+            expect.set(to, writer.get(from));
+        }
         sequencer.set("batch_ready", writer.get("batch_ready"));
         for field in ["valid", "end", "count", "entries"] {
             writer.set(&format!("in_{field}"), sorter.get(&format!("out_{field}")));
@@ -411,6 +429,7 @@ impl Module for Cluster {
         m.output("read_beat", read.get("beat"));
         m.output("write_beat", write.get("beat"));
         self.counters(m, start, sequencer, table, core, &fetch, cache);
+        watch(m, feed, (sequencer, core), &fetch);
         m.output("nnz_c", writer.get("nnz").as_bits());
     }
 }
@@ -426,34 +445,45 @@ fn cache_client<'m>(cache: Instance<'m>, index: u32, client: Instance<'m>, prefi
     }
 }
 
+/// What every lane does this cycle, for whoever looks for lost cycles; a card leaves these open.
+fn watch<'m>(
+    m: &'m Builder,
+    feed: Instance<'m>,
+    (sequencer, core): (Instance<'m>, Instance<'m>),
+    fetch: &[Instance<'m>],
+) {
+    let lanes = |name: &str, what: &dyn Fn(usize, Instance<'m>) -> Sig<'m>| {
+        let flags: Vec<Sig> = fetch.iter().enumerate().rev().map(|(l, f)| what(l, *f)).collect();
+        m.output(&format!("watch_{name}"), cat(&flags));
+    };
+    let ready = |l: usize| core.get(&format!("l{l}_ready"));
+    lanes("sends", &|l, f| f.get("out_valid") & ready(l));
+    lanes("core", &|l, f| f.get("out_valid") & !ready(l));
+    lanes("window", &|_, f| f.get("held_back"));
+    lanes("data", &|_, f| !f.get("idle") & !f.get("out_valid") & !f.get("held_back"));
+    m.output("watch_task", feed.get("task_valid"));
+    m.output("watch_drain", sequencer.get("watch_drain"));
+    m.output("watch_stop", sequencer.get("watch_stop"));
+}
+
 impl Cluster {
     /// Per window number: the columns wanted, taken when the planner opens it.
     fn limits<'m>(
         &self,
         m: &'m Builder,
         feed: Instance<'m>,
-        (cuts, ranges): (Instance<'m>, Instance<'m>),
-        sequencer: Instance<'m>,
-        table: Instance<'m>,
+        plans: Instance<'m>,
         cols: Sig<'m>,
     ) -> Vec<(Sig<'m>, Sig<'m>)> {
         let wide = uint(self.config.index_bits + 1);
-        let (split, open, ranged) =
-            (sequencer.get("split"), feed.get("open"), feed.get("open_ranged"));
-        ranges
-            .set("cols", cols.resize(wide.width()))
-            .set("clear", sequencer.get("plan"))
-            .set("split", split);
-        ranges.set("push", cuts.get("push")).set("bound", cuts.get("bound"));
-        let pass = mux(split, table.get("pass"), feed.get("open_pass"));
-        ranges.set("pass", pass.trunc(6));
+        let (open, ranged) = (feed.get("open"), feed.get("open_ranged"));
         let none = m.lit(wide, 1 << self.config.index_bits);
         // The last range has no upper end, so that a column beyond `cols` is seen and reported.
-        let last = ranges.get("hi").eq(cols.resize(wide.width()));
-        let hi = mux(ranged & !last, ranges.get("hi"), none);
+        let last = plans.get("hi").eq(cols.resize(wide.width()));
+        let hi = mux(ranged & !last, plans.get("hi"), none);
         let lo = mux(
             ranged,
-            ranges.get("lo").trunc(self.config.index_bits),
+            plans.get("lo").trunc(self.config.index_bits),
             m.lit(uint(self.config.index_bits), 0),
         );
         (0..4)

@@ -19,6 +19,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, cat, index_width, one_h
 /// | `w_valid`, `w_ready`, `w_addr`, `w_mask`, `w_data` | | | lines to memory |
 /// | `nnz` | out | uint(32) | entries so far, also past the capacity |
 /// | `overflow` | out | bit | level: more entries than `capacity`; none of those is written |
+/// | `row_done`, `row_number`, `row_entries` | out | bit, uint(32) x 2 | pulse: row `row_number` is known, and how many entries it has; registers |
 /// | `rows_done` | out | uint(32) | rows whose pointer is known |
 /// | `idle` | out | bit | nothing held |
 ///
@@ -117,6 +118,8 @@ impl Module for RowWriter {
         rows_done.update(&[(start, rows_done.q().lit(0)), (step, rows_done.q().inc())]);
 
         let pointer = at_end.mux(position.q(), position.q().add_wrap(before));
+        let row_began = m.state("row_began", uint(32), 0);
+        row_began.update(&[(start, row_began.q().lit(0)), (step, pointer)]);
         pointers.set("in_valid", first_due.q() | step).set("in_count", m.lit(uint(1), 1));
         pointers.set("in_data", first_due.q().mux(m.lit(bits(32), 0), pointer.as_bits()));
         let field = |hi: u32, lo: u32| {
@@ -152,6 +155,9 @@ impl Module for RowWriter {
         m.output("w_data", pick("out_data"));
         m.output("nnz", position.q());
         m.output("overflow", overflow.q());
+        m.output("row_done", m.reg_reset("row_done_q", step, 0));
+        m.output("row_entries", m.reg("row_entries_q", pointer.sub_wrap(row_began.q())));
+        m.output("row_number", m.reg("row_number_q", rows_done.q()));
         m.output("rows_done", rows_done.q());
         let idle = packers.map(|p| p.get("idle"));
         m.output("idle", all(&idle) & !batches.get("out_valid") & !first_due.q());

@@ -1,23 +1,23 @@
 //! Where to cut the columns of a row that does not fit its half.
 
-use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, case, mux, uint};
+use rtl_gen::{Builder, MemSpec, Module, Sig, all, bit, case, mux, uint};
 
-/// Keeps a sampled, fading histogram of product columns and cuts all columns into ranges of equal weight.
+/// Keeps a sampled histogram of the columns of big rows' entries, halved when it has counted 4,096, and cuts all columns into ranges of equal weight.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `cols` | in | uint(32) | columns of B, at least 1 |
 /// | `reset` | in | bit | pulse: forget the histogram (start of a command) |
-/// | `fade` | in | bit | pulse: halve the histogram (a big row begins); ignored while `busy` |
-/// | `sample`, `sample_col` | in | bit, uint | one product of a big row; ignored while `busy` |
-/// | `plan`, `done`, `left` | in | bit, uint(32) x 2 | pulse: elements of A done when the half was full, and to come |
+/// | `sample`, `sample_col` | in | bit, uint | one entry of a big row; ignored while `busy` |
+/// | `plan`, `parts`, `done`, `left` | in | bit, uint(5), uint(32) x 2 | pulse while not `busy`: cut into `parts` ranges; with 0, by the elements of A done when the half was full, and to come |
+/// | `abort` | in | bit | level: give up the plan under way |
 /// | `push`, `bound` | out | bit, uint(`index_bits` + 1) | bounds, from the highest down |
-/// | `busy` | out | bit | a sweep or a plan is under way |
+/// | `busy` | out | bit | a sweep or a plan is under way; from the cycle after `plan` |
 ///
 /// Distinct columns grow slower than products, so a row of which the part `p` filled a half is
 /// expected to need `1.3 * (1 / p)^0.75` ranges (between 2 and 31). The lowest bound is above 0 and
 /// the highest below `cols`: every range is shorter than the whole. A sweep takes 257 cycles, a
-/// plan at most 256 + 80.
+/// plan at most 256 + 31, and 50 more without `parts`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cuts {
     /// Bits of a column.
@@ -46,10 +46,10 @@ impl Module for Cuts {
         m.doc("Cuts the columns of a big row into ranges of equal weight.");
         let column = uint(self.index_bits + 1);
         let cols = m.input("cols", uint(32));
-        let (reset, fade) = (m.input("reset", bit()), m.input("fade", bit()));
+        let (reset, abort) = (m.input("reset", bit()), m.input("abort", bit()));
         let (sample, sample_col) =
             (m.input("sample", bit()), m.input("sample_col", uint(self.index_bits)));
-        let plan = m.input("plan", bit());
+        let (plan, asked_parts) = (m.input("plan", bit()), m.input("parts", uint(5)));
         let (done, left) = (m.input("done", uint(32)), m.input("left", uint(32)));
         let state = m.state("state", uint(3), IDLE);
         let [idle, sweep, scale, count, cut] =
@@ -68,13 +68,16 @@ impl Module for Cuts {
         let at = idle.mux(sample_col.zext(32).shr(shift.q()).trunc(8), bin.q()).named("at");
         let weight = bins.read_async("weight", at).as_u();
         let take = all(&[sample, idle, !weight.red_and()]).named("take");
-        let swept = wipe.q().mux(weight.lit(0), weight.shr_k(1).zext(16)).named("swept");
+        let swept = wipe.q().mux(weight.lit(1), weight.shr_k(1).zext(16)).named("swept");
         bins.write(at, idle.mux(weight.inc(), swept).as_bits(), take | sweep);
         let samples = m.state("samples", uint(24), 0);
+        let fade = !samples.q().lt(samples.q().lit(4096));
         let sweep_begins = (idle & (reset | fade) & !plan).named("sweep_begins");
+        // Before anything is known all columns weigh the same.
+        let used = !span.q().lt(bin.q().zext(32));
         samples.update(&[
             (sweep_begins, samples.q().lit(0)),
-            (sweep, samples.q().add_wrap(swept.zext(24))),
+            (sweep & used, samples.q().add_wrap(swept.zext(24))),
             (take, samples.q().inc()),
         ]);
         wipe.drive_when(sweep_begins, reset);
@@ -99,7 +102,9 @@ impl Module for Cuts {
             !reached.lt(t.q().trunc(16).shl_k(4).zext(26)) | step.q().is(GROWTH.len() as i128);
         let decided = all(&[count, second.q(), enough]).named("decided");
         step.update(&[(plan, step.q().lit(0)), (second.q() & !enough, step.q().inc())]);
-        let parts = m.reg_when("parts", decided, ranges);
+        let given = (plan & idle & asked_parts.ne(asked_parts.lit(0))).named("given");
+        let begin = (decided | given).named("cut_begins");
+        let parts = m.reg_when("parts_q", begin, mux(given, asked_parts, ranges));
 
         // Cut from the last bin down: a bound wherever another share of the weight lies above it.
         let (sum, goal) = (m.state("sum", uint(32), 0), m.state("goal", uint(32), 0));
@@ -108,25 +113,27 @@ impl Module for Cuts {
         let gain = (weight * parts).zext(32);
         let now = sum.q().add_wrap(counted.q().mux(gain.lit(0), gain)).named("now");
         let first = bin.q().is(0);
-        let push = (cut & (first | !now.lt(goal.q()))).named("push_bound");
+        let push = (cut & !abort & (first | !now.lt(goal.q()))).named("push_bound");
         let finished = (push & made.q().inc().eq(parts)).named("finished");
-        sum.update(&[(decided, sum.q().lit(0)), (cut, now)]);
+        sum.update(&[(begin, sum.q().lit(0)), (cut, now)]);
         goal.update(&[
-            (decided, samples.q().zext(32)),
+            (begin, samples.q().zext(32)),
             (push, goal.q().add_wrap(samples.q().zext(32))),
         ]);
-        made.update(&[(decided, made.q().lit(1)), (push, made.q().inc())]);
+        made.update(&[(begin, made.q().lit(1)), (push, made.q().inc())]);
         counted.drive(push);
         bin.update(&[
             (sweep_begins, bin.q().lit(0)),
-            (decided, span.q().trunc(8)),
+            (begin, span.q().trunc(8)),
             (sweep, bin.q().inc()),
             (cut & !push, bin.q().dec()),
         ]);
         let edge = mux(first, bin.q().lit(1), bin.q());
 
         state.update(&[
+            (abort & !sweep & !idle, m.lit(uint(3), IDLE)),
             (sweep_begins, m.lit(uint(3), SWEEP)),
+            (given, m.lit(uint(3), CUT)),
             (idle & plan, m.lit(uint(3), SCALE)),
             (sweep & bin.q().is(255), m.lit(uint(3), IDLE)),
             (scale & !large, m.lit(uint(3), COUNT)),
@@ -135,6 +142,6 @@ impl Module for Cuts {
         ]);
         m.output("push", push);
         m.output("bound", edge.zext(33).shl(shift.q()).resize(column.width()));
-        m.output("busy", any(&[!idle, coarse, plan]));
+        m.output("busy", !idle | coarse);
     }
 }

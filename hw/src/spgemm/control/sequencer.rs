@@ -9,17 +9,17 @@ use rtl_gen::{Builder, Module, all, bit, bits, mux, uint};
 /// | `start` | in | bit | pulse: a command begins |
 /// | `fail` | in | bit | level: corrupt arrays or a bus error; stop and clean up |
 /// | `w_*` | in | | the oldest window, as [`super::WindowTable`] |
-/// | `p_done`, `p_left`, `p_rows` | in | uint(32) x 2, uint(9) | planner: elements of the current row sent and to come, rows of the current window |
+/// | `p_done`, `p_left`, `p_rows`, `p_reals` | in | uint(32) x 2, uint(9) x 2 | planner: elements of the current row sent and to come, rows of the current window, and those of them that may have elements |
 /// | `finished` | in | bit | planner: everything has left |
 /// | `quiet` | in | bit | feed, dispatcher and lanes are idle, no product is in the merge core |
 /// | `cache_ready`, `drain_busy`, `batch_ready`, `plan_busy`, `written` | in | bit | |
-/// | `invalidate`, `run`, `restart`, `flush` | out | bit | pulse: forget the cache; pulse: the feed starts; pulse: forget the windows; level: drop everything |
+/// | `invalidate`, `run`, `restart`, `flush` | out | bit | pulse, at the end: forget the cache; pulse: the feed starts; pulse: forget the windows; level: drop everything |
 /// | `first_row`, `max_rows`, `ranged` | out | | where the feed starts and how; its first window takes the oldest number |
 /// | `retire` | out | bit | pulse: the oldest window is drained |
 /// | `drain_start`, `drain_half`, `drain_discard` | out | bit | to the merge core |
 /// | `batch_valid` | out | bit | pulse: the drain makes a batch |
-/// | `plan`, `split`, `done`, `left` | out | | to [`super::Cuts`] and [`super::Ranges`] |
-/// | `in_ranges` | out | bit | the oldest window is a pass over a row cut into ranges |
+/// | `redo`, `split`, `done`, `left` | out | | to [`super::Plans`] |
+/// | `watch_drain`, `watch_stop` | out | bit | a window drains; a window is replayed or a command begins |
 /// | `finish` | out | bit | level: the writer may write its last lines |
 /// | `ended` | out | bit | pulse: all is written |
 /// | `replayed` | out | bit | pulse, for the counter |
@@ -57,6 +57,7 @@ impl Module for Sequencer {
         let (row, rows) = (m.input("w_row", uint(32)), m.input("w_rows", uint(9)));
         let (p_done, p_left) = (m.input("p_done", uint(32)), m.input("p_left", uint(32)));
         let p_rows = m.input("p_rows", uint(9));
+        let (reals, p_reals) = (m.input("w_reals", uint(9)), m.input("p_reals", uint(9)));
 
         let state = m.state("state", uint(4), IDLE);
         let is = |s: i128| state.q().is(s);
@@ -77,7 +78,7 @@ impl Module for Sequencer {
         failing.update(&[(start, m.low()), (fail & !is(IDLE), m.high())]);
         let dirty = failing.q() & !(is(IDLE) | is(INVALIDATE) | is(FINISH));
         let idle = is(IDLE) & start;
-        let invalidated = (is(INVALIDATE) & waited.q().bit(1) & cache_ready).named("invalidated");
+        let invalidated = (is(INVALIDATE) & cache_ready).named("invalidated");
         let run = is(START).named("run_now");
         let stop = (is(RUN) & (bad | dirty)).named("stop");
         let drain =
@@ -123,25 +124,24 @@ impl Module for Sequencer {
         let done = m.reg_when("done_q", stop, mux(closed, p_done.lit(1), p_done));
         let left = m.reg_when("left_q", stop, mux(closed, p_left.lit(0), p_left));
         let stop_rows = m.reg_when("stop_rows", stop, mux(closed, rows, p_rows));
+        let stop_reals = m.reg_when("stop_reals", stop, mux(closed, reals, p_reals));
         let several = (!single & !stop_rows.is(0) & !stop_rows.is(1)).named("several");
         let ranged = m.state("ranged_q", bit(), 0);
         let by_range = (second_clear & !several & !failing.q()).named("by_range");
-        // A row that came in ranges and the rows behind it share one run; a later window is a new matter.
-        let range_row = m.reg_decl("range_row", uint(32));
-        let same_row = (ranged.q() & row.eq(range_row.q())).named("same_row");
-        m.output("in_ranges", same_row);
+        let w_ranged = input("w_ranged");
         ranged.update(&[(start, m.low()), (second_clear, by_range)]);
-        range_row.drive_when(by_range, row);
         let first_row = m.state("first_row_q", uint(32), 0);
         first_row.update(&[(start, first_row.q().lit(0)), (second_clear, row)]);
         let max_rows = m.state("max_rows_q", uint(9), 256);
-        let half = stop_rows.shr_k(1).zext(9);
+        // Empty rows come for free: one that may have elements less, at least, or the first row alone.
+        let half = stop_reals.shr_k(1).zext(9);
+        let half = mux(half.is(0), half.lit(1), half);
         max_rows.update(&[
             (start, max_rows.q().lit(256)),
             (second_clear, mux(several, half, max_rows.q().lit(256))),
         ]);
 
-        m.output("invalidate", idle);
+        m.output("invalidate", ended);
         m.output("run", run);
         m.output("restart", idle | second_clear);
         m.output("flush", is(STOP) | is(CLEAR_FIRST));
@@ -153,13 +153,15 @@ impl Module for Sequencer {
         m.output("drain_half", oldest.bit(0) ^ first_clear);
         m.output("drain_discard", !drain);
         m.output("batch_valid", drain);
-        m.output("plan", by_range & !same_row);
-        m.output("split", by_range & same_row);
+        m.output("redo", by_range & !w_ranged);
+        m.output("split", by_range & w_ranged);
         m.output("done", done);
         m.output("left", left);
         m.output("finish", is(FINISH));
         m.output("ended", ended);
         m.output("replayed", stop & !failing.q());
+        m.output("watch_drain", is(DRAIN));
+        m.output("watch_stop", !(is(IDLE) | is(RUN) | is(DRAIN) | is(FINISH)));
         m.output("active", !is(IDLE));
     }
 }

@@ -8,8 +8,8 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 /// |---|---|---|---|
 /// | `restart` | in | bit | pulse: forget all windows; the next one opened must be number `oldest` |
 /// | `retire` | in | bit | pulse: the oldest window is finished |
-/// | `open`, `open_seq`, `open_row`, `open_single`, `open_pass` | in | | events of the planner |
-/// | `close`, `close_seq`, `close_rows` | in | | |
+/// | `open`, `open_seq`, `open_row`, `open_single`, `open_pass`, `open_ranged`, `open_stack` | in | | events of the planner |
+/// | `close`, `close_seq`, `close_rows`, `close_reals` | in | | |
 /// | `in_dispatch` | in | bits(4) | per window: the dispatcher holds chunks of it |
 /// | `dispatched`, `dispatched_seq` | in | bit, bits(2) | pulse: a lane took a chunk |
 /// | `done`, `done_seqs` | in | bits(`lanes`), bits(2 `lanes`) | per lane pulse: a chunk is finished |
@@ -19,7 +19,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 /// | `oldest` | out | bits(2) | number of the oldest window |
 /// | `complete` | out | bit | the oldest window's products are all in the table |
 /// | `bad` | out | bit | the oldest window has lost a product |
-/// | `row`, `rows`, `single`, `pass`, `ended` | out | | of the oldest window; `rows` and `ended` once closed |
+/// | `row`, `rows`, `reals`, `single`, `pass`, `ranged`, `stack`, `ended` | out | | of the oldest window; `rows` and `ended` once closed |
 /// | `none` | out | bit | no window is under way |
 ///
 /// `complete` asks for eight quiet cycles: products on their way between registered flags are seen.
@@ -41,8 +41,11 @@ impl Module for WindowTable {
         let (open_row, open_single) =
             (m.input("open_row", uint(32)), m.input("open_single", bit()));
         let open_pass = m.input("open_pass", uint(9));
+        let (open_ranged, open_stack) =
+            (m.input("open_ranged", bit()), m.input("open_stack", bit()));
         let (close, close_seq) = (m.input("close", bit()), m.input("close_seq", bits(2)).as_u());
         let close_rows = m.input("close_rows", uint(9));
+        let close_reals = m.input("close_reals", uint(9));
         let in_dispatch = m.input("in_dispatch", bits(4));
         let (sent, sent_seq) =
             (m.input("dispatched", bit()), m.input("dispatched_seq", bits(2)).as_u());
@@ -53,7 +56,7 @@ impl Module for WindowTable {
         let oldest = m.state("oldest_seq", uint(2), 0);
         oldest.drive_when(retire, oldest.q().inc());
         let next = oldest.q().inc();
-        let mut columns: [Vec<(Sig, Sig)>; 8] = Default::default();
+        let mut columns: [Vec<(Sig, Sig)>; 11] = Default::default();
         let mut free = vec![];
         let mut lanes_open = vec![];
         for s in 0..4i128 {
@@ -68,6 +71,9 @@ impl Module for WindowTable {
                 let row = m.reg_when("row", opened, open_row);
                 let single = m.reg_when("single", opened, open_single);
                 let pass = m.reg_when("pass", opened, open_pass);
+                let reals = m.reg_when("reals", closed, close_reals);
+                let ranged = m.reg_when("ranged", opened, open_ranged);
+                let stack = m.reg_when("stack", opened, open_stack);
                 let rows = m.reg_when("rows", closed, close_rows);
                 let chunks = m.state("chunks", uint(16), 0);
                 let finished = (0..self.lanes as usize).fold(m.lit(uint(16), 0), |n, l| {
@@ -97,13 +103,16 @@ impl Module for WindowTable {
                     rows.as_bits(),
                     bad.q(),
                     quiet,
+                    ranged,
+                    stack,
+                    reals.as_bits(),
                 ];
                 for (column, value) in columns.iter_mut().zip(values) {
                     column.push((old, value));
                 }
             });
         }
-        let [active, ended, row, single, pass, rows, bad, quiet] =
+        let [active, ended, row, single, pass, rows, bad, quiet, ranged, stack, reals] =
             columns.map(|arms| one_hot_mux(&arms));
         let settled = m.state("settled", uint(3), 0);
         let still = (active & quiet & !retire).named("still");
@@ -119,6 +128,9 @@ impl Module for WindowTable {
         m.output("rows", rows.as_u());
         m.output("single", single);
         m.output("pass", pass.as_u());
+        m.output("reals", reals.as_u());
+        m.output("ranged", ranged & active);
+        m.output("stack", stack);
         m.output("ended", ended);
         m.output("none", !any(&free.iter().map(|f| !*f).collect::<Vec<_>>()));
     }

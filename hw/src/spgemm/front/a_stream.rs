@@ -2,22 +2,25 @@
 
 use super::words::WordStream;
 use crate::cells::Fifo;
-use rtl_gen::{Builder, Module, Sig, bit, bits, uint};
+use rtl_gen::{Builder, Module, Sig, all, bit, bits, cat, mux, uint};
+
+/// Empty rows told with one token.
+const MOST_SKIPPED: i128 = 127;
 
 /// Reads A row by row from `first_row` and emits one token a cycle: an element of A, or a mark for an
-/// empty row.
+/// empty row. Empty rows before one that is not travel with its tokens as a number and cost nothing.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `start` | in | bit | pulse, while `idle` |
 /// | `first_row`, `rows`, `nnz` | in | uint(32) | first row to read; shape of A |
 /// | `passes` | in | uint(9) | how often the first row is emitted, at least 1 |
-/// | `only_first` | in | bit | stop after the first row |
 /// | `ptr_base`, `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the three arrays |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `p_*`, `c_*`, `v_*` | | | line ports (request and answer) of the three arrays |
 /// | `token_valid`, `token_ready` | out, in | bit | token stream |
 /// | `token_last`, `token_empty` | out | bit | last token of its row; row without elements |
+/// | `token_skip` | out | uint(8) | empty rows before this one, the last row and the first one never among them |
 /// | `token_k`, `token_a` | out | bits(32) | column and value of the element |
 /// | `token_left` | out | uint(32) | elements of the row after this one |
 /// | `bad_row` | out | bit | level: a row pointer falls or passes `nnz`; nothing more is read |
@@ -43,7 +46,7 @@ impl Module for AStream {
         let (start, flush) = (m.input("start", bit()), m.input("flush", bit()));
         let word = |name: &str| m.input(name, uint(32));
         let (first_row, rows, nnz) = (word("first_row"), word("rows"), word("nnz"));
-        let (passes, only_first) = (m.input("passes", uint(9)), m.input("only_first", bit()));
+        let passes = m.input("passes", uint(9));
         let token_ready = m.input("token_ready", bit());
         let stream = |name: &str, prefix: &str, base: &str| {
             let shape = WordStream {
@@ -75,10 +78,9 @@ impl Module for AStream {
         let have_begin = m.state("have_begin", bit(), 0);
         let begin = m.reg_decl("row_begin", uint(32));
         let end = pointers.get("out_data").as_u();
-        let lengths = m.inst("lengths", &Fifo { width: 32, depth: 16 });
+        let lengths = m.inst("lengths", &Fifo { width: 40, depth: 16 });
         let repeat = m.state("repeats", uint(9), 0);
         let first = m.state("first", bit(), 0);
-        let closed = m.state("closed", bit(), 0);
         let bad = m.state("bad", bit(), 0);
         let falls = (end.lt(begin.q()) | nnz.lt(end)).named("falls");
 
@@ -91,17 +93,27 @@ impl Module for AStream {
         let run_room = !run_wanted.q() | run_sent;
 
         let length = end.sub_wrap(begin.q()).named("length");
-        let have_row =
-            (pointers.get("out_valid") & have_begin.q() & !closed.q() & !bad.q()).named("have_row");
+        let have_row = (pointers.get("out_valid") & have_begin.q() & !bad.q()).named("have_row");
         let row = (have_row & !falls & lengths.get("in_ready") & (!first.q() | run_room))
             .named("row_ready");
         let last_pass = repeat.q().is(1);
         let row_done = (row & (!first.q() | last_pass)).named("row_done");
+        // An empty row is told with the next one.
+        let at_row = m.state("at_row", uint(32), 0);
+        let skipped = m.state("skipped", uint(8), 0);
+        let no_length = length.is(0);
+        let skips =
+            all(&[no_length, !first.q(), at_row.q().inc().ne(rows), !skipped.q().is(MOST_SKIPPED)]);
+        let skips = skips.named("skips");
+        skipped.update(&[
+            (start | flush, skipped.q().lit(0)),
+            (row, mux(skips, skipped.q().inc(), skipped.q().lit(0))),
+        ]);
         let rest_due = m.state("rest_due", bit(), 0);
         let rest = (rest_due.q() & run_room).named("rest");
         let rest_start = m.reg_when("rest_start", row_done & first.q(), end);
         let first_run = (row & first.q() & length.ne(length.lit(0))).named("first_run");
-        rest_due.drive(((row_done & first.q() & !only_first) | (rest_due.q() & !rest)) & !flush);
+        rest_due.drive(((row_done & first.q()) | (rest_due.q() & !rest)) & !flush);
         let rest_count = nnz.sub_wrap(rest_start);
         let rest_any = (rest & rest_count.ne(rest_count.lit(0))).named("rest_any");
         run_wanted.drive((first_run | rest_any | (run_wanted.q() & !run_sent)) & !flush);
@@ -118,14 +130,15 @@ impl Module for AStream {
         begin.update(&[(take_begin | row_done, end)]);
         first.update(&[(start, m.high()), (flush, m.low()), (row_done, m.low())]);
         repeat.update(&[(start, passes), (row & first.q(), repeat.q().dec())]);
-        closed.update(&[(start, m.low()), (row_done & first.q() & only_first, m.high())]);
         bad.update(&[(start | flush, m.low()), (have_row & falls, m.high())]);
         // While the rest of the rows is not asked for yet, a second row must wait: rows and elements stay in step.
-        pointers.set("out_ready", take_begin | row_done | closed.q());
+        pointers.set("out_ready", take_begin | row_done);
 
         // Tokens: the front row's elements, or one mark when it has none.
-        lengths.set("in_valid", row).set("in_data", length.as_bits());
-        let row_length = lengths.get("out_data").as_u();
+        lengths
+            .set("in_valid", row & !skips)
+            .set("in_data", cat(&[skipped.q().as_bits(), length.as_bits()]));
+        let row_length = lengths.get("out_data").slice(31, 0).as_u();
         let done = m.state("done", uint(32), 0);
         let empty = row_length.is(0);
         let element = (columns.get("out_valid") & values.get("out_valid")).named("element");
@@ -145,12 +158,12 @@ impl Module for AStream {
         let parts = [pointers, columns, values].map(|s| s.get("idle"));
         let quiet = rtl_gen::all(&parts) & !lengths.get("out_valid");
         let pending: Sig = ask.q() | run_wanted.q() | rest_due.q();
-        let at_row = m.state("at_row", uint(32), 0);
         at_row.update(&[(start, first_row), (row_done, at_row.q().inc())]);
         m.output("row", at_row.q());
         m.output("token_valid", valid);
         m.output("token_last", last);
         m.output("token_empty", empty);
+        m.output("token_skip", lengths.get("out_data").slice(39, 32).as_u());
         m.output("token_k", columns.get("out_data"));
         m.output("token_a", values.get("out_data"));
         m.output("token_left", empty.mux(left.lit(0), left));

@@ -1,6 +1,7 @@
 //! From the arrays in memory to tasks: A stream, pointer fetch and planner in a row.
 
 use super::{AStream, Planner, PointerFetch};
+use crate::spgemm::control::PRODUCT_BITS;
 use rtl_gen::{Builder, Instance, Module, Sig, bit, bits, uint};
 
 /// The part of the front end that works row by row. Ports as the three blocks it consists of:
@@ -48,13 +49,13 @@ impl Module for Feed {
         let word = |name: &str| m.input(name, uint(32));
         let (first_row, rows, cols, inner) =
             (word("first_row"), word("rows"), word("cols"), word("inner"));
-        let (passes, only_first) = (m.input("passes", uint(9)), m.input("only_first", bit()));
+        let passes = m.input("passes", uint(9));
         let (line_words, addr_bits) = (self.line_words, self.addr_bits);
         let base = |name: &str| m.input(name, uint(addr_bits));
 
         let a = m.inst("a_stream", &AStream { line_words, addr_bits, lines: self.a_lines });
         a.set("start", start).set("flush", flush).set("first_row", first_row).set("rows", rows);
-        a.set("nnz", word("nnz_a")).set("passes", passes).set("only_first", only_first);
+        a.set("nnz", word("nnz_a")).set("passes", passes);
         a.set("ptr_base", base("a_ptr_base"))
             .set("col_base", base("a_col_base"))
             .set("val_base", base("a_val_base"));
@@ -83,6 +84,7 @@ impl Module for Feed {
             ("in_k", "token_k"),
             ("in_a", "token_a"),
             ("in_left", "token_left"),
+            ("in_skip", "token_skip"),
         ] {
             b.set(to, a.get(from));
         }
@@ -97,12 +99,8 @@ impl Module for Feed {
 
         let planner = m.inst("planner", &Planner { tasks: self.tasks, limit: self.limit });
         planner.set("start", start).set("flush", flush).set("first_row", first_row);
-        planner
-            .set("rows", rows)
-            .set("cols", cols)
-            .set("passes", passes)
-            .set("only_first", only_first);
-        for port in ["last", "start", "length", "a", "left"] {
+        planner.set("rows", rows).set("cols", cols).set("passes", passes);
+        for port in ["last", "start", "length", "a", "left", "skip"] {
             planner.set(&format!("in_{port}"), b.get(&format!("out_{port}")));
         }
         planner.set("in_valid", b.get("out_valid"));
@@ -113,6 +111,10 @@ impl Module for Feed {
             ("ranged", m.input("ranged", bit())),
             ("free", m.input("free", bits(4))),
             ("task_ready", m.input("task_ready", bit())),
+            ("expected", m.input("expected", uint(PRODUCT_BITS))),
+            ("can_plan", m.input("can_plan", bit())),
+            ("planned", m.input("planned", bit())),
+            ("plan_passes", m.input("plan_passes", uint(9))),
         ];
         let outputs = ["task_valid", "task_seq", "task_row", "task_start", "task_length", "task_a"];
         through(m, planner, &inputs, &outputs);
@@ -127,7 +129,14 @@ impl Module for Feed {
             "open_ranged",
         ];
         through(m, planner, &[], &events);
-        through(m, planner, &[], &["close_rows", "row_done", "row_left", "finished"]);
+        through(
+            m,
+            planner,
+            &[],
+            &["close_rows", "close_reals", "row_done", "row_left", "finished"],
+        );
+        through(m, planner, &[], &["products", "note", "note_row", "note_products"]);
+        through(m, planner, &[], &["plan", "plan_parts"]);
 
         m.output("bad_row", a.get("bad_row"));
         for port in ["bad_column", "bad_pointer", "bad_k"] {

@@ -12,6 +12,8 @@ mod hub;
 mod lane;
 mod planner;
 mod pointers;
+mod row_queue;
+mod sizes;
 mod words;
 
 pub use a_stream::AStream;

@@ -1,9 +1,10 @@
 //! Packs rows into windows.
 
-use crate::cells::{BlockFifo, Fifo};
-use rtl_gen::{Builder, Module, all, any, bit, bits, cat, one_hot_mux, uint};
+use super::sizes::RowSizes;
+use crate::spgemm::control::PRODUCT_BITS;
+use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint};
 
-/// Holds tasks until the size of their row is known, decides which rows share a window, and emits
+/// Holds tasks until the size of their row is known ([`RowSizes`]), decides which rows share a window, and emits
 /// tasks with their window and row slot (`docs/spgemm.md`, "Windows").
 ///
 /// | port | dir | type | meaning |
@@ -11,9 +12,12 @@ use rtl_gen::{Builder, Module, all, any, bit, bits, cat, one_hot_mux, uint};
 /// | `start` | in | bit | pulse, while `idle`: take the configuration below |
 /// | `first_row`, `rows`, `cols` | in | uint(32) | first row that comes, rows of A, columns of B |
 /// | `first_seq` | in | bits(2) | sequence number of the first window |
-/// | `max_rows` | in | uint(9) | most rows in the first window |
+/// | `max_rows` | in | uint(9) | most rows in the first window, those without elements apart |
 /// | `ranged`, `passes` | in | bit, uint(9) | the first row comes `passes` times, each in a window of its own |
-/// | `only_first` | in | bit | nothing follows the first row |
+/// | `products`, `expected` | out, in | uint(24) | of a row, and the entries it is expected to have, two cycles later |
+/// | `note`, `note_row`, `note_products` | out | bit, uint(32), uint(24) | pulse: a row leaves; 0 products when it did not fit the queue |
+/// | `plan`, `plan_parts` | out | bit, uint(5) | pulse: cut the columns into so many ranges |
+/// | `can_plan`, `planned`, `plan_passes` | in | bit, bit, uint(9) | `plan` may come; from two cycles after it: the ranges are there; so many |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `in_*` | | | tokens of [`super::PointerFetch`] |
 /// | `task_valid`, `task_ready` | out, in | bit | tasks, never empty ones |
@@ -22,13 +26,17 @@ use rtl_gen::{Builder, Module, all, any, bit, bits, cat, one_hot_mux, uint};
 /// | `open`, `open_seq` | out | bit, bits(2) | pulse: a window begins |
 /// | `open_row`, `open_single` | out | uint(32), bit | its first row; one row only |
 /// | `open_ranged`, `open_pass` | out | bit, uint(9) | a pass over the ranged row, and which |
-/// | `close`, `close_seq`, `close_rows` | out | bit, bits(2), uint(9) | pulse: the window's last task has left |
+/// | `close`, `close_seq`, `close_rows`, `close_reals` | out | bit, bits(2), uint(9) x 2 | pulse: the window's last task has left; its rows, and those of them that may have elements |
 /// | `row_done`, `row_left` | out | uint(32) | elements of the current row sent and to come |
 /// | `finished` | out | bit | level: everything asked for has left and its window is closed |
 /// | `idle` | out | bit | nothing held |
 ///
-/// One task a cycle; two extra cycles where a window ends and the next begins. A row of more
-/// tasks than fit the queue counts as big.
+/// A row expected to have more entries than a half holds comes in as many passes as it needs, each over a range of
+/// the columns and in a window of its own; its tasks are read again from the queue. A row of more tasks than fit
+/// the queue counts as big, and is not cut in advance.
+///
+/// One task a cycle; two extra cycles where a window ends and the next begins. Towards the last row windows become
+/// smaller, down to an eighth, so that little is left to be drained and sorted after the last product.
 #[derive(Clone, Copy, Debug)]
 pub struct Planner {
     /// Tasks held; a power of two.
@@ -49,42 +57,26 @@ impl Module for Planner {
         let (first_row, rows, cols) = (word("first_row"), word("rows"), word("cols"));
         let (first_seq, free) = (m.input("first_seq", bits(2)), m.input("free", bits(4)));
         let (max_rows, passes) = (m.input("max_rows", uint(9)), m.input("passes", uint(9)));
-        let (ranged, only_first) = (m.input("ranged", bit()), m.input("only_first", bit()));
-        let (in_valid, in_last) = (m.input("in_valid", bit()), m.input("in_last", bit()));
-        let (in_start, in_length) = (word("in_start"), word("in_length"));
-        let (in_a, in_left) = (m.input("in_a", bits(32)), word("in_left"));
+        let ranged = m.input("ranged", bit());
         let task_ready = m.input("task_ready", bit());
-        let limit = m.lit(uint(32), self.limit as i128);
 
-        // Entry: sum the products of the row; announce it when it ends, is big, or fills the queue.
-        let queue = m.inst("queue", &BlockFifo { width: 129, depth: self.tasks });
-        let sizes = m.inst("sizes", &Fifo { width: 33, depth: 64 });
-        let narrow = (!limit.lt(cols)).named("narrow");
-        let sum = m.state("sum", uint(32), 0);
-        let announced = m.state("announced", bit(), 0);
-        let total = (sum.q() + in_length).named("total");
-        let over = (!narrow & total.bit(32)) | (!narrow & limit.lt(total.trunc(32)));
-        let over = over.named("over");
-        let bound =
-            (total.bit(32) | cols.lt(total.trunc(32))).mux(cols, total.trunc(32)).named("bound");
-        let keep = (in_last | in_length.ne(in_length.lit(0))).named("keep");
-        let accept =
-            all(&[in_valid, queue.get("in_ready"), sizes.get("in_ready"), !flush]).named("accept");
-        // The queue is full of this one row: nothing leaves before its size is announced.
-        let in_row = m.state("in_row", bit(), 0);
-        let quiet = !(in_row.q() | sizes.get("out_valid") | queue.get("in_ready") | flush);
-        let stuck = all(&[quiet, in_valid, !announced.q()]).named("stuck");
-        let early = ((accept & over & !in_last) | stuck).named("early");
-        let announce = (!announced.q() & (early | (accept & in_last))).named("announce");
-        sum.update(&[
-            (flush | (accept & in_last), sum.q().lit(0)),
-            (accept, over.mux(limit, total.trunc(32))),
-        ]);
-        announced.update(&[(flush | (accept & in_last), m.low()), (announce, m.high())]);
-        sizes.set("in_valid", announce).set("in_data", cat(&[over | stuck, bound.as_bits()]));
-        let packed =
-            cat(&[in_last, in_start.as_bits(), in_length.as_bits(), in_a, in_left.as_bits()]);
-        queue.set("in_valid", accept & keep).set("in_data", packed);
+        let entry = m.inst("sizes", &RowSizes { tasks: self.tasks, limit: self.limit });
+        entry.set("flush", flush).set("cols", cols);
+        for (port, ty) in [
+            ("valid", bit()),
+            ("last", bit()),
+            ("start", uint(32)),
+            ("length", uint(32)),
+            ("a", bits(32)),
+            ("left", uint(32)),
+            ("skip", uint(8)),
+        ] {
+            let port = format!("in_{port}");
+            entry.set(&port, m.input(&port, ty));
+        }
+        entry.set("expected", m.input("expected", uint(PRODUCT_BITS)));
+        m.output("products", entry.get("products"));
+        m.output("in_ready", entry.get("in_ready"));
 
         // Exit: does the front row join the open window?
         let seq = m.state("seq", uint(2), 0);
@@ -97,53 +89,108 @@ impl Module for Planner {
         let pass = m.state("pass", uint(9), 0);
         let admitted = m.state("admitted", bit(), 0);
         let in_ranges = m.state("in_ranges", bit(), 0);
-        let (has_size, has_task) = (sizes.get("out_valid"), queue.get("out_valid"));
-        let size = sizes.get("out_data");
-        let alone = (size.bit(32) | in_ranges.q()).named("alone");
-        let size = size.slice(31, 0).as_u();
+        let in_row = m.state("in_row", bit(), 0);
+        let (has_size, has_task) = (entry.get("row_valid"), entry.get("task_valid"));
+        let alone = (entry.get("row_big") | in_ranges.q()).named("alone");
+        let size = entry.get("row_bound");
+        let begins = m.forward("begins", bit());
+        let limit = self.limit_now(m, rows.sub_wrap(row.q()), (start, begins.sig(), alone, size));
+        // Empty rows before the front row join the window on their own.
+        let absorbed = m.state("absorbed", bit(), 0);
+        let skip = (!absorbed.q()).gate(entry.get("row_skip"));
+        let ahead = skip.red_or();
+        let reals = m.state("reals", uint(9), 0);
+        let with_skip = count.q().zext(10).add_wrap(skip.zext(10));
         let fits = !limit.zext(33).lt(filled.q() + size);
-        let joins =
-            all(&[opened.q(), !single.q(), !alone, fits, count.q().lt(most.q())]).named("joins");
+        let joins = all(&[
+            opened.q(),
+            !single.q(),
+            !alone,
+            fits,
+            reals.q().lt(most.q()),
+            !count.q().bit(8),
+            !ahead,
+        ])
+        .named("joins");
         let at_row = (!in_row.q() & !flush).named("at_row");
-        let blocked = all(&[at_row, has_size, !joins, !admitted.q()]).named("blocked");
+        let absorb = all(&[
+            at_row,
+            has_size,
+            ahead,
+            opened.q(),
+            !single.q(),
+            !admitted.q(),
+            reals.q().lt(most.q()),
+        ]);
+        let absorb = (absorb & !with_skip.gt(with_skip.lit(256))).named("absorb");
+        let blocked = all(&[at_row, has_size, !joins, !absorb, !admitted.q()]).named("blocked");
         let at_end = all(&[at_row, !has_size, row.q().eq(rows)]).named("at_end");
         let close = (opened.q() & (blocked | at_end | (at_row & single.q() & !admitted.q())))
             .named("closing");
         let seq_free = one_hot_mux(&[0, 1, 2, 3].map(|i| (seq.q().is(i), free.bit(i as u32))));
-        let open = (blocked & !opened.q() & seq_free).named("opening");
+        // A row that will not fit asks for its ranges once the window before it is closed.
+        let rereads = m.state("rereads", bit(), 0);
+        let asked = m.state("asked", bits(2), 0);
+        let whole = entry.get("row_parts").is(1) | in_ranges.q();
+        let wants = all(&[blocked, !opened.q(), !whole, !ahead, asked.q().is(0)]);
+        let plan = (wants & m.input("can_plan", bit())).named("plan_now");
+        let planned = (asked.q().bit(1) & m.input("planned", bit())).named("planned_now");
+        asked.update(&[
+            (flush | planned, asked.q().lit(0)),
+            (plan, asked.q().lit(1)),
+            (asked.q().bit(0), asked.q().lit(2)),
+        ]);
+        let open = all(&[blocked, !opened.q(), seq_free, whole | ahead]).named("opening");
 
-        let task = queue.get("out_data");
+        let task = entry.get("task_data");
         let (last, length) = (task.bit(128), task.slice(95, 64).as_u());
         let hollow = length.is(0);
         let may_go = all(&[in_row.q() | (has_size & (joins | admitted.q())), has_task, !flush])
             .named("may_go");
         let sent = (may_go & (hollow | task_ready)).named("sent");
-        let begins = (sent & !in_row.q()).named("begins");
+        begins.assign(sent & !in_row.q());
+        let begins = begins.sig();
         let ends = (sent & last).named("ends");
+        let passes = mux(rereads.q(), m.input("plan_passes", uint(9)), passes);
         let last_pass = pass.q().inc().eq(passes);
+        let again = (rereads.q() & !last_pass).named("again");
         let row_ends = (ends & (!in_ranges.q() | last_pass)).named("row_ends");
-        queue.set("out_ready", sent | flush);
-        sizes.set("out_ready", begins | flush);
+        entry.set("task_ready", sent).set("keep", again).set("rewind", ends & again);
+        entry.set("row_ready", begins & !again).set("in_row", in_row.q());
 
         in_row.update(&[(flush | ends, m.low()), (begins, m.high())]);
-        admitted.update(&[(flush | begins, m.low()), (open, m.high())]);
+        admitted.update(&[(flush | begins, m.low()), (open, !ahead)]);
+        absorbed.update(&[(start | flush | (begins & !again), m.low()), (absorb, m.high())]);
+        reals.update(&[(open, reals.q().lit(0)), (ends, reals.q().inc())]);
         opened.update(&[(flush | close, m.low()), (open, m.high())]);
-        single.drive_when(open, alone);
+        let opens_single = (alone & !ahead).named("opens_single");
+        single.drive_when(open, opens_single);
         let charged = filled.q().add_wrap(size);
         filled.update(&[(open, filled.q().lit(0)), (begins, charged)]);
-        count.update(&[(open, count.q().lit(0)), (ends, count.q().inc())]);
+        count.update(&[
+            (open, count.q().lit(0)),
+            (absorb, with_skip.trunc(9)),
+            (ends, count.q().inc()),
+        ]);
         most.update(&[(start, max_rows), (close, most.q().lit(256))]);
         seq.update(&[(start, first_seq.as_u()), (close, seq.q().inc())]);
-        row.update(&[(start, first_row), (row_ends, row.q().inc())]);
-        pass.update(&[(start, pass.q().lit(0)), (ends & in_ranges.q(), pass.q().inc())]);
-        in_ranges.update(&[(start, ranged), (row_ends | flush, m.low())]);
+        row.update(&[
+            (start, first_row),
+            (absorb, row.q().add_wrap(skip.zext(32))),
+            (row_ends, row.q().inc()),
+        ]);
+        pass.update(&[(start | planned, pass.q().lit(0)), (ends & in_ranges.q(), pass.q().inc())]);
+        in_ranges.update(&[(start, ranged), (row_ends | flush, m.low()), (planned, m.high())]);
+        rereads.update(&[(start | row_ends | flush, m.low()), (planned, m.high())]);
         let row_sent = m.state("row_sent", uint(32), 0);
         row_sent.update(&[(begins, row_sent.q().lit(1)), (sent, row_sent.q().inc())]);
         let row_left = m.reg_when("row_left_q", sent, task.slice(31, 0).as_u());
-        // Nothing follows the first row in this mode.
-        let plan_done = (only_first & !row.q().eq(first_row)).named("plan_done");
 
-        m.output("in_ready", accept);
+        m.output("plan", plan);
+        m.output("plan_parts", entry.get("row_parts"));
+        m.output("note", begins);
+        m.output("note_row", row.q());
+        m.output("note_products", entry.get("row_products"));
         m.output("task_valid", may_go & !hollow);
         m.output("task_seq", seq.q().as_bits());
         m.output("task_row", count.q().slice(7, 0));
@@ -153,15 +200,43 @@ impl Module for Planner {
         m.output("open", open);
         m.output("open_seq", seq.q().as_bits());
         m.output("open_row", row.q());
-        m.output("open_single", alone);
+        m.output("open_single", opens_single);
         m.output("open_pass", pass.q());
         m.output("open_ranged", in_ranges.q());
         m.output("close", close & !flush);
         m.output("close_seq", seq.q().as_bits());
         m.output("close_rows", count.q());
+        m.output("close_reals", reals.q());
         m.output("row_done", row_sent.q());
         m.output("row_left", row_left);
-        m.output("finished", !opened.q() & at_row & (row.q().eq(rows) | plan_done) & !has_size);
-        m.output("idle", !any(&[has_size, has_task, opened.q(), in_row.q()]));
+        m.output("finished", !opened.q() & at_row & row.q().eq(rows) & !has_size);
+        m.output("idle", entry.get("idle") & !any(&[opened.q(), in_row.q()]));
+    }
+}
+
+impl Planner {
+    /// What a window may hold now: an eighth of what the rows to come are expected to hold, as far as they are like the
+    /// last ones, between an eighth of `limit` and all of it.
+    fn limit_now<'m>(
+        &self,
+        m: &'m Builder,
+        rows_left: Sig<'m>,
+        (start, begins, alone, size): (Sig<'m>, Sig<'m>, Sig<'m>, Sig<'m>),
+    ) -> Sig<'m> {
+        let most = m.lit(uint(32), self.limit as i128);
+        let least = (self.limit / 8).max(1);
+        // Mean size of a row, over some 64 rows; six fraction bits.
+        let mean = m.state("mean_size", uint(24), 0);
+        let size = mux(alone | most.lt(size), most, size).trunc(18);
+        let lighter = mean.q().sub_wrap(mean.q().shr_k(6).zext(24));
+        mean.update(&[(start, mean.q().lit(0)), (begins, lighter.add_wrap(size.zext(24)))]);
+        let far = rows_left.shr_k(11).red_or();
+        let ahead = m.reg("ahead", rows_left.trunc(11) * mean.q().shr_k(6));
+        let share = ahead.shr_k(3);
+        let wide = most.zext(share.width().max(32));
+        let share = share.zext(wide.width());
+        let now = mux(share.lt(wide), share.trunc(32), most);
+        let now = mux(now.lt(most.lit(least as i128)), most.lit(least as i128), now);
+        m.reg("limit_now", mux(m.reg("far", far), most, now))
     }
 }

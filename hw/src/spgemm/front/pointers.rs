@@ -1,7 +1,9 @@
 //! Start and length of the row of B behind each element of A.
 
-use crate::cells::Skid;
-use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, index_width, uint};
+use crate::cells::{BlockFifo, Fifo, priority};
+use rtl_gen::{
+    Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, index_width, mux, one_hot_mux, uint,
+};
 
 /// Looks up `B_ptr[k]` and `B_ptr[k + 1]` for every token through the cache, many at a time, and
 /// passes the tokens on in order.
@@ -9,30 +11,46 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, index_wid
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `in_valid`, `in_ready` | in, out | bit | tokens of [`super::AStream`] |
-/// | `in_last`, `in_empty`, `in_k`, `in_a`, `in_left` | in | | see there |
+/// | `in_last`, `in_empty`, `in_k`, `in_a`, `in_left`, `in_skip` | in | | see there |
 /// | `inner`, `nnz` | in | uint(32) | rows and entries of B |
 /// | `ptr_base` | in | uint(`addr_bits`) | line address of the row pointers of B |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | | bit, bit, uint, bits | cache requests |
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | bit, bits, bits | answers in any order |
 /// | `out_valid`, `out_ready` | out, in | bit | tokens with their row of B |
-/// | `out_last`, `out_a`, `out_left` | out | | as they came in |
+/// | `out_last`, `out_a`, `out_left`, `out_skip` | out | | as they came in |
 /// | `out_start`, `out_length` | out | uint(32) | elements of B; length 0 for an empty row |
 /// | `bad_column`, `bad_pointer` | out | bit | level: column of A not below `inner`; row pointer of B falls or passes `nnz`. Nothing leaves any more |
 /// | `bad_k` | out | uint(32) | with `bad_pointer`: the row of B |
 /// | `idle` | out | bit | nothing held, nothing outstanding |
 ///
-/// One token a cycle, two where `k` is the last word of a line; `depth` look-ups in flight.
+/// A ring of lines stands between the tokens and the cache: a token whose line is among the last [`RECENT`] asked for shares
+/// it, so that neighbouring rows of B cost one request. One token a cycle; two cycles when both pointers lie in new lines.
+/// Latency through an idle block: 7 cycles and the cache's.
+///
+/// Why a line may be replaced: a token that came when `n` was the newest line uses none older than `n - RECENT`, and
+/// neither does any later token. So once the token has read its pointers, all lines before that are free.
 #[derive(Clone, Copy, Debug)]
 pub struct PointerFetch {
     /// Words a line.
     pub line_words: u32,
     /// Bits of a line address.
     pub addr_bits: u32,
-    /// Look-ups in flight; a power of two.
+    /// Lines on their way or still to be read from; a power of two from 16. Twice as many tokens wait for them.
     pub depth: u32,
-    /// Bits of a cache tag; `log2(depth) + 1` of them are used.
+    /// Bits of a cache tag; `log2(depth)` of them are used.
     pub tag_bits: u32,
+}
+
+/// Lines that later tokens may share.
+const RECENT: u32 = 8;
+/// Tokens with their pointers that wait for the planner.
+const OUT: u32 = 16;
+
+/// Which line holds a word, if any of the last ones does.
+struct Found<'m> {
+    here: Sig<'m>,
+    slot: Sig<'m>,
 }
 
 impl Module for PointerFetch {
@@ -42,23 +60,31 @@ impl Module for PointerFetch {
     }
 
     fn check(&self) -> Result<(), String> {
-        let need = index_width(self.depth) + 1;
+        if !self.depth.is_power_of_two() || self.depth < 2 * RECENT {
+            return Err(format!(
+                "pointer lines {} is not a power of two from {}",
+                self.depth,
+                2 * RECENT
+            ));
+        }
+        let need = index_width(self.depth);
         if self.tag_bits < need {
             return Err(format!(
-                "tag_bits {} is less than the {need} that {} look-ups need",
+                "tag_bits {} is less than the {need} that {} lines need",
                 self.tag_bits, self.depth
             ));
         }
         Ok(())
     }
 
-    fn build(&self, m: &Builder) {
+    fn build<'m>(&self, m: &'m Builder) {
         m.doc("Row pointers of B for a stream of elements of A.");
         let (word_bits, slot_bits) = (self.line_words.trailing_zeros(), index_width(self.depth));
         let in_valid = m.input("in_valid", bit());
         let (last, empty) = (m.input("in_last", bit()), m.input("in_empty", bit()));
         let (k, a) = (m.input("in_k", bits(32)).as_u(), m.input("in_a", bits(32)));
         let left = m.input("in_left", uint(32));
+        let skip = m.input("in_skip", uint(8));
         let (inner, nnz) = (m.input("inner", uint(32)), m.input("nnz", uint(32)));
         let (base, flush) = (m.input("ptr_base", uint(self.addr_bits)), m.input("flush", bit()));
         let req_ready = m.input("req_ready", bit());
@@ -66,104 +92,156 @@ impl Module for PointerFetch {
             (m.input("rsp_valid", bit()), m.input("rsp_tag", bits(self.tag_bits)));
         let rsp_data = m.input("rsp_data", bits(self.line_words * 32));
         let out_ready = m.input("out_ready", bit());
+        let clear = m.forward("clear", bit());
 
-        // Reorder buffer: a slot per token, freed in order.
-        let (head, tail) =
-            (m.state("head", uint(slot_bits), 0), m.state("tail", uint(slot_bits), 0));
-        let held = m.state("held", uint(index_width(self.depth + 1)), 0);
-        let (starts_done, ends_done) = (
-            m.state("starts_done", bits(self.depth), 0),
-            m.state("ends_done", bits(self.depth), 0),
-        );
-
-        // Requests: the line of k, then the next one when k + 1 lies there.
-        let second = m.state("second", bit(), 0);
+        // The ring: lines are counted modulo twice its size; the last ones are known by address.
+        let count_ty = uint(slot_bits + 1);
+        let (next, oldest) =
+            (m.state("next_line", count_ty, 0), m.state("oldest_line", count_ty, 0));
+        let ring_room = next.q().sub_wrap(oldest.q()).lt(next.q().lit(self.depth as i128));
+        let line_ty = uint(32 - word_bits);
+        let asked = m.forward("asked", bit());
+        let line = k.shr_k(word_bits);
         let offset = k.trunc(word_bits);
         let straddles = offset.is(self.line_words as i128 - 1);
+        let after = line.inc();
+        let recent: Vec<_> = (0..RECENT)
+            .map(|i| {
+                (
+                    m.state(&format!("known_{i}"), bit(), 0),
+                    m.reg_decl(&format!("recent_{i}"), line_ty),
+                )
+            })
+            .collect();
+        let find = |wanted: Sig<'m>| {
+            let same: Vec<Sig> =
+                recent.iter().map(|(known, at)| known.q() & at.q().eq(wanted)).collect();
+            let arms: Vec<_> = (priority(&same).into_iter().enumerate())
+                .map(|(i, hit)| {
+                    (hit, next.q().sub_wrap(next.q().lit(i as i128 + 1)).trunc(slot_bits))
+                })
+                .collect();
+            Found { here: any(&same), slot: one_hot_mux(&arms) }
+        };
+        let (first, second) = (find(line), find(after));
+        let missing = mux(first.here, after, line);
+
+        // A token enters once its lines are there or asked for; it asks for one a cycle.
         let beyond = (!empty & !k.lt(inner)).named("beyond");
-        let room = (!held.q().is(self.depth as i128) & !flush).named("room");
-        let wanted = all(&[in_valid, room, !empty, !beyond]).named("wanted");
-        let asked = (wanted & req_ready).named("asked");
-        let accept =
-            (in_valid & room & (empty | (asked & (!straddles | second.q())))).named("accept");
-        second.update(&[(flush | accept, m.low()), (asked, straddles)]);
-        let line = k.shr_k(word_bits).resize(self.addr_bits);
-        let line = base.add_wrap(line).add_wrap(second.q().as_u().zext(self.addr_bits));
-        let tag = cat(&[second.q(), tail.q().as_bits()]);
+        let tokens =
+            m.inst("tokens", &BlockFifo { width: 106 + 3 * slot_bits + 1, depth: 2 * self.depth });
+        let room = (tokens.get("in_ready") & !flush).named("room");
+        let needs = all(&[in_valid, !empty, !beyond, room]).named("needs");
+        let lacks = !first.here | (straddles & !second.here);
+        let wanted = all(&[needs, lacks, ring_room]).named("wanted");
+        asked.assign(wanted & req_ready);
+        let asked = asked.sig();
+        // What is asked for in this cycle counts.
+        let complete = !lacks | (asked & (!first.here ^ (straddles & !second.here)));
+        let accept = (in_valid & room & (empty | (!beyond & complete))).named("accept");
+        next.update(&[(clear.sig(), next.q().lit(0)), (asked, next.q().inc())]);
+        for i in 0..RECENT as usize {
+            let (known, at) = recent[i];
+            let (before, address) = match i {
+                0 => (m.high(), missing),
+                _ => (recent[i - 1].0.q(), recent[i - 1].1.q()),
+            };
+            known.update(&[(clear.sig(), m.low()), (asked, before)]);
+            at.drive_when(asked, address);
+        }
+        let new = next.q().trunc(slot_bits);
+        let first_slot = mux(first.here, first.slot, new);
+        let second_slot = mux(second.here, second.slot, new);
+        let newest = mux(asked, next.q(), next.q().dec());
+        let token = cat(&[
+            newest.as_bits(),
+            second_slot.as_bits(),
+            first_slot.as_bits(),
+            skip.as_bits(),
+            k.as_bits(),
+            last,
+            empty,
+            a,
+            left.as_bits(),
+        ]);
+        tokens.set("in_valid", accept).set("in_data", token);
 
-        // Answers: cut out the two words, one cycle later store them.
-        let offsets = m.mem("offsets", MemSpec::distributed(self.depth, word_bits));
-        offsets.write(tail.q(), offset.as_bits(), wanted);
-        let slot = rsp_tag.slice(slot_bits - 1, 0).as_u();
-        let at = offsets.read_async("answer_offset", slot).as_u();
-        let is_second = rsp_tag.bit(slot_bits);
-        let start_word = m.reg("start_word", rsp_data.dyn_lane(at, 32));
-        let end_at = is_second.mux(at.lit(0), at.inc());
-        let end_word = m.reg("end_word", rsp_data.dyn_lane(end_at, 32));
-        let answer = m.reg_reset("answer", rsp_valid, 0);
-        let answer_slot = m.reg("answer_slot", slot);
-        let has_start = m.reg("has_start", !is_second);
-        let has_end = m.reg("has_end", is_second | !at.is(self.line_words as i128 - 1));
-        let starts = m.mem("starts", MemSpec::distributed(self.depth, 32));
-        let ends = m.mem("ends", MemSpec::distributed(self.depth, 32));
-        let (set_start, set_end) =
-            ((answer & has_start).named("set_start"), (answer & has_end).named("set_end"));
-        starts.write(answer_slot, start_word, set_start);
-        ends.write(answer_slot, end_word, set_end);
-        let rest = m.mem("rest", MemSpec::distributed(self.depth, 98));
-        rest.write(tail.q(), cat(&[k.as_bits(), last, empty, a, left.as_bits()]), accept);
+        // Answers.
+        let slot = rsp_tag.trunc(slot_bits).as_u();
+        let here = m.state("here", bits(self.depth), 0);
+        let mask = |slot: Sig<'m>| m.lit(bits(self.depth), 1).shl(slot);
+        here.drive((here.q() | rsp_valid.gate(mask(slot))) & !asked.gate(mask(new)));
+        let lines = m.mem("lines", MemSpec::block(self.depth, rsp_data.width()));
+        lines.write(slot, rsp_data, rsp_valid);
+        // The second pointer of a token that straddles is the first word of its line.
+        let firsts = m.mem("firsts", MemSpec::distributed(self.depth, 32));
+        firsts.write(slot, rsp_data.trunc(32), rsp_valid);
 
-        // Output: the oldest token once both words are there, through a skid buffer.
-        let out = m.inst("out", &Skid { width: 130 });
-        let front = rest.read_async("front", head.q());
+        // The oldest token reads its lines: RAM, line register, words, then out.
+        let out = m.inst("out", &Fifo { width: 138, depth: OUT });
+        let held = out.get("count");
+        let front = tokens.get("out_data");
         let front_empty = front.bit(64);
-        let begin = starts.read_async("b_begin", head.q()).as_u();
-        let end = ends.read_async("b_end", head.q()).as_u();
-        let found = (starts_done.q() & ends_done.q()).shr(head.q()).bit(0);
-        let ready = (held.q().ne(held.q().lit(0)) & (front_empty | found) & !flush).named("ready");
-        let length = front_empty.mux(m.lit(uint(32), 0), end.sub_wrap(begin));
-        let broken = (ready & !front_empty & (end.lt(begin) | nnz.lt(end))).named("broken");
+        let (one, two) = (106, 106 + slot_bits);
+        let front_first = front.slice(two - 1, one).as_u();
+        let front_second = front.slice(two + slot_bits - 1, two).as_u();
+        let front_offset = front.slice(66 + word_bits - 1, 66).as_u();
+        let front_straddles = front_offset.is(self.line_words as i128 - 1);
+        let is_here = |slot: Sig<'m>| here.q().shr(slot).bit(0);
+        let found = is_here(front_first) & (!front_straddles | is_here(front_second));
+        let out_room = held.lt(held.lit((OUT - 6) as i128));
+        let read =
+            all(&[tokens.get("out_valid"), front_empty | found, out_room, !flush]).named("read");
+        tokens.set("out_ready", read | clear.sig());
+        let newest = front.slice(front.width() - 1, front.width() - slot_bits - 1).as_u();
+        let bound = newest.sub_wrap(newest.lit(RECENT as i128));
+        // Before the ring has turned once, and behind a token of no lines, there is nothing to give back.
+        let forward = !bound.sub_wrap(oldest.q()).as_bits().msb();
+        oldest.update(&[(clear.sig(), oldest.q().lit(0)), (read & !front_empty & forward, bound)]);
+        let data_1 = lines.read("line_1", front_first, read);
+        let mut valid = m.reg_reset("valid_1", read, 0);
+        let mut note = m.reg("note_1", front.trunc(106));
+        let mut after_line =
+            m.reg("first_of_next_1", firsts.read_async("first_of_next", front_second));
+        let data = m.reg("line_2", data_1);
+        valid = m.reg_reset("valid_2", valid & !flush, 0);
+        note = m.reg("note_2", note);
+        after_line = m.reg("first_of_next_2", after_line);
+        let at = note.slice(66 + word_bits - 1, 66).as_u();
+        let straddles = at.is(self.line_words as i128 - 1);
+        let begin = m.reg("begin_3", data.dyn_lane(at, 32)).as_u();
+        let end = m.reg("end_3", mux(straddles, after_line, data.dyn_lane(at.inc(), 32))).as_u();
+        let busy_2 = valid;
+        valid = m.reg_reset("valid_3", valid & !flush, 0);
+        note = m.reg("note_3", note);
+        let none = note.bit(64);
+
+        let length = mux(none, m.lit(uint(32), 0), end.sub_wrap(begin));
+        let broken = all(&[valid, !none, end.lt(begin) | nnz.lt(end)]).named("broken");
         let bad_pointer = m.state("bad_pointer_q", bit(), 0);
         let bad_column = m.state("bad_column_q", bit(), 0);
         let bad = bad_pointer.q() | bad_column.q();
-        let move_on = all(&[ready, out.get("in_ready"), !broken, !bad]).named("move_on");
         bad_pointer.update(&[(flush, m.low()), (broken, m.high())]);
         bad_column.update(&[(flush, m.low()), (in_valid & room & beyond, m.high())]);
-        let bad_k = m.reg_when("bad_k_q", broken & !bad_pointer.q(), front.slice(97, 66).as_u());
-        out.set("in_valid", ready & !broken & !bad);
-        out.set(
-            "in_data",
-            cat(&[front.bit(65), front.slice(63, 0), begin.as_bits(), length.as_bits()]).zext(130),
-        );
+        let bad_k = m.reg_when("bad_k_q", broken & !bad_pointer.q(), note.slice(97, 66).as_u());
+        let (skip, last) = (note.slice(105, 98), note.bit(65));
+        let result = cat(&[skip, last, note.slice(63, 0), begin.as_bits(), length.as_bits()]);
+        out.set("in_valid", all(&[valid, !broken, !bad, !flush])).set("in_data", result.zext(138));
         out.set("out_ready", out_ready | flush);
 
-        let (up, down) = (accept & !move_on, move_on & !accept);
-        let asked_count = m.state("asked_count", uint(slot_bits + 2), 0);
-        let answered = rsp_valid;
-        let clear = (flush & asked_count.q().is(0) & !answer).named("clear");
-        asked_count.update(&[
-            (asked & !answered, asked_count.q().inc()),
-            (answered & !asked, asked_count.q().dec()),
-        ]);
-        held.update(&[(clear, held.q().lit(0)), (up, held.q().inc()), (down, held.q().dec())]);
-        tail.update(&[(clear, tail.q().lit(0)), (accept, tail.q().inc())]);
-        head.update(&[(clear, head.q().lit(0)), (move_on, head.q().inc())]);
-        let freed = move_on.gate(slot_mask(m, head.q(), self.depth));
-        starts_done.drive(clear.mux(
-            starts_done.q().lit(0),
-            (starts_done.q() | set_start.gate(slot_mask(m, answer_slot, self.depth))) & !freed,
-        ));
-        ends_done.drive(clear.mux(
-            ends_done.q().lit(0),
-            (ends_done.q() | set_end.gate(slot_mask(m, answer_slot, self.depth))) & !freed,
-        ));
+        let open = m.state("open_requests", uint(slot_bits + 1), 0);
+        open.update(&[(asked & !rsp_valid, open.q().inc()), (rsp_valid & !asked, open.q().dec())]);
+        // Nothing held, nothing asked for: what is known of lines ends with it, since memory may change.
+        let nothing = !any(&[tokens.get("out_valid"), valid, busy_2, accept, asked]);
+        clear.assign(open.q().is(0) & !rsp_valid & (flush | nothing));
 
         let result = out.get("out_data");
         m.output("in_ready", accept);
         m.output("req_valid", wanted);
-        m.output("req_addr", line);
-        m.output("req_tag", tag.zext(self.tag_bits));
+        m.output("req_addr", base.add_wrap(missing.resize(self.addr_bits)));
+        m.output("req_tag", new.as_bits().zext(self.tag_bits));
         m.output("out_valid", out.get("out_valid"));
+        m.output("out_skip", result.slice(136, 129).as_u());
         m.output("out_last", result.bit(128));
         m.output("out_a", result.slice(127, 96));
         m.output("out_left", result.slice(95, 64).as_u());
@@ -172,14 +250,7 @@ impl Module for PointerFetch {
         m.output("bad_column", bad_column.q());
         m.output("bad_pointer", bad_pointer.q());
         m.output("bad_k", bad_k);
-        m.output(
-            "idle",
-            held.q().is(0) & asked_count.q().is(0) & !any(&[answer, out.get("out_valid")]),
-        );
+        let waiting = [tokens.get("out_valid"), valid, busy_2, out.get("out_valid")];
+        m.output("idle", open.q().is(0) & !any(&waiting));
     }
-}
-
-/// One-hot mask of a slot.
-fn slot_mask<'m>(m: &'m Builder, slot: Sig<'m>, depth: u32) -> Sig<'m> {
-    m.lit(bits(depth), 1).shl(slot)
 }

@@ -1,14 +1,19 @@
 //! Lines in, elements out: the range of columns, and the wait for the window.
 
 use super::ring::meta_bits;
-use rtl_gen::{Builder, Module, Reg, Sig, bit, bits, case, index_width, uint};
+use crate::cells::priority;
+use rtl_gen::{
+    Builder, Module, Reg, Sig, any, bit, bits, case, cat, index_width, one_hot_mux, uint,
+};
 
 /// Takes lines apart, drops elements outside their window's range and holds back those of closed windows.
 ///
 /// Ports `out_*`, `lo_*`, `hi_*`, `open_*`, `chunk_done*`, `flush` as [`super::LaneFetch`], `line_*` as
 /// [`super::LineRing`]; `idle` says that no element is held.
 ///
-/// Stages: line register, element register (behind the word multiplexers), output register (behind the comparisons).
+/// Stages: line register, compared register (behind a comparison of each word), element register (behind the word
+/// multiplexers), output register. A line costs a cycle for each wanted element, and one when it has none: a pass over a
+/// part of a row's columns hardly pays for the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Elements {
     pub line_words: u32,
@@ -16,10 +21,11 @@ pub(super) struct Elements {
     pub row_bits: u32,
 }
 
-/// A stage that holds one element: what travels with it, and whether it ends its chunk.
+/// A stage that holds one element, or the end of a chunk whose last line has none.
 struct Stage<'m> {
     valid: Reg<'m>,
-    last: Sig<'m>,
+    /// It ends its chunk; it is no element.
+    marks: Sig<'m>,
     travels: Sig<'m>,
     column: Sig<'m>,
     value: Sig<'m>,
@@ -28,10 +34,10 @@ struct Stage<'m> {
 impl<'m> Stage<'m> {
     fn new(m: &'m Builder, name: &str, load: Sig<'m>, from: [Sig<'m>; 4]) -> Self {
         m.scope(name, || {
-            let [last, travels, column, value] = from;
+            let [marks, travels, column, value] = from;
             Stage {
                 valid: m.state("valid", bit(), 0),
-                last: m.reg_when("last", load, last),
+                marks: m.reg_when("marks", load, marks),
                 travels: m.reg_when("travels", load, travels),
                 column: m.reg_when("column", load, column),
                 value: m.reg_when("value", load, value),
@@ -55,7 +61,7 @@ impl Module for Elements {
         format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}")
     }
 
-    fn build(&self, m: &Builder) {
+    fn build<'m>(&self, m: &'m Builder) {
         m.doc("Elements of lines, inside their window's range, once the window is open.");
         let flush = m.input("flush", bit());
         let of = |name: &str, ty| -> Vec<Sig> {
@@ -68,42 +74,61 @@ impl Module for Elements {
 
         // Line register.
         let take = m.forward("take_line", bit());
-        let word = |name: &str| {
-            m.reg_when(
-                name,
-                take.sig(),
-                m.input(&format!("line_{name}"), bits(32 * self.line_words)),
-            )
-        };
-        let (columns, values) = (word("columns"), word("values"));
+        let words = |name: &str| m.input(&format!("line_{name}"), bits(32 * self.line_words));
+        let columns = m.reg_when("raw_columns", take.sig(), words("columns"));
+        let values = m.reg_when("raw_values", take.sig(), words("values"));
         let meta = m.input("line_meta", bits(meta_bits(self.row_bits, self.line_words)));
+        let meta = m.reg_when("raw_meta", take.sig(), meta);
         let position = index_width(self.line_words);
         let names = 2 + self.row_bits + 32;
-        let travels =
-            m.reg_when("travels", take.sig(), meta.slice(meta.width() - 1, 2 * position + 1));
-        let last_line = m.reg_when("last_line", take.sig(), meta.bit(2 * position));
-        let end = m.reg_when("end_index", take.sig(), meta.trunc(position).as_u());
-        let index = m.reg_decl("index", uint(position));
-        let held = m.state("held", bit(), 0);
+        let raw = m.state("raw", bit(), 0);
 
-        let element_free = m.forward("element_free", bit());
-        let drop_line = m.forward("drop_line", bit());
-        let at_end = index.q().eq(end);
-        // A killed line is gone at once; only the end of its chunk passes on.
-        let emit = (held.q() & (!drop_line.sig() | last_line)).named("emit");
-        let step = (emit & element_free.sig()).named("step");
-        let finish = held.q() & (drop_line.sig() | at_end) & (!emit | element_free.sig());
-        let finish = finish.named("finish");
-        let line_valid = m.input("line_valid", bit());
-        let line_ready = (!held.q() | finish).named("line_free");
+        // Compared register: which words are wanted. Columns rise, so they stand side by side.
+        let compared = m.forward("compared_free", bit());
+        let line_ready = (!raw.q() | compared.sig()).named("line_free");
         m.output("line_ready", line_ready);
-        take.assign(line_valid & line_ready);
-        held.drive((take.sig() | (held.q() & !finish)) & !flush);
-        // Columns rise: when the last one is below the range, only the last one is still looked at.
-        let first = meta.slice(2 * position - 1, position).as_u();
-        let last_column = columns.dyn_lane(end, 32).trunc(self.index_bits).as_u();
-        let below = last_column.lt(choose(seq(travels), &lo)).named("below");
-        index.update(&[(take.sig(), first), (step, below.mux(end, index.q().inc()))]);
+        take.assign(m.input("line_valid", bit()) & line_ready);
+        raw.drive((take.sig() | (raw.q() & !compared.sig())) & !flush);
+        let load = (raw.q() & compared.sig()).named("load");
+        let travels = meta.slice(meta.width() - 1, 2 * position + 1);
+        let (first, end) =
+            (meta.slice(2 * position - 1, position).as_u(), meta.trunc(position).as_u());
+        let (low, high) = (choose(seq(travels), &lo), choose(seq(travels), &hi));
+        let wanted: Vec<Sig> = (0..self.line_words)
+            .map(|i| {
+                let column = columns.lane(i, 32).trunc(self.index_bits).as_u();
+                let place = first.lit(i as i128);
+                let inside = place.ge(first) & place.le(end);
+                inside & column.ge(low) & column.zext(self.index_bits + 1).lt(high)
+            })
+            .collect();
+        let left = m.state("left", bits(self.line_words), 0);
+        let held = m.state("held", bit(), 0);
+        let columns = m.reg_when("columns", load, columns);
+        let values = m.reg_when("values", load, values);
+        let travels = m.reg_when("travels", load, travels);
+        let last_line = m.reg_when("last_line", load, meta.bit(2 * position));
+
+        // The first word left leaves; a line without any passes on no more than the end of its chunk.
+        let flags: Vec<Sig> = (0..self.line_words).map(|i| left.q().bit(i)).collect();
+        let pick = priority(&flags);
+        let after: Vec<Sig> =
+            flags.iter().zip(&pick).map(|(&flag, &picked)| flag & !picked).collect();
+        let some = left.q().red_or();
+        let at_end = !any(&after);
+        let element_free = m.forward("element_free", bit());
+        let emit = (held.q() & (some | last_line)).named("emit");
+        let step = (emit & element_free.sig()).named("step");
+        let finish = (held.q() & at_end & (!emit | element_free.sig())).named("finish");
+        compared.assign(!held.q() | finish);
+        held.drive((load | (held.q() & !finish)) & !flush);
+        let reversed = |flags: &[Sig<'m>]| cat(&flags.iter().rev().copied().collect::<Vec<_>>());
+        left.update(&[(load, reversed(&wanted)), (step, reversed(&after))]);
+        let word = |line: Sig<'m>| {
+            let arms: Vec<_> =
+                pick.iter().enumerate().map(|(i, &p)| (p, line.lane(i as u32, 32))).collect();
+            one_hot_mux(&arms)
+        };
 
         // Element register.
         let element = Stage::new(
@@ -111,10 +136,10 @@ impl Module for Elements {
             "element",
             step,
             [
-                last_line & (at_end | drop_line.sig()),
+                cat(&[last_line & at_end, !some]),
                 travels,
-                columns.dyn_lane(index.q(), 32).trunc(self.index_bits),
-                values.dyn_lane(index.q(), 32),
+                word(columns).trunc(self.index_bits),
+                word(values),
             ],
         );
         let out_free = m.forward("out_free", bit());
@@ -127,35 +152,24 @@ impl Module for Elements {
             m,
             "result",
             moves,
-            [element.last, element.travels, element.column, element.value],
+            [element.marks, element.travels, element.column, element.value],
         );
-        let col = element.column.as_u();
-        let over = col.zext(self.index_bits + 1).ge(choose(element.seq(), &hi));
-        let under = col.lt(choose(element.seq(), &lo));
-        let over = m.reg_when("over", moves, over);
-        let under = m.reg_when("under", moves, under);
-
-        // From the first column past the range on, everything up to the end of the chunk is dropped.
-        let killing = m.state("killing", bit(), 0);
-        let kill = (killing.q() | (out.valid.q() & over)).named("kill");
-        let dropped = kill | under;
+        let (last, hollow) = (out.marks.bit(1), out.marks.bit(0));
         let may_leave = choose(out.seq(), &open) & !flush;
-        let leaves = (out.valid.q() & (dropped | (may_leave & out_ready))).named("leaves");
+        let leaves = (out.valid.q() & (hollow | (may_leave & out_ready))).named("leaves");
         out_free.assign(!out.valid.q() | leaves);
         out.valid.drive((moves | (out.valid.q() & !leaves)) & !flush);
-        killing.drive(kill & !(leaves & out.last) & !flush);
-        let ends_ahead = (out.valid.q() & out.last) | (element.valid.q() & element.last);
-        drop_line.assign(kill & !ends_ahead);
 
-        m.output("out_valid", out.valid.q() & !dropped & may_leave);
+        m.output("out_valid", out.valid.q() & !hollow & may_leave);
         m.output("out_seq", out.seq());
         m.output("out_row", out.travels.slice(names - 3, 32));
         m.output("out_a", out.travels.trunc(32));
         m.output("out_col", out.column);
         m.output("out_b", out.value);
-        m.output("chunk_done", m.reg_reset("chunk_done_q", leaves & out.last & !flush, 0));
+        m.output("chunk_done", m.reg_reset("chunk_done_q", leaves & last & !flush, 0));
         m.output("chunk_done_seq", m.reg("chunk_done_seq_q", out.seq()));
-        m.output("idle", !(held.q() | element.valid.q() | out.valid.q()));
+        m.output("held_back", out.valid.q() & !hollow & !may_leave);
+        m.output("idle", !any(&[raw.q(), held.q(), element.valid.q(), out.valid.q()]));
     }
 }
 

@@ -27,6 +27,7 @@ pub const CHUNK: u32 = 64;
 /// | `out_valid`, `out_ready` | out, in | bit | element offered, taken |
 /// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, 32, 32 | `out_half` is bit 0 of `out_seq`; registers |
 /// | `chunk_done`, `chunk_done_seq` | out | bit, bits(2) | pulse, once a chunk: the cycle after its last element was taken or dropped |
+/// | `held_back` | out | bit | an element waits for its window to open |
 /// | `queued` | out | uint | elements of accepted chunks whose line has not reached the element register |
 /// | `flush` | in | bit | pulse or level: drop everything, answers under way included; nothing enters or leaves meanwhile |
 /// | `idle` | out | bit | nothing queued, no answer under way |
@@ -35,8 +36,8 @@ pub const CHUNK: u32 = 64;
 /// answers under way have come.
 ///
 /// Throughput: one element a cycle, without a gap between lines and chunks; one line of columns and one of values asked for
-/// in two cycles. Elements outside the range cost a cycle each, but a line below `lo` costs two cycles and each
-/// line of a chunk after the first column at or above `hi` costs one. Latency through an idle lane: 9 cycles and the cache's.
+/// in two cycles. A line costs a cycle for each element inside the range, and one when it has none.
+/// Latency through an idle lane: 10 cycles and the cache's.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneFetch {
     /// Lines of columns (and as many of values) under way or waiting; a power of two from 2.
@@ -149,6 +150,7 @@ impl Module for LaneFetch {
         m.output("out_half", elements.get("out_seq").bit(0));
         m.output("chunk_done", elements.get("chunk_done"));
         m.output("chunk_done_seq", elements.get("chunk_done_seq"));
+        m.output("held_back", elements.get("held_back"));
         m.output("idle", ring.get("idle") & elements.get("idle"));
     }
 }

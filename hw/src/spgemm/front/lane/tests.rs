@@ -393,7 +393,7 @@ fn an_idle_lane_is_quick() {
         bench.cycle(None);
     }
     // The element was seen in the cycle before.
-    assert_eq!(bench.sim.cycle() - 1 - taken, FAIR.latency + 9);
+    assert_eq!(bench.sim.cycle() - 1 - taken, FAIR.latency + 10);
 }
 
 #[test]

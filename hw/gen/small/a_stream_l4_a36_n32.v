@@ -7,7 +7,6 @@
 // in  rows         uint(32)
 // in  nnz          uint(32)
 // in  passes       uint(9)
-// in  only_first   bits(1)
 // in  token_ready  bits(1)
 // in  clk          clock       clock, rising edge
 // in  rst          reset       reset, active high
@@ -33,6 +32,7 @@
 // out token_valid  bits(1)
 // out token_last   bits(1)
 // out token_empty  bits(1)
+// out token_skip   uint(8)
 // out token_k      bits(32)
 // out token_a      bits(32)
 // out token_left   uint(32)
@@ -41,14 +41,13 @@
 
 `default_nettype none
 
-module a_stream_l4_a36_n16 (
+module a_stream_l4_a36_n32 (
   input  wire start,
   input  wire flush,
   input  wire [31:0] first_row,
   input  wire [31:0] rows,
   input  wire [31:0] nnz,
   input  wire [8:0] passes,
-  input  wire only_first,
   input  wire token_ready,
   input  wire clk,
   input  wire rst,
@@ -74,6 +73,7 @@ module a_stream_l4_a36_n16 (
   output wire token_valid,
   output wire token_last,
   output wire token_empty,
+  output wire [7:0] token_skip,
   output wire [31:0] token_k,
   output wire [31:0] token_a,
   output wire [31:0] token_left,
@@ -85,15 +85,15 @@ module a_stream_l4_a36_n16 (
   reg [31:0] row_begin;
   reg [8:0] repeats;
   reg first;
-  reg closed;
   reg bad;
   reg run_wanted;
   reg [31:0] run_start;
   reg [31:0] run_count;
+  reg [31:0] at_row;
+  reg [7:0] skipped;
   reg rest_due;
   reg [31:0] rest_start;
   reg [31:0] done;
-  reg [31:0] at_row;
   wire pointers_cmd_ready, pointers_req_valid;
   wire [35:0] pointers_req_addr;
   wire pointers_out_valid;
@@ -110,11 +110,11 @@ module a_stream_l4_a36_n16 (
   wire [31:0] values_out_data;
   wire values_idle;
   wire lengths_in_ready, lengths_out_valid;
-  wire [31:0] lengths_out_data;
+  wire [39:0] lengths_out_data;
   wire _t1 = ~flush;
   wire element = columns_out_valid & values_out_valid;
   wire valid = (lengths_out_valid & (token_empty | element)) & _t1;
-  wire signed [32:0] _t2 = {1'd0, lengths_out_data - done} - 33'd1;
+  wire signed [32:0] _t2 = {1'd0, lengths_out_data[31:0] - done} - 33'd1;
   wire last = token_empty | (_t2[31:0] == 32'd0);
   wire _t3 = start | flush;
   wire have_begin_next = _t3 ? 1'b0 : 1'b1;
@@ -124,48 +124,51 @@ module a_stream_l4_a36_n16 (
   wire run_sent = run_wanted & (columns_cmd_ready & values_cmd_ready);
   wire _t5 = (~run_wanted) | run_sent;
   wire falls = (row_begin_next < row_begin) | (nnz < row_begin_next);
-  wire have_row = ((pointers_out_valid & have_begin) & (~closed)) & (~bad);
+  wire have_row = (pointers_out_valid & have_begin) & (~bad);
   wire row_ready = ((have_row & (~falls)) & lengths_in_ready) & (_t4 | _t5);
   wire row_done = row_ready & (_t4 | (repeats == 9'd1));
   wire row_begin_enable = take_begin | row_done;
   wire _t6 = row_ready & first;
-  wire rest_start_enable = row_done & first;
   wire signed [32:0] _t7 = {1'd0, nnz} - {1'd0, rest_start};
   wire rest = rest_due & _t5;
   wire rest_any = rest & (_t7[31:0] != 32'd0);
   wire [31:0] length = row_begin_next - row_begin;
-  wire first_run = _t6 & (length != 32'd0);
+  wire _t8 = length == 32'd0;
+  wire first_run = _t6 & (~_t8);
   wire run_start_enable = first_run | rest;
+  wire [32:0] _t9 = {1'd0, at_row} + 33'd1;
+  wire skips = (_t8 & _t4) & ((_t9[31:0] != rows) & (skipped != 8'd127));
+  wire rest_start_enable = row_done & first;
   wire sent = valid & token_ready;
-  wire _t8 = sent & last;
-  wire _t9 = flush | start;
+  wire _t10 = sent & last;
+  wire _t11 = flush | start;
   wire columns_out_ready = sent & (~token_empty);
-  word_stream_l4_a36_n16 pointers (
+  word_stream_l4_a36_n32 pointers (
     .cmd_valid(ask), .cmd_base(ptr_base), .cmd_start(first_row),
     .cmd_count((rows - first_row) + 32'd1), .flush(flush), .req_ready(p_req_ready),
-    .rsp_valid(p_rsp_valid), .rsp_data(p_rsp_data), .out_ready(row_begin_enable | closed),
-    .clk(clk), .rst(rst), .cmd_ready(pointers_cmd_ready), .req_valid(pointers_req_valid),
+    .rsp_valid(p_rsp_valid), .rsp_data(p_rsp_data), .out_ready(row_begin_enable), .clk(clk),
+    .rst(rst), .cmd_ready(pointers_cmd_ready), .req_valid(pointers_req_valid),
     .req_addr(pointers_req_addr), .out_valid(pointers_out_valid), .out_data(pointers_out_data),
     .idle(pointers_idle)
   );
-  word_stream_l4_a36_n16 columns (
+  word_stream_l4_a36_n32 columns (
     .cmd_valid(run_sent), .cmd_base(col_base), .cmd_start(run_start), .cmd_count(run_count),
     .flush(flush), .req_ready(c_req_ready), .rsp_valid(c_rsp_valid), .rsp_data(c_rsp_data),
     .out_ready(columns_out_ready), .clk(clk), .rst(rst), .cmd_ready(columns_cmd_ready),
     .req_valid(columns_req_valid), .req_addr(columns_req_addr), .out_valid(columns_out_valid),
     .out_data(columns_out_data), .idle(columns_idle)
   );
-  word_stream_l4_a36_n16 values (
+  word_stream_l4_a36_n32 values (
     .cmd_valid(run_sent), .cmd_base(val_base), .cmd_start(run_start), .cmd_count(run_count),
     .flush(flush), .req_ready(v_req_ready), .rsp_valid(v_rsp_valid), .rsp_data(v_rsp_data),
     .out_ready(columns_out_ready), .clk(clk), .rst(rst), .cmd_ready(values_cmd_ready),
     .req_valid(values_req_valid), .req_addr(values_req_addr), .out_valid(values_out_valid),
     .out_data(values_out_data), .idle(values_idle)
   );
-  fifo_w32_d16 lengths (
-    .in_valid(row_ready), .in_data(length), .out_ready(_t8 | flush), .clk(clk), .rst(rst),
-    .in_ready(lengths_in_ready), .out_valid(lengths_out_valid), .out_data(lengths_out_data),
-    .count()
+  fifo_w40_d16 lengths (
+    .in_valid(row_ready & (~skips)), .in_data({skipped, length}), .out_ready(_t10 | flush),
+    .clk(clk), .rst(rst), .in_ready(lengths_in_ready), .out_valid(lengths_out_valid),
+    .out_data(lengths_out_data), .count()
   );
   always @(posedge clk) begin
     if (row_begin_enable) row_begin <= row_begin_next;
@@ -177,23 +180,23 @@ module a_stream_l4_a36_n16 (
       have_begin <= 1'b0;
       repeats <= 9'd0;
       first <= 1'b0;
-      closed <= 1'b0;
       bad <= 1'b0;
       run_wanted <= 1'b0;
+      at_row <= 32'd0;
+      skipped <= 8'd0;
       rest_due <= 1'b0;
       done <= 32'd0;
-      at_row <= 32'd0;
     end else begin
       ask <= (start | (ask & (~pointers_cmd_ready))) & _t1;
       if (_t3 | take_begin) have_begin <= have_begin_next;
       if (start | _t6) repeats <= start ? passes : (repeats - 9'd1);
       if (start | (flush | row_done)) first <= start ? 1'b1 : (flush ? 1'b0 : 1'b0);
-      if (start | (rest_start_enable & only_first)) closed <= start ? 1'b0 : 1'b1;
       if (_t3 | (have_row & falls)) bad <= have_begin_next;
       run_wanted <= ((first_run | rest_any) | (run_wanted & (~run_sent))) & _t1;
-      rest_due <= ((rest_start_enable & (~only_first)) | (rest_due & (~rest))) & _t1;
-      if (_t9 | (_t8 | sent)) done <= _t9 ? 32'd0 : (_t8 ? 32'd0 : (done + 32'd1));
-      if (start | row_done) at_row <= start ? first_row : (at_row + 32'd1);
+      if (start | row_done) at_row <= start ? first_row : _t9[31:0];
+      if (_t3 | row_ready) skipped <= _t3 ? 8'd0 : (skips ? (skipped + 8'd1) : 8'd0);
+      rest_due <= (rest_start_enable | (rest_due & (~rest))) & _t1;
+      if (_t11 | (_t10 | sent)) done <= _t11 ? 32'd0 : (_t10 ? 32'd0 : (done + 32'd1));
     end
   end
   assign p_req_valid = pointers_req_valid;
@@ -205,7 +208,8 @@ module a_stream_l4_a36_n16 (
   assign row = at_row;
   assign token_valid = valid;
   assign token_last = last;
-  assign token_empty = lengths_out_data == 32'd0;
+  assign token_empty = lengths_out_data[31:0] == 32'd0;
+  assign token_skip = lengths_out_data[39:32];
   assign token_k = columns_out_data;
   assign token_a = values_out_data;
   assign token_left = token_empty ? 32'd0 : _t2[31:0];

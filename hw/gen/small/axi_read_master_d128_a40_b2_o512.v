@@ -36,7 +36,7 @@
 
 `default_nettype none
 
-module axi_read_master_d128_a40_b2_o256 (
+module axi_read_master_d128_a40_b2_o512 (
   input  wire flush,
   input  wire clk,
   input  wire rst,
@@ -91,7 +91,7 @@ module axi_read_master_d128_a40_b2_o256 (
   reg [7:0] beat_index;
   wire flight_in_ready, flight_out_valid;
   wire [40:0] flight_out_data;
-  wire [8:0] flight_count;
+  wire [9:0] flight_count;
   wire address_stage_in_ready, address_stage_out_valid;
   wire [43:0] address_stage_out_data;
   wire [16:0] _t1 = {15'd0, 2'd2 - {1'd0, addr[0]}};
@@ -124,7 +124,7 @@ module axi_read_master_d128_a40_b2_o256 (
   wire m_axi_rkept_holds = (~m_axi_rwaiting) | _t14;
   wire answers_a_request_holds = (~m_axi_rvalid) | flight_out_valid;
   wire rlast_on_time_holds = (~(m_axi_rvalid & flight_out_valid)) | (m_axi_rlast == (beat_index == flight_out_data[39:32]));
-  fifo_w41_d256 flight (
+  fifo_w41_d512 flight (
     .in_valid(issue), .in_data({last_burst, burst_len, _t8[31:0]}),
     .out_ready(beat_taken & m_axi_rlast), .clk(clk), .rst(rst), .in_ready(flight_in_ready),
     .out_valid(flight_out_valid), .out_data(flight_out_data), .count(flight_count)
@@ -178,7 +178,7 @@ module axi_read_master_d128_a40_b2_o256 (
   assign data_last = m_axi_rlast & flight_out_data[40];
   assign data_error = m_axi_rresp[1];
   assign beat = beat_taken;
-  assign idle = _t4 & (flight_count == 9'd0);
+  assign idle = _t4 & (flight_count == 10'd0);
   assign fault = fault_q;
   assign fault_addr = fault_addr_q;
 `ifdef FORMAL

@@ -2,26 +2,26 @@
 // FIFO in LUT RAM, first word falls through.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(33)
+// in  in_data    bits(70)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(33)
+// out out_data   bits(70)
 // out count      uint(7)
 
 `default_nettype none
 
-module fifo_w33_d64 (
+module fifo_w70_d64 (
   input  wire in_valid,
-  input  wire [32:0] in_data,
+  input  wire [69:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [32:0] out_data,
+  output wire [69:0] out_data,
   output wire [6:0] count
 );
   reg [5:0] head;
@@ -29,8 +29,8 @@ module fifo_w33_d64 (
   reg [6:0] held;
   reg in_ready_q;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [32:0] store [0:63];
-  wire [32:0] front = store[head];
+  reg [69:0] store [0:63];
+  wire [69:0] front = store[head];
   wire pop = out_valid & out_ready;
   wire push = in_valid & in_ready_q;
   wire [6:0] next_count = (push & (~pop)) ? (held + 7'd1) : ((pop & (~push)) ? (held - 7'd1) : held);

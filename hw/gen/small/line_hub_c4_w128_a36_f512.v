@@ -30,7 +30,7 @@
 
 `default_nettype none
 
-module line_hub_c4_w128_a36_f256 (
+module line_hub_c4_w128_a36_f512 (
   input  wire c0_req_valid,
   input  wire c1_req_valid,
   input  wire c2_req_valid,
@@ -85,7 +85,7 @@ module line_hub_c4_w128_a36_f256 (
   wire take = (_t5 | (c2_req_valid | c3_req_valid)) & room;
   wire [35:0] skid_in_data = ((clients_grant_0 ? c0_req_addr : 36'd0) | (clients_grant_1 ? c1_req_addr : 36'd0)) | ((clients_grant_2 ? c2_req_addr : 36'd0) | (clients_grant_3 ? c3_req_addr : 36'd0));
   wire answer_was_asked_for_holds = (~mem_rsp_valid) | owners_out_valid;
-  fifo_w2_d256 owners (
+  fifo_w2_d512 owners (
     .in_valid(take), .in_data(owners_in_data), .out_ready(mem_rsp_valid), .clk(clk), .rst(rst),
     .in_ready(owners_in_ready), .out_valid(owners_out_valid), .out_data(owners_out_data), .count()
   );

@@ -2,37 +2,37 @@
 // FIFO in block RAM with a registered output.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(129)
+// in  in_data    bits(128)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(129)
-// out count      uint(8)
+// out out_data   bits(128)
+// out count      uint(6)
 
 `default_nettype none
 
-module block_fifo_w129_d128 (
+module block_fifo_w128_d32 (
   input  wire in_valid,
-  input  wire [128:0] in_data,
+  input  wire [127:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [128:0] out_data,
-  output wire [7:0] count
+  output wire [127:0] out_data,
+  output wire [5:0] count
 );
-  reg [6:0] head;
-  reg [6:0] tail;
-  reg [7:0] stored;
+  reg [4:0] head;
+  reg [4:0] tail;
+  reg [5:0] stored;
   reg held;
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
-  reg [128:0] store [0:127];
-  reg [128:0] front;
+  reg [127:0] store [0:31];
+  reg [127:0] front;
   wire pop = held & out_ready;
-  wire fetch = (stored != 8'd0) & ((~held) | pop);
+  wire fetch = (stored != 6'd0) & ((~held) | pop);
   wire push = in_valid & in_ready;
   always @(posedge clk) begin
     if (push) store[tail] <= in_data;
@@ -40,21 +40,21 @@ module block_fifo_w129_d128 (
   end
   always @(posedge clk) begin
     if (rst) begin
-      head <= 7'd0;
-      tail <= 7'd0;
-      stored <= 8'd0;
+      head <= 5'd0;
+      tail <= 5'd0;
+      stored <= 6'd0;
       held <= 1'b0;
     end else begin
-      if (fetch) head <= head + 7'd1;
-      if (push) tail <= tail + 7'd1;
-      stored <= (push & (~fetch)) ? (stored + 8'd1) : ((fetch & (~push)) ? (stored - 8'd1) : stored);
+      if (fetch) head <= head + 5'd1;
+      if (push) tail <= tail + 5'd1;
+      stored <= (push & (~fetch)) ? (stored + 6'd1) : ((fetch & (~push)) ? (stored - 6'd1) : stored);
       held <= fetch | (held & (~pop));
     end
   end
-  assign in_ready = stored != 8'd128;
+  assign in_ready = stored != 6'd32;
   assign out_valid = held;
   assign out_data = front;
-  assign count = stored + {7'd0, held};
+  assign count = stored + {5'd0, held};
 endmodule
 
 `default_nettype wire

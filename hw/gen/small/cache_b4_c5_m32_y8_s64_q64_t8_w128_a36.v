@@ -52,7 +52,7 @@
 
 `default_nettype none
 
-module cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 (
+module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
   input  wire invalidate,
   input  wire clk,
   input  wire rst,
@@ -349,7 +349,7 @@ module cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 (
     .c1_rsp_valid(memory_c1_rsp_valid), .c2_rsp_valid(memory_c2_rsp_valid),
     .c3_rsp_valid(memory_c3_rsp_valid), .rsp_data(memory_rsp_data), .rsp_error(memory_rsp_error)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_0 (
+  cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_0 (
     .clk(clk), .rst(rst), .req_client(bank_0_req_client),
     .req_tag(((bank_0_in_grant_0 ? c0_req_tag : 8'd0) | (bank_0_in_grant_1 ? c1_req_tag : 8'd0)) | _t119),
     .req_addr(((bank_0_in_grant_0 ? _t2 : 36'd0) | (bank_0_in_grant_1 ? _t13 : 36'd0)) | _t120),
@@ -362,7 +362,7 @@ module cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 (
     .fill_data(memory_rsp_data), .rsp_valid(bank_0_rsp_valid), .rsp_client(bank_0_rsp_client),
     .rsp_tag(bank_0_rsp_tag), .rsp_data(bank_0_rsp_data)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_1 (
+  cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_1 (
     .clk(clk), .rst(rst), .req_client(bank_1_req_client),
     .req_tag(((bank_1_in_grant_0 ? c0_req_tag : 8'd0) | (bank_1_in_grant_1 ? c1_req_tag : 8'd0)) | _t121),
     .req_addr(((bank_1_in_grant_0 ? _t2 : 36'd0) | (bank_1_in_grant_1 ? _t13 : 36'd0)) | _t122),
@@ -375,7 +375,7 @@ module cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 (
     .fill_data(memory_rsp_data), .rsp_valid(bank_1_rsp_valid), .rsp_client(bank_1_rsp_client),
     .rsp_tag(bank_1_rsp_tag), .rsp_data(bank_1_rsp_data)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_2 (
+  cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_2 (
     .clk(clk), .rst(rst), .req_client(bank_2_req_client),
     .req_tag(((bank_2_in_grant_0 ? c0_req_tag : 8'd0) | (bank_2_in_grant_1 ? c1_req_tag : 8'd0)) | _t123),
     .req_addr(((bank_2_in_grant_0 ? _t2 : 36'd0) | (bank_2_in_grant_1 ? _t13 : 36'd0)) | _t124),
@@ -388,7 +388,7 @@ module cache_b4_c5_m32_y8_s64_q16_t8_w128_a36 (
     .fill_data(memory_rsp_data), .rsp_valid(bank_2_rsp_valid), .rsp_client(bank_2_rsp_client),
     .rsp_tag(bank_2_rsp_tag), .rsp_data(bank_2_rsp_data)
   );
-  cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 bank_3 (
+  cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_3 (
     .clk(clk), .rst(rst), .req_client(bank_3_req_client),
     .req_tag(((bank_3_in_grant_0 ? c0_req_tag : 8'd0) | (bank_3_in_grant_1 ? c1_req_tag : 8'd0)) | _t125),
     .req_addr(((bank_3_in_grant_0 ? _t2 : 36'd0) | (bank_3_in_grant_1 ? _t13 : 36'd0)) | _t126),

@@ -27,7 +27,7 @@
 
 `default_nettype none
 
-module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
+module cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 (
   input  wire clk,
   input  wire rst,
   input  wire [2:0] req_client,
@@ -55,48 +55,48 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   reg active_0;
   reg [5:0] set_0;
   reg [7:0] way_0;
-  reg [4:0] count_0;
+  reg [6:0] count_0;
   reg same_set_0;
   reg active_1;
   reg [5:0] set_1;
   reg [7:0] way_1;
-  reg [4:0] count_1;
+  reg [6:0] count_1;
   reg same_set_1;
   reg active_2;
   reg [5:0] set_2;
   reg [7:0] way_2;
-  reg [4:0] count_2;
+  reg [6:0] count_2;
   reg same_set_2;
   reg active_3;
   reg [5:0] set_3;
   reg [7:0] way_3;
-  reg [4:0] count_3;
+  reg [6:0] count_3;
   reg same_set_3;
   reg active_4;
   reg [5:0] set_4;
   reg [7:0] way_4;
-  reg [4:0] count_4;
+  reg [6:0] count_4;
   reg same_set_4;
   reg active_5;
   reg [5:0] set_5;
   reg [7:0] way_5;
-  reg [4:0] count_5;
+  reg [6:0] count_5;
   reg same_set_5;
   reg active_6;
   reg [5:0] set_6;
   reg [7:0] way_6;
-  reg [4:0] count_6;
+  reg [6:0] count_6;
   reg same_set_6;
   reg active_7;
   reg [5:0] set_7;
   reg [7:0] way_7;
-  reg [4:0] count_7;
+  reg [6:0] count_7;
   reg same_set_7;
   reg [2:0] head;
   reg [2:0] tail;
   reg [2:0] next_fill;
   reg [3:0] answered;
-  reg [3:0] replayed;
+  reg [5:0] replayed;
   reg waiting_to_sweep;
   reg sweep;
   reg [5:0] sweep_set;
@@ -171,7 +171,7 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   wire lines_in_ready, lines_out_valid;
   wire [35:0] lines_out_data;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [10:0] waiting [0:127];
+  reg [10:0] waiting [0:511];
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [28:0] tags_0 [0:63];
   reg [28:0] tag_0;
@@ -254,12 +254,12 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   wire _t45 = _t4 & (|(way_6 & _t43));
   wire _t46 = _t5 & (|(way_5 & _t43));
   wire _t47 = _t6 & (|(way_4 & _t43));
-  wire _t48 = ((_t47 & (count_4 == 5'd16)) | (_t46 & (count_5 == 5'd16))) | ((_t45 & (count_6 == 5'd16)) | (_t44 & (count_7 == 5'd16)));
+  wire _t48 = ((_t47 & (count_4 == 7'd64)) | (_t46 & (count_5 == 7'd64))) | ((_t45 & (count_6 == 7'd64)) | (_t44 & (count_7 == 7'd64)));
   wire _t49 = _t8 & (|(way_3 & _t43));
   wire _t50 = _t9 & (|(way_2 & _t43));
   wire _t51 = _t10 & (|(way_1 & _t43));
   wire _t52 = _t11 & (|(way_0 & _t43));
-  wire _t53 = ((_t52 & (count_0 == 5'd16)) | (_t51 & (count_1 == 5'd16))) | ((_t50 & (count_2 == 5'd16)) | (_t49 & (count_3 == 5'd16)));
+  wire _t53 = ((_t52 & (count_0 == 7'd64)) | (_t51 & (count_1 == 7'd64))) | ((_t50 & (count_2 == 7'd64)) | (_t49 & (count_3 == 7'd64)));
   wire crowded = _t53 | _t48;
   wire _t54 = _t45 | _t44;
   wire _t55 = (_t47 | _t46) | _t54;
@@ -275,8 +275,8 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   wire _t63 = head == 3'd2;
   wire _t64 = head == 3'd1;
   wire _t65 = ((_t52 & _t42) | (_t51 & _t64)) | ((_t50 & _t63) | (_t49 & _t62));
-  wire [4:0] _t66 = head == 3'd1 ? count_1 : head == 3'd2 ? count_2 : head == 3'd3 ? count_3 : head == 3'd4 ? count_4 : head == 3'd5 ? count_5 : head == 3'd6 ? count_6 : head == 3'd7 ? count_7 : count_0;
-  wire [4:0] _t67 = {1'd0, replayed} + 5'd1;
+  wire [6:0] _t66 = head == 3'd1 ? count_1 : head == 3'd2 ? count_2 : head == 3'd3 ? count_3 : head == 3'd4 ? count_4 : head == 3'd5 ? count_5 : head == 3'd6 ? count_6 : head == 3'd7 ? count_7 : count_0;
+  wire [6:0] _t67 = {1'd0, replayed} + 7'd1;
   wire replay_taken = replay & orders_in_ready;
   wire free = replay_taken & ((_t67 == _t66) & (~((_t65 | _t61) & append)));
   wire _t68 = ~tree_3[1];
@@ -403,11 +403,11 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   wire mem_req_taken = mem_req_valid & mem_req_ready;
   wire _t162 = oldest_out_valid & oldest_out_data[20];
   wire _t163 = _t162 & (~mem_req_taken);
-  wire [3:0] _t164 = ((_t47 ? count_4[3:0] : 4'd0) | (_t46 ? count_5[3:0] : 4'd0)) | ((_t45 ? count_6[3:0] : 4'd0) | (_t44 ? count_7[3:0] : 4'd0));
-  wire [3:0] _t165 = ((_t52 ? count_0[3:0] : 4'd0) | (_t51 ? count_1[3:0] : 4'd0)) | ((_t50 ? count_2[3:0] : 4'd0) | (_t49 ? count_3[3:0] : 4'd0));
+  wire [5:0] _t164 = ((_t47 ? count_4[5:0] : 6'd0) | (_t46 ? count_5[5:0] : 6'd0)) | ((_t45 ? count_6[5:0] : 6'd0) | (_t44 ? count_7[5:0] : 6'd0));
+  wire [5:0] _t165 = ((_t52 ? count_0[5:0] : 6'd0) | (_t51 ? count_1[5:0] : 6'd0)) | ((_t50 ? count_2[5:0] : 6'd0) | (_t49 ? count_3[5:0] : 6'd0));
   wire [2:0] _t166 = allocate ? tail : {_t55, _t56 | _t54, (_t51 | _t49) | (_t46 | _t44)};
-  wire [6:0] waiting_write_addr = {_t166, allocate ? 4'd0 : (_t165 | _t164)};
-  wire [6:0] waiting_read_addr = {head, replayed};
+  wire [8:0] waiting_write_addr = {_t166, allocate ? 6'd0 : (_t165 | _t164)};
+  wire [8:0] waiting_read_addr = {head, replayed};
   wire [10:0] waiter = waiting[waiting_read_addr];
   wire [5:0] write_set = sweep ? sweep_set : line_3[7:2];
   wire [28:0] tags_0_write_data = sweep ? 29'd0 : {1'b1, line_3[35:8]};
@@ -499,35 +499,35 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
   always @(posedge clk) begin
     if (set_0_enable) set_0 <= line_3[7:2];
     if (set_0_enable) way_0 <= way_0_next;
-    if (set_0_enable | (append & _t52)) count_0 <= set_0_enable ? 5'd1 : (count_0 + 5'd1);
+    if (set_0_enable | (append & _t52)) count_0 <= set_0_enable ? 7'd1 : (count_0 + 7'd1);
     if (advance) same_set_0 <= set_0_enable ? same_set : (set_0 == recency_read_addr);
     if (set_1_enable) set_1 <= line_3[7:2];
     if (set_1_enable) way_1 <= way_0_next;
-    if (set_1_enable | (append & _t51)) count_1 <= set_1_enable ? 5'd1 : (count_1 + 5'd1);
+    if (set_1_enable | (append & _t51)) count_1 <= set_1_enable ? 7'd1 : (count_1 + 7'd1);
     if (advance) same_set_1 <= set_1_enable ? same_set : (set_1 == recency_read_addr);
     if (set_2_enable) set_2 <= line_3[7:2];
     if (set_2_enable) way_2 <= way_0_next;
-    if (set_2_enable | (append & _t50)) count_2 <= set_2_enable ? 5'd1 : (count_2 + 5'd1);
+    if (set_2_enable | (append & _t50)) count_2 <= set_2_enable ? 7'd1 : (count_2 + 7'd1);
     if (advance) same_set_2 <= set_2_enable ? same_set : (set_2 == recency_read_addr);
     if (set_3_enable) set_3 <= line_3[7:2];
     if (set_3_enable) way_3 <= way_0_next;
-    if (set_3_enable | (append & _t49)) count_3 <= set_3_enable ? 5'd1 : (count_3 + 5'd1);
+    if (set_3_enable | (append & _t49)) count_3 <= set_3_enable ? 7'd1 : (count_3 + 7'd1);
     if (advance) same_set_3 <= set_3_enable ? same_set : (set_3 == recency_read_addr);
     if (set_4_enable) set_4 <= line_3[7:2];
     if (set_4_enable) way_4 <= way_0_next;
-    if (set_4_enable | (append & _t47)) count_4 <= set_4_enable ? 5'd1 : (count_4 + 5'd1);
+    if (set_4_enable | (append & _t47)) count_4 <= set_4_enable ? 7'd1 : (count_4 + 7'd1);
     if (advance) same_set_4 <= set_4_enable ? same_set : (set_4 == recency_read_addr);
     if (set_5_enable) set_5 <= line_3[7:2];
     if (set_5_enable) way_5 <= way_0_next;
-    if (set_5_enable | (append & _t46)) count_5 <= set_5_enable ? 5'd1 : (count_5 + 5'd1);
+    if (set_5_enable | (append & _t46)) count_5 <= set_5_enable ? 7'd1 : (count_5 + 7'd1);
     if (advance) same_set_5 <= set_5_enable ? same_set : (set_5 == recency_read_addr);
     if (set_6_enable) set_6 <= line_3[7:2];
     if (set_6_enable) way_6 <= way_0_next;
-    if (set_6_enable | (append & _t45)) count_6 <= set_6_enable ? 5'd1 : (count_6 + 5'd1);
+    if (set_6_enable | (append & _t45)) count_6 <= set_6_enable ? 7'd1 : (count_6 + 7'd1);
     if (advance) same_set_6 <= set_6_enable ? same_set : (set_6 == recency_read_addr);
     if (set_7_enable) set_7 <= line_3[7:2];
     if (set_7_enable) way_7 <= way_0_next;
-    if (set_7_enable | (append & _t44)) count_7 <= set_7_enable ? 5'd1 : (count_7 + 5'd1);
+    if (set_7_enable | (append & _t44)) count_7 <= set_7_enable ? 7'd1 : (count_7 + 7'd1);
     if (advance) same_set_7 <= set_7_enable ? same_set : (set_7 == recency_read_addr);
     if (advance) line_1 <= line_1_next;
     if (advance) line_2 <= line_1;
@@ -594,7 +594,7 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
       tail <= 3'd0;
       next_fill <= 3'd0;
       answered <= 4'd0;
-      replayed <= 4'd0;
+      replayed <= 6'd0;
       waiting_to_sweep <= 1'b1;
       sweep <= 1'b0;
       sweep_set <= 6'd0;
@@ -621,7 +621,7 @@ module cache_bank_b2_c3_m8_y8_s64_q16_t8_w128_a36 (
       if (allocate) tail <= tail + 3'd1;
       if (fill_valid) next_fill <= next_fill + 3'd1;
       if (_t109 | (free & _t110)) answered <= _t109 ? (answered + 4'd1) : (answered - 4'd1);
-      if (free | replay_taken) replayed <= free ? 4'd0 : _t67[3:0];
+      if (free | replay_taken) replayed <= free ? 6'd0 : _t67[5:0];
       if (invalidate | start_sweep) waiting_to_sweep <= invalidate ? 1'b1 : 1'b0;
       if (start_sweep | (sweep_set == 6'd63)) sweep <= start_sweep ? 1'b1 : 1'b0;
       if (sweep) sweep_set <= sweep_set + 6'd1;

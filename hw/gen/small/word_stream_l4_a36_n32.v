@@ -21,7 +21,7 @@
 
 `default_nettype none
 
-module word_stream_l4_a36_n16 (
+module word_stream_l4_a36_n32 (
   input  wire cmd_valid,
   input  wire [35:0] cmd_base,
   input  wire [31:0] cmd_start,
@@ -44,8 +44,8 @@ module word_stream_l4_a36_n16 (
   reg [29:0] line;
   reg [29:0] last_line;
   reg [35:0] run_base;
-  reg [4:0] credit;
-  reg [4:0] outstanding;
+  reg [5:0] credit;
+  reg [5:0] outstanding;
   reg walking;
   reg [1:0] offset;
   reg [31:0] left;
@@ -55,10 +55,10 @@ module word_stream_l4_a36_n16 (
   wire [33:0] runs_out_data;
   wire buffer_in_ready, buffer_out_valid;
   wire [127:0] buffer_out_data;
-  wire [4:0] buffer_count;
+  wire [5:0] buffer_count;
   wire _t1 = ~flush;
   wire cmd_free = ((~active) & runs_in_ready) & _t1;
-  wire request = (active & (credit != 5'd0)) & _t1;
+  wire request = (active & (credit != 6'd0)) & _t1;
   wire issued = request & req_ready;
   wire take = cmd_valid & cmd_free;
   wire [31:0] last_word = (cmd_start + cmd_count) - 32'd1;
@@ -81,7 +81,7 @@ module word_stream_l4_a36_n16 (
     .rst(rst), .in_ready(runs_in_ready), .out_valid(runs_out_valid), .out_data(runs_out_data),
     .count()
   );
-  block_fifo_w128_d16 buffer (
+  block_fifo_w128_d32 buffer (
     .in_valid(rsp_valid), .in_data(rsp_data), .out_ready(buffer_out_ready), .clk(clk), .rst(rst),
     .in_ready(buffer_in_ready), .out_valid(buffer_out_valid), .out_data(buffer_out_data),
     .count(buffer_count)
@@ -95,14 +95,14 @@ module word_stream_l4_a36_n16 (
     if (step) out <= buffer_out_data[{offset, 5'd0} +: 32];
     if (rst) begin
       active <= 1'b0;
-      credit <= 5'd16;
-      outstanding <= 5'd0;
+      credit <= 6'd32;
+      outstanding <= 6'd0;
       walking <= 1'b0;
       out_valid_q <= 1'b0;
     end else begin
       active <= take | ((active & (~(issued & (line == last_line)))) & _t1);
-      if (_t4 | (issued & (~popped))) credit <= _t4 ? (credit + 5'd1) : (credit - 5'd1);
-      if (_t6 | (rsp_valid & _t2)) outstanding <= _t6 ? (outstanding + 5'd1) : (outstanding - 5'd1);
+      if (_t4 | (issued & (~popped))) credit <= _t4 ? (credit + 6'd1) : (credit - 6'd1);
+      if (_t6 | (rsp_valid & _t2)) outstanding <= _t6 ? (outstanding + 6'd1) : (outstanding - 6'd1);
       walking <= (next_run | (walking & (~_t7))) & _t1;
       out_valid_q <= (step | (out_valid_q & (~out_ready))) & _t1;
     end
@@ -112,7 +112,7 @@ module word_stream_l4_a36_n16 (
   assign req_addr = run_base + {6'd0, line};
   assign out_valid = out_valid_q;
   assign out_data = out;
-  assign idle = ((~((active | runs_out_valid) | (walking | out_valid_q))) & (outstanding == 5'd0)) & (buffer_count == 5'd0);
+  assign idle = ((~((active | runs_out_valid) | (walking | out_valid_q))) & (outstanding == 6'd0)) & (buffer_count == 6'd0);
 `ifdef FORMAL
   always @(posedge clk) if (!rst) room_for_answers: assert(room_for_answers_holds);
 `else
