@@ -58,6 +58,7 @@ impl Module for Plans {
         cuts.set("done", m.input("done", uint(32))).set("left", m.input("left", uint(32)));
         cuts.set("abort", m.input("abort", bit()));
 
+        let pass_q = m.reg("pass_q", pass);
         let mut arms: Vec<[Sig; 3]> = vec![];
         let mut lasts = vec![];
         let mut frees = vec![];
@@ -69,8 +70,9 @@ impl Module for Plans {
             ranges.set("clear", (redo & first) | (plan & is(other)));
             ranges.set("push", cuts.get("push") & is(current.q())).set("bound", cuts.get("bound"));
             let halve = (split & is(stack)).named(&format!("halve_{s}"));
-            ranges.set("split", halve);
-            ranges.set("pass", mux(halve, pass, open_pass.trunc(6)));
+            let halve_q = m.reg_reset(&format!("halve_{s}_q"), halve, 0);
+            ranges.set("split", halve_q);
+            ranges.set("pass", mux(halve_q, pass_q, open_pass.trunc(6)));
             let count = ranges.get("count");
             lasts.push(pass.inc().eq(count));
             let used = m.state(&format!("used_{s}"), bit(), 0);

@@ -12,7 +12,7 @@ use rtl_gen::{Builder, MemSpec, Module, bit, mux, uint};
 /// | `push`, `bound` | in | bit, uint(`index_bits` + 1) | pulse: the top range ends at `bound`, a new one follows |
 /// | `pass` | in | uint(6) | which range, 0 is the top |
 /// | `lo`, `hi` | out | uint(`index_bits` + 1) | that range |
-/// | `split` | in | bit | pulse: ranges above `pass` are finished, range `pass` is halved and becomes the top |
+/// | `split` | in | bit | pulse: ranges above `pass` are finished, range `pass` is halved and becomes the top; three cycles later it is, with no other pulse in between |
 /// | `count` | out | uint(6) | ranges |
 ///
 /// A range of one column is never split: it cannot overflow. With at most 31 bounds pushed after
@@ -43,13 +43,20 @@ impl Module for Ranges {
         let upper = stack.read_async("upper", place.dec()).as_u();
         let below = stack.read_async("below", place).as_u();
         let lo = pass.is(0).mux(low.q(), below).named("range_lo");
-        let half = upper.sub_wrap(lo).shr_k(1).zext(column.width());
-        let middle = lo.add_wrap(half.is(0).mux(half.lit(1), half)).named("middle");
-        let at = mux(clear, depth.q().lit(0), mux(split, place, depth.q()));
-        let value = mux(clear, cols, mux(split, middle, bound));
-        stack.write(at, value.as_bits(), clear | push | split);
-        depth.update(&[(clear, depth.q().lit(1)), (split, place.inc()), (push, depth.q().inc())]);
-        low.update(&[(clear, low.q().lit(0)), (split, lo)]);
+        // Reading the stack, halving and writing in a cycle each: together they are two carry chains between two RAMs.
+        let read = m.reg_reset("split_read", split, 0);
+        let (place_q, lo_q) = (m.reg("split_place", place), m.reg("split_lo", lo));
+        let half = m.reg("split_upper", upper).sub_wrap(lo_q).shr_k(1).zext(column.width());
+        let middle = lo_q.add_wrap(half.is(0).mux(half.lit(1), half));
+        let write = m.reg_reset("split_write", read, 0);
+        let (middle, at, from) =
+            (m.reg("middle", middle), m.reg("middle_place", place_q), m.reg("middle_lo", lo_q));
+        let to = mux(clear, depth.q().lit(0), mux(write, at, depth.q()));
+        let value = mux(clear, cols, mux(write, middle, bound));
+        stack.write(to, value.as_bits(), clear | push | write);
+        depth.update(&[(clear, depth.q().lit(1)), (write, at.inc()), (push, depth.q().inc())]);
+        low.update(&[(clear, low.q().lit(0)), (write, from)]);
+        m.assert("one_change_at_a_time", !((split | read | write) & (clear | push)));
 
         m.output("lo", lo);
         m.output("hi", upper);

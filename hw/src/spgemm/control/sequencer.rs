@@ -87,7 +87,8 @@ impl Module for Sequencer {
         let stopped = (is(STOP) & waited.q().is(15)).named("stopped");
         let first_clear = (is(CLEAR_FIRST) & drained).named("first_clear");
         let second_clear = (is(CLEAR_SECOND) & drained).named("second_clear");
-        let planned = (is(PLAN) & waited.q().bit(1) & !plan_busy).named("planned");
+        // A split is in the stack after four cycles.
+        let planned = (is(PLAN) & waited.q().bit(2) & !plan_busy).named("planned");
         let all_left = all(&[is(RUN), !dirty, finished, none, later]).named("all_left");
         let ended = (is(FINISH) & waited.q().is(15) & written).named("ended_now");
         state.update(&[
