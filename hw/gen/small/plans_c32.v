@@ -59,7 +59,10 @@ module plans_c32 (
   output wire busy
 );
   reg current_q;
+  reg [5:0] pass_q;
+  reg halve_0_q;
   reg used_0;
+  reg halve_1_q;
   reg used_1;
   wire cuts_push;
   wire [32:0] cuts_bound;
@@ -68,15 +71,15 @@ module plans_c32 (
   wire [5:0] ranges_0_count;
   wire [32:0] ranges_1_lo, ranges_1_hi;
   wire [5:0] ranges_1_count;
-  wire halve_0 = split & (~stack);
-  wire halve_1 = split & stack;
   wire [6:0] _t1 = {1'd0, pass} + 7'd1;
   wire _t2 = _t1[5:0] == ranges_0_count;
   wire _t3 = _t1[5:0] == ranges_1_count;
   wire _t4 = ~current_q;
+  wire halve_0 = split & (~stack);
   wire _t5 = plan & (~_t4);
   wire _t6 = redo & 1'b1;
   wire _t7 = (_t6 | halve_0) | _t5;
+  wire halve_1 = split & stack;
   wire _t8 = plan & _t4;
   wire _t9 = redo & 1'b0;
   wire _t10 = (_t9 | halve_1) | _t8;
@@ -88,22 +91,27 @@ module plans_c32 (
   );
   ranges_c32 ranges_0 (
     .cols(ranges_0_cols), .clear(_t6 | _t5), .push(cuts_push & _t4), .bound(cuts_bound),
-    .pass(halve_0 ? pass : open_pass[5:0]), .split(halve_0), .clk(clk), .rst(rst), .lo(ranges_0_lo),
-    .hi(ranges_0_hi), .count(ranges_0_count)
+    .pass(halve_0_q ? pass_q : open_pass[5:0]), .split(halve_0_q), .clk(clk), .rst(rst),
+    .lo(ranges_0_lo), .hi(ranges_0_hi), .count(ranges_0_count)
   );
   ranges_c32 ranges_1 (
     .cols(ranges_0_cols), .clear(_t9 | _t8), .push(cuts_push & current_q), .bound(cuts_bound),
-    .pass(halve_1 ? pass : open_pass[5:0]), .split(halve_1), .clk(clk), .rst(rst), .lo(ranges_1_lo),
-    .hi(ranges_1_hi), .count(ranges_1_count)
+    .pass(halve_1_q ? pass_q : open_pass[5:0]), .split(halve_1_q), .clk(clk), .rst(rst),
+    .lo(ranges_1_lo), .hi(ranges_1_hi), .count(ranges_1_count)
   );
   always @(posedge clk) begin
+    pass_q <= pass;
     if (rst) begin
       current_q <= 1'b0;
+      halve_0_q <= 1'b0;
       used_0 <= 1'b0;
+      halve_1_q <= 1'b0;
       used_1 <= 1'b0;
     end else begin
       if (redo | (split | plan)) current_q <= redo ? 1'b0 : (split ? stack : _t4);
+      halve_0_q <= halve_0;
       if (_t7 | (forget | ((retire & (~retire_stack)) & _t2))) used_0 <= _t7 ? 1'b1 : 1'b0;
+      halve_1_q <= halve_1;
       if (_t10 | (forget | ((retire & retire_stack) & _t3))) used_1 <= _t10 ? 1'b1 : 1'b0;
     end
   end

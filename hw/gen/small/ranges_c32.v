@@ -30,6 +30,14 @@ module ranges_c32 (
 );
   reg [5:0] depth;
   reg [32:0] low;
+  reg split_read;
+  reg [5:0] split_place;
+  reg [32:0] split_lo;
+  reg [32:0] split_upper;
+  reg split_write;
+  reg [32:0] middle;
+  reg [5:0] middle_place;
+  reg [32:0] middle_lo;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
   reg [32:0] stack [0:63];
   wire [5:0] place = depth - pass;
@@ -37,25 +45,44 @@ module ranges_c32 (
   wire [32:0] range_lo = (pass == 6'd0) ? low : below;
   wire [5:0] stack_read_addr = place - 6'd1;
   wire [32:0] upper = stack[stack_read_addr];
-  wire [5:0] stack_write_addr = clear ? 6'd0 : (split ? place : depth);
-  wire [32:0] _t1 = hi - range_lo;
+  wire [32:0] _t1 = split_upper - split_lo;
   wire [32:0] _t2 = {1'd0, _t1[32:1]};
-  wire [32:0] middle = range_lo + ((_t2 == 33'd0) ? 33'd1 : _t2);
+  wire [5:0] stack_write_addr = clear ? 6'd0 : (split_write ? middle_place : depth);
+  wire _t3 = clear | push;
+  wire one_change_at_a_time_holds = ~(((split | split_read) | split_write) & _t3);
   always @(posedge clk) begin
-    if ((clear | push) | split) stack[stack_write_addr] <= (clear ? cols : (split ? middle : bound));
+    if (_t3 | split_write) stack[stack_write_addr] <= (clear ? cols : (split_write ? middle : bound));
   end
   always @(posedge clk) begin
+    split_place <= place;
+    split_lo <= range_lo;
+    split_upper <= hi;
+    middle <= split_lo + ((_t2 == 33'd0) ? 33'd1 : _t2);
+    middle_place <= split_place;
+    middle_lo <= split_lo;
     if (rst) begin
       depth <= 6'd0;
       low <= 33'd0;
+      split_read <= 1'b0;
+      split_write <= 1'b0;
     end else begin
-      if (clear | (split | push)) depth <= clear ? 6'd1 : (split ? (place + 6'd1) : (depth + 6'd1));
-      if (clear | split) low <= clear ? 33'd0 : range_lo;
+      if (clear | (split_write | push)) depth <= clear ? 6'd1 : (split_write ? (middle_place + 6'd1) : (depth + 6'd1));
+      if (clear | split_write) low <= clear ? 33'd0 : middle_lo;
+      split_read <= split;
+      split_write <= split_read;
     end
   end
   assign lo = range_lo;
   assign hi = upper;
   assign count = depth;
+`ifdef FORMAL
+  always @(posedge clk) if (!rst) one_change_at_a_time: assert(one_change_at_a_time_holds);
+`else
+`ifndef SYNTHESIS
+  always @(posedge clk) if (!rst && !one_change_at_a_time_holds)
+    $fatal(1, "assertion failed: %m.one_change_at_a_time");
+`endif
+`endif
 endmodule
 
 `default_nettype wire

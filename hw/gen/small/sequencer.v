@@ -135,7 +135,7 @@ module sequencer (
   wire by_range = (second_clear & (~several)) & _t13;
   wire stop = _t11 & (w_bad | _t9);
   wire all_left = (_t11 & _t10) & (finished & (w_none & _t3));
-  wire planned = ((state == 4'd8) & waited[1]) & (~plan_busy);
+  wire planned = ((state == 4'd8) & waited[2]) & (~plan_busy);
   wire [3:0] _t14 = second_clear ? (failing ? 4'd9 : 4'd8) : (planned ? 4'd2 : (all_left ? 4'd9 : 4'd0));
   wire [3:0] _t15 = drain ? 4'd4 : (retire_now ? 4'd3 : (stopped ? 4'd6 : (first_clear ? 4'd7 : _t14)));
   wire invalidated = _t8 & cache_ready;

@@ -368,7 +368,6 @@ module spgemm_cluster (
   wire _t2 = lane_1_out_valid & core_l1_ready;
   wire _t3 = lane_2_out_valid & core_l2_ready;
   wire _t4 = lane_3_out_valid & core_l3_ready;
-  wire drain_busy = core_drain_busy | (draining | ((mark_0 | mark_1) | (mark_2 | mark_3)));
   wire [31:0] lo_0_next = feed_open_ranged ? plans_lo[31:0] : 32'd0;
   wire lo_0_enable = feed_open & (feed_open_seq == 2'd0);
   wire [32:0] _t5 = {1'd0, cols};
@@ -376,6 +375,7 @@ module spgemm_cluster (
   wire lo_1_enable = feed_open & (feed_open_seq == 2'd1);
   wire lo_2_enable = feed_open & (feed_open_seq == 2'd2);
   wire lo_3_enable = feed_open & (feed_open_seq == 2'd3);
+  wire drain_busy = core_drain_busy | (draining | ((mark_0 | mark_1) | (mark_2 | mark_3)));
   wire drain_begins = sequencer_drain_start & (~sequencer_drain_discard);
   wire drain_ends = (draining & (~core_drain_busy)) & (~just_begun);
   wire mark_0_next = drain_ends ? 1'b1 : 1'b0;
