@@ -17,7 +17,7 @@ use crate::card::Chosen;
 use crate::error::Failure;
 use crate::output::{Output, grouped, percent, table};
 use crate::session::{GemmCall, Order, Session};
-use crate::simulation::SimulatorKind;
+use crate::simulation::{MemoryArgs, SimulatorKind};
 use crate::synthetic::Source;
 use crate::{gemm, spgemm};
 
@@ -99,7 +99,8 @@ fn classify(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<
     let digits = Digits::load().map_err(|error| Failure::new("demo", error))?;
     // The widest layer takes 64 bytes in and 128 out for each image.
     let bytes = 512 * digits.labels.len() as u64;
-    let mut session = Session::open(&chosen, options.simulator, bytes, output)?;
+    let mut session =
+        Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output)?;
     let answers = digits.network.classify(&digits.images, |Product { m, n, k, a, b }| {
         let [a, b] = [a, b].map(|values| values.iter().map(|&x| x.into()).collect::<Vec<i32>>());
         let call = GemmCall {
@@ -112,7 +113,7 @@ fn classify(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<
             orders: [Order::Row; 3],
             resident: false,
         };
-        let done = session.gemm(&call)?;
+        let done = session.gemm(&call, &MemoryArgs::default())?;
         let report = gemm::Report::of(&call, &done, peak, options.simulator);
         lines.push(Line {
             card: options.dense.clone(),
@@ -149,7 +150,8 @@ fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<()
     for (_, a) in &matrices {
         bytes = spgemm::memory_bytes(a, a)?.max(bytes);
     }
-    let mut session = Session::open(&chosen, options.simulator, bytes, output)?;
+    let mut session =
+        Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output)?;
     for (name, a) in matrices {
         for types in ["i32", "f32"] {
             let job = spgemm::Job { session: &mut session, config, simulator: options.simulator };

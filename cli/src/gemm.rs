@@ -16,8 +16,9 @@ use crate::arguments::whole;
 use crate::card::{CardOptions, Chosen};
 use crate::error::Failure;
 use crate::output::{Output, grouped, percent, table};
+use crate::plan::PlanReport;
 use crate::session::{GemmCall, GemmDone, Order, Session};
-use crate::simulation::SimulatorKind;
+use crate::simulation::{MemoryArgs, SimulatorKind};
 use crate::synthetic::{Source, wrapped};
 
 /// Most elements of a matrix: what is simulated should fit this machine's memory several times.
@@ -51,6 +52,11 @@ pub(crate) struct Options {
     /// Names the random operands
     #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
     seed: u64,
+    /// Tell how the product is cut into blocks, and the bytes and cycles predicted beside those measured
+    #[arg(long, conflicts_with = "resident")]
+    plan: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// What simulates the card
     #[arg(long, value_enum, default_value = "verilator")]
     simulator: SimulatorKind,
@@ -72,6 +78,8 @@ pub(crate) struct Report {
     pub(crate) dram_bytes: u64,
     pub(crate) mismatches: u64,
     simulator: &'static str,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    plan: Option<PlanReport>,
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
@@ -93,10 +101,12 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         orders: options.orders()?,
         resident: options.resident,
     };
-    let mut session = Session::open(&chosen, options.simulator, options.memory_bytes(), output)?;
-    let done = session.gemm(&call)?;
+    let (bytes, memory) = (options.memory_bytes(), &options.memory);
+    let mut session = Session::open(&chosen, options.simulator, bytes, memory, output)?;
+    let done = session.gemm(&call, memory)?;
     let peak = u64::from(engine.rows) * u64::from(engine.cols);
-    let report = Report::of(&call, &done, peak, options.simulator);
+    let mut report = Report::of(&call, &done, peak, options.simulator);
+    report.plan = options.plan.then(|| PlanReport::of(&done.plan));
     output.result(&report, || report.page(&chosen));
     Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -210,6 +220,7 @@ impl Report {
             dram_bytes: done.dram_bytes,
             mismatches: mismatches(call, &done.d),
             simulator: simulator.name(),
+            plan: None,
         }
     }
 
@@ -234,7 +245,11 @@ impl Report {
                 format!("{} of {}", self.mismatches, u64::from(self.m) * u64::from(self.n)),
             ),
         ];
-        table(&rows.map(|(name, text)| vec![name.to_owned(), text]), &[])
+        let mut rows = rows.map(|(name, text)| vec![name.to_owned(), text]).to_vec();
+        if let Some(plan) = &self.plan {
+            rows.extend(plan.rows(self));
+        }
+        table(&rows, &[])
     }
 }
 
@@ -253,6 +268,11 @@ fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use mattock::dense;
+    use mattock::plan::{Memory, Plan, Problem};
+    use mattock_spec::format::TupleList;
+    use mattock_spec::regs::GemmCaps;
+
     use super::*;
 
     fn call<'a>(a: &'a [i32], b: &'a [i32]) -> GemmCall<'a> {
@@ -266,6 +286,14 @@ mod tests {
             orders: [Order::Row; 3],
             resident: false,
         }
+    }
+
+    fn plan() -> Plan {
+        let (rows, cols, k_split, align) = (2, 4, 1, 8);
+        let (a_kib, b_kib, result_kib, tuples) = (4, 4, 4, TupleList::default());
+        let caps = GemmCaps { rows, cols, k_split, a_kib, b_kib, result_kib, align, tuples };
+        let problem = Problem { m: 2, n: 2, k: 1, bits: [8; 2], orders: [dense::Order::Row; 3] };
+        Plan::of(&problem, &caps, &Memory::new(8))
     }
 
     #[test]
@@ -284,7 +312,13 @@ mod tests {
 
     #[test]
     fn utilisation_relates_to_its_cycles() {
-        let done = GemmDone { d: vec![3, -4, 6, -8], cycles: 8, compute_cycles: 2, dram_bytes: 64 };
+        let done = GemmDone {
+            d: vec![3, -4, 6, -8],
+            plan: plan(),
+            cycles: 8,
+            compute_cycles: 2,
+            dram_bytes: 64,
+        };
         let report = Report::of(&call(&[1, 2], &[3, -4]), &done, 4, SimulatorKind::Interpreter);
         assert_eq!((report.macs, report.utilization, report.memory_utilization), (4, 0.5, 0.125));
         let none = GemmDone { cycles: 0, compute_cycles: 0, ..done };

@@ -20,6 +20,7 @@ mod gemm;
 mod r#gen;
 mod new;
 mod output;
+mod plan;
 mod program;
 mod progress;
 mod regs;

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use mattock::dense::{self, Elements, Operand};
+use mattock::plan::{self, Plan};
 use mattock::sparse::{SparseValue, SpgemmOptions};
 use mattock::{Card, Csr};
 use mattock_spec::{Format, Tuple};
@@ -11,7 +12,7 @@ use crate::card::Chosen;
 use crate::error::Failure;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::simulation::{SimulatorKind, start};
+use crate::simulation::{MemoryArgs, SimulatorKind, start};
 
 /// How a matrix lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +41,8 @@ pub(crate) struct GemmCall<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct GemmDone {
     pub(crate) d: Vec<i32>,
+    /// How the card went about it.
+    pub(crate) plan: Plan,
     pub(crate) cycles: u64,
     pub(crate) compute_cycles: u64,
     pub(crate) dram_bytes: u64,
@@ -70,9 +73,10 @@ impl Session {
         chosen: &Chosen,
         kind: SimulatorKind,
         bytes: u64,
+        memory: &MemoryArgs,
         output: Output,
     ) -> Result<Self, Failure> {
-        let simulated = start(chosen, kind, bytes, output)?;
+        let simulated = start(chosen, kind, bytes, memory, output)?;
         Ok(Self { card: Card::open_with(Box::new(simulated))?, output })
     }
 
@@ -80,7 +84,11 @@ impl Session {
     ///
     /// # Errors
     /// Those of the driver.
-    pub(crate) fn gemm(&mut self, call: &GemmCall<'_>) -> Result<GemmDone, Failure> {
+    pub(crate) fn gemm(
+        &mut self,
+        call: &GemmCall<'_>,
+        memory: &MemoryArgs,
+    ) -> Result<GemmDone, Failure> {
         let (m, n, k) = (call.m as usize, call.n as usize, call.k as usize);
         let [order_a, order_b, order_d] = call.orders;
         let a = Stored::new(call.tuple.a, call.a, (m, k), order_a)?;
@@ -88,8 +96,14 @@ impl Session {
         let (a, b, order) = (a.operand(), b.operand(), order_d.driver());
         let product = dense::GemmCall { m, n, k, a, b, order, resident: call.resident };
         let _progress = Progress::start(self.output, format!("multiplying {m} x {n} x {k}"));
+        let bus_bytes = self.card.capabilities().bus_bytes;
+        let latency = memory.latency;
+        let bytes_per_cycle = memory.bandwidth.unwrap_or(bus_bytes).min(bus_bytes);
+        let behind = plan::Memory { bus_bytes, latency, bytes_per_cycle };
+        let plan = self.card.plan_gemm(&product, &behind)?;
         let (d, stats) = self.card.gemm(&product)?;
         Ok(GemmDone {
+            plan,
             d: if order_d == Order::Row { d } else { transposed(&d, n, m) },
             cycles: stats.cycles,
             compute_cycles: stats.compute_cycles,

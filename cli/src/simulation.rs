@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use clap::ValueEnum;
-use mattock_testbench::sim::{MemoryOptions, SimCard, Verilated};
+use clap::{Args, ValueEnum};
+use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls, Verilated};
 use mattock_toolbox::Toolbox;
 use rtl_gen::sim::{Simulator, TraceOptions};
 use rtl_gen::{Design, Interpreter};
 use verilator_rs::{ToolSearch, Toolchain};
 
+use crate::arguments::whole;
 use crate::card::Chosen;
 use crate::design::elaborate_bench;
 use crate::error::Failure;
@@ -34,6 +35,26 @@ impl SimulatorKind {
     }
 }
 
+/// The memory of a simulated card.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct MemoryArgs {
+    /// Cycles from a read address to its first beat, and from a last write beat to its response
+    #[arg(long, value_name = "CYCLES", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) latency: u64,
+    /// Bytes a memory port moves a cycle, both ways together [default: a beat of the bus]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) bandwidth: Option<u32>,
+    /// Stall every bus channel at random, in a quarter of all cycles
+    #[arg(long, value_name = "SEED", num_args = 0..=1, default_missing_value = "1", value_parser = whole::<u64>)]
+    pub(crate) stalls: Option<u64>,
+}
+
+impl Default for MemoryArgs {
+    fn default() -> Self {
+        Self { latency: 100, bandwidth: None, stalls: None }
+    }
+}
+
 /// Elaborates a card, starts a simulator on it and attaches a memory of at least `bytes`.
 ///
 /// # Errors
@@ -42,11 +63,12 @@ pub(crate) fn start(
     chosen: &Chosen,
     kind: SimulatorKind,
     bytes: u64,
+    memory: &MemoryArgs,
     output: Output,
 ) -> Result<SimCard, Failure> {
     let design = elaborate_bench(chosen, output)?;
     let simulator = simulator(&design, kind, None, output)?;
-    attach(chosen, simulator, bytes)
+    attach(chosen, simulator, bytes, memory)
 }
 
 /// Attaches memory and host to a simulator of the card.
@@ -57,6 +79,7 @@ pub(crate) fn attach(
     chosen: &Chosen,
     simulator: Box<dyn Simulator>,
     bytes: u64,
+    memory: &MemoryArgs,
 ) -> Result<SimCard, Failure> {
     let bits = chosen.config.memory.address_bits;
     // Not from zero, so that a lost address is noticed; small cards have no room for that.
@@ -69,7 +92,13 @@ pub(crate) fn attach(
             .allowed(format!("{reach}, what {bits} address bits reach"))
             .next("choose a smaller product, or raise `memory.address_bits`"));
     };
-    let options = MemoryOptions { base, bytes: room, ..MemoryOptions::default() };
+    let options = MemoryOptions {
+        base,
+        bytes: room,
+        latency: memory.latency,
+        bytes_per_cycle: memory.bandwidth,
+        stalls: memory.stalls.map(|seed| Stalls { seed, chance: 64 }),
+    };
     Ok(SimCard::new(simulator, &format!("sim:{}", chosen.origin), &options))
 }
 

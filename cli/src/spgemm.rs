@@ -25,7 +25,7 @@ use crate::error::{Failure, nearest};
 use crate::output::{Output, grouped, percent, table};
 use crate::progress::Progress;
 use crate::session::{Session, SpgemmCounts};
-use crate::simulation::SimulatorKind;
+use crate::simulation::{MemoryArgs, SimulatorKind};
 use crate::synthetic::Source;
 
 /// Most rows or columns that may be allowed: 2 GiB of row pointers.
@@ -154,7 +154,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     }
     let bytes = memory_bytes(&a, &b)?;
     let refused = |error| options.bad_value(&error);
-    let open = || Session::open(&chosen, options.simulator, bytes, output);
+    let open = || Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output);
     // Values are looked at before a card is built: that takes longer than to find a wrong one.
     let report = match value {
         ValueType::I32 => {

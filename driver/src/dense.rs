@@ -1,6 +1,7 @@
 //! Dense products.
 
 use crate::card::Staging;
+use crate::plan::{Memory, Plan, Problem};
 use crate::{Card, Error};
 use mattock_spec::Format;
 use mattock_spec::command::{Command, GemmCommand};
@@ -20,6 +21,16 @@ pub enum Order {
     Row,
     /// A column lies together.
     Column,
+}
+
+impl Order {
+    /// The other one.
+    pub fn other(self) -> Order {
+        match self {
+            Order::Row => Order::Column,
+            Order::Column => Order::Row,
+        }
+    }
 }
 
 /// Elements of an operand.
@@ -77,6 +88,15 @@ pub struct GemmStats {
 }
 
 impl Card {
+    /// How a product would run on this card, with `memory` behind it: what [`gemm`](Self::gemm) does with the same call.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm), before anything is sent.
+    pub fn plan_gemm(&self, call: &GemmCall<'_>, memory: &Memory) -> Result<Plan, Error> {
+        let (shape, caps) = self.gemm_shape(call)?;
+        Ok(shape.plan(call, &caps, memory))
+    }
+
     /// Computes `D = A * B` in 32-bit integers that wrap; gives D densely packed in `order`.
     ///
     /// m or n = 0 gives an empty D and touches nothing; k = 0 gives zeros.
@@ -86,6 +106,15 @@ impl Card {
     /// not fit card memory, or with `resident` the card's buffers; [`Error::DeviceFault`], [`Error::Timeout`] and those
     /// of the transport.
     pub fn gemm(&mut self, call: &GemmCall<'_>) -> Result<(Vec<i32>, GemmStats), Error> {
+        let (shape, caps) = self.gemm_shape(call)?;
+        if shape.m == 0 || shape.n == 0 {
+            return Ok((vec![], GemmStats::default()));
+        }
+        self.staged(|card, staging| card.gemm_staged(call, &shape, &caps, staging))
+    }
+
+    /// Checks a call.
+    fn gemm_shape(&self, call: &GemmCall<'_>) -> Result<(Shape, GemmCaps), Error> {
         let (m, n, k) = (dim(ARG_M, call.m)?, dim(ARG_N, call.n)?, dim(ARG_K, call.k)?);
         call.a.check(ARG_A, m, k)?;
         call.b.check(ARG_B, k, n)?;
@@ -101,11 +130,7 @@ impl Card {
                 have: tuples.join(" "),
             });
         };
-        if m == 0 || n == 0 {
-            return Ok((vec![], GemmStats::default()));
-        }
-        let shape = Shape { m, n, k, tuple: tuple as u8 };
-        self.staged(|card, staging| card.gemm_staged(call, &shape, &caps, staging))
+        Ok((Shape { m, n, k, tuple: tuple as u8 }, caps))
     }
 
     fn gemm_staged(
@@ -116,16 +141,18 @@ impl Card {
         staging: &mut Staging,
     ) -> Result<(Vec<i32>, GemmStats), Error> {
         let Shape { m, n, k, tuple } = *shape;
-        let (d_lines, d_len) = if call.order == Order::Row { (m, n) } else { (n, m) };
+        let plan = shape.plan(call, caps, &Memory::new(self.capabilities().bus_bytes));
+        let [order_a, order_b, order_d] = plan.problem.orders;
+        let (d_lines, d_len) = if order_d == Order::Row { (m, n) } else { (n, m) };
         let d_stride = stride(u64::from(d_len) * 4, caps.align)?;
-        let (a, a_stride) = call.a.stage(self, staging, m, k, caps.align)?;
-        let (b, b_stride) = call.b.stage(self, staging, k, n, caps.align)?;
+        let (a, a_stride) = call.a.stage(self, staging, [m, k], order_a, caps.align)?;
+        let (b, b_stride) = call.b.stage(self, staging, [k, n], order_b, caps.align)?;
         let d = staging.room(self, u64::from(d_lines) * u64::from(d_stride))?;
         let command = GemmCommand {
             tuple,
-            a_col_major: call.a.order == Order::Column,
-            b_col_major: call.b.order == Order::Column,
-            d_col_major: call.order == Order::Column,
+            a_col_major: order_a == Order::Column,
+            b_col_major: order_b == Order::Column,
+            d_col_major: order_d == Order::Column,
             m,
             n,
             k,
@@ -168,6 +195,9 @@ impl Card {
             let words = line.chunks_exact(4).take(d_len as usize);
             out.extend(words.map(|w| i32::from_le_bytes([w[0], w[1], w[2], w[3]])));
         }
+        if order_d != call.order {
+            out = turned(&out, d_lines as usize, d_len as usize);
+        }
         Ok((out, stats))
     }
 
@@ -192,6 +222,15 @@ struct Shape {
 }
 
 impl Shape {
+    /// The plan of a call. Operands that are loaded by a command of their own must agree on the order of D, and their
+    /// contract is that of the shape as it is: there the orders are the caller's.
+    fn plan(&self, call: &GemmCall<'_>, caps: &GemmCaps, memory: &Memory) -> Plan {
+        let bits = [&call.a, &call.b].map(|x| x.format().storage_bits());
+        let orders = [call.a.order, call.b.order, call.order];
+        let problem = Problem { m: self.m, n: self.n, k: self.k, bits, orders };
+        Plan::choose(&problem, [!call.resident; 3], caps, memory)
+    }
+
     /// Cycles after which something must be wrong: many times what the worst memory would take.
     fn cycle_limit(&self, caps: &GemmCaps, bus_bytes: u32) -> u64 {
         let (m, n, k) = (u64::from(self.m), u64::from(self.n), u64::from(self.k));
@@ -253,15 +292,20 @@ impl Operand<'_> {
         }
     }
 
-    /// Copies the matrix to the card, every line at a multiple of `align`: address and stride.
+    /// Copies the matrix to the card in an order, every line at a multiple of `align`: address and stride.
     fn stage(
         &self,
         card: &mut Card,
         staging: &mut Staging,
-        rows: u32,
-        cols: u32,
+        [rows, cols]: [u32; 2],
+        order: Order,
         align: u32,
     ) -> Result<(u64, u32), Error> {
+        if order != self.order {
+            let (lines, len) = self.lines(rows, cols);
+            let other = self.turned(lines, len);
+            return other.view(order, lines).stage(card, staging, [rows, cols], order, align);
+        }
         let (lines, len) = self.lines(rows, cols);
         let line_bytes = match self.elements {
             Elements::I8(_) => len,
@@ -288,5 +332,53 @@ impl Operand<'_> {
             card.transport().write(address, &image)?;
         }
         Ok((address, stride))
+    }
+}
+
+/// `lines` lines of `len` values, the values of each place together.
+fn turned<T: Copy>(values: &[T], lines: usize, len: usize) -> Vec<T> {
+    (0..len).flat_map(|i| (0..lines).map(move |line| values[line * len + i])).collect()
+}
+
+/// The elements of an operand in their other order.
+enum Turned {
+    I8(Vec<i8>),
+    I4(Vec<u8>),
+}
+
+impl Turned {
+    /// As an operand of lines of `len` elements.
+    fn view(&self, order: Order, len: usize) -> Operand<'_> {
+        match self {
+            Turned::I8(values) => Operand { elements: Elements::I8(values), order, ld: len },
+            Turned::I4(bytes) => {
+                Operand { elements: Elements::I4(bytes), order, ld: len.next_multiple_of(2) }
+            }
+        }
+    }
+}
+
+impl Operand<'_> {
+    fn turned(&self, lines: usize, len: usize) -> Turned {
+        match self.elements {
+            Elements::I8(from) => Turned::I8(
+                (0..len)
+                    .flat_map(|i| (0..lines).map(move |line| from[line * self.ld + i]))
+                    .collect(),
+            ),
+            Elements::I4(from) => {
+                let nibble =
+                    |line: usize, i: usize| from[(line * self.ld + i) / 2] >> (4 * (i % 2)) & 0xf;
+                let pair = |i: usize, line: usize| {
+                    let high = if line + 1 < lines { nibble(line + 1, i) } else { 0 };
+                    nibble(line, i) | high << 4
+                };
+                Turned::I4(
+                    (0..len)
+                        .flat_map(|i| (0..lines).step_by(2).map(move |line| pair(i, line)))
+                        .collect(),
+                )
+            }
+        }
     }
 }

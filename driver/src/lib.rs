@@ -7,6 +7,7 @@
 //! |------------|---------------------------------------------------------------------------|
 //! | [`mod@card`] | [`Card`]: opening one, and what it says about itself                      |
 //! | [`dense`]   | dense products: [`Card::gemm`]                                            |
+//! | [`plan`]   | how a dense product runs: blocks, what stays on chip, bytes and cycles    |
 //! | [`error`]  | [`Error`], the one error type of every call                               |
 //! | [`sparse`] | [`Csr`], the checked sparse matrix that calls take and give               |
 //! | [`io`]     | readers for Matrix Market, SNAP, METIS and triplet files, and a writer    |
@@ -24,6 +25,7 @@ pub mod card;
 pub mod dense;
 pub mod error;
 pub mod io;
+pub mod plan;
 pub mod sparse;
 pub mod transport;
 

@@ -95,7 +95,8 @@ pub fn measure(card: &mut Card, shape: [usize; 3], seed: u64) -> Result<Measured
     }
     let caps = card.capabilities().gemm.expect("a dense engine");
     let g = Geometry::new(caps.rows, caps.cols);
-    let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: g.shape() };
+    let (shape_of_pes, k_split) = (g.shape(), caps.k_split);
+    let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: shape_of_pes, k_split };
     let dims = shape.map(|x| x as u64);
     let (rows, cols) = (g.rows.into(), g.cols.into());
     Ok(Measured {

@@ -8,12 +8,14 @@
 //! | [`serve`]     | a simulated card as a PCI device of other processes                         |
 //! | [`stats`]     | sizes and product counts of sparse matrices                                 |
 //! | [`contract`]  | the dense engine's cycle contract, measured                                 |
+//! | [`layers`]    | products of real networks, run from memory and held against their plan        |
 //! | [`digits`]    | 1,797 handwritten digits and an int8 network that reads them                |
 //!
 //! Small real inputs lie in `testbench/data`, each folder with its sources and licences.
 
 pub mod contract;
 pub mod digits;
+pub mod layers;
 pub mod reference;
 pub mod rmat;
 pub mod serve;

@@ -44,34 +44,34 @@ module gemm_array_8x8_dsp_a8_b8_acc32 (
   reg signed [7:0] a_skew_7_5;
   reg signed [7:0] a_skew_7_6;
   reg signed [7:0] a_skew_7_7;
-  reg signed [7:0] b_skew_1_1;
-  reg signed [7:0] b_skew_2_1;
-  reg signed [7:0] b_skew_2_2;
-  reg signed [7:0] b_skew_3_1;
-  reg signed [7:0] b_skew_3_2;
-  reg signed [7:0] b_skew_3_3;
-  reg signed [7:0] b_skew_4_1;
-  reg signed [7:0] b_skew_4_2;
-  reg signed [7:0] b_skew_4_3;
-  reg signed [7:0] b_skew_4_4;
-  reg signed [7:0] b_skew_5_1;
-  reg signed [7:0] b_skew_5_2;
-  reg signed [7:0] b_skew_5_3;
-  reg signed [7:0] b_skew_5_4;
-  reg signed [7:0] b_skew_5_5;
-  reg signed [7:0] b_skew_6_1;
-  reg signed [7:0] b_skew_6_2;
-  reg signed [7:0] b_skew_6_3;
-  reg signed [7:0] b_skew_6_4;
-  reg signed [7:0] b_skew_6_5;
-  reg signed [7:0] b_skew_6_6;
-  reg signed [7:0] b_skew_7_1;
-  reg signed [7:0] b_skew_7_2;
-  reg signed [7:0] b_skew_7_3;
-  reg signed [7:0] b_skew_7_4;
-  reg signed [7:0] b_skew_7_5;
-  reg signed [7:0] b_skew_7_6;
-  reg signed [7:0] b_skew_7_7;
+  reg signed [7:0] b_skew_0_1_1;
+  reg signed [7:0] b_skew_0_2_1;
+  reg signed [7:0] b_skew_0_2_2;
+  reg signed [7:0] b_skew_0_3_1;
+  reg signed [7:0] b_skew_0_3_2;
+  reg signed [7:0] b_skew_0_3_3;
+  reg signed [7:0] b_skew_0_4_1;
+  reg signed [7:0] b_skew_0_4_2;
+  reg signed [7:0] b_skew_0_4_3;
+  reg signed [7:0] b_skew_0_4_4;
+  reg signed [7:0] b_skew_0_5_1;
+  reg signed [7:0] b_skew_0_5_2;
+  reg signed [7:0] b_skew_0_5_3;
+  reg signed [7:0] b_skew_0_5_4;
+  reg signed [7:0] b_skew_0_5_5;
+  reg signed [7:0] b_skew_0_6_1;
+  reg signed [7:0] b_skew_0_6_2;
+  reg signed [7:0] b_skew_0_6_3;
+  reg signed [7:0] b_skew_0_6_4;
+  reg signed [7:0] b_skew_0_6_5;
+  reg signed [7:0] b_skew_0_6_6;
+  reg signed [7:0] b_skew_0_7_1;
+  reg signed [7:0] b_skew_0_7_2;
+  reg signed [7:0] b_skew_0_7_3;
+  reg signed [7:0] b_skew_0_7_4;
+  reg signed [7:0] b_skew_0_7_5;
+  reg signed [7:0] b_skew_0_7_6;
+  reg signed [7:0] b_skew_0_7_7;
   reg first_skew_1;
   wire signed [7:0] pe_0_0_a_out, pe_0_0_b_out;
   wire pe_0_0_first_out;
@@ -278,31 +278,31 @@ module gemm_array_8x8_dsp_a8_b8_acc32 (
     .b_out(pe_0_0_b_out), .first_out(pe_0_0_first_out), .drain(pe_0_0_drain)
   );
   int_mac_a8_b8_acc32 pe_0_1 (
-    .a_in(pe_0_0_a_out), .clk(clk), .b_in(b_skew_1_1), .first_in(pe_0_0_first_out),
+    .a_in(pe_0_0_a_out), .clk(clk), .b_in(b_skew_0_1_1), .first_in(pe_0_0_first_out),
     .a_out(pe_0_1_a_out), .b_out(pe_0_1_b_out), .first_out(pe_0_1_first_out), .drain(pe_0_1_drain)
   );
   int_mac_a8_b8_acc32 pe_0_2 (
-    .a_in(pe_0_1_a_out), .clk(clk), .b_in(b_skew_2_2), .first_in(pe_0_1_first_out),
+    .a_in(pe_0_1_a_out), .clk(clk), .b_in(b_skew_0_2_2), .first_in(pe_0_1_first_out),
     .a_out(pe_0_2_a_out), .b_out(pe_0_2_b_out), .first_out(pe_0_2_first_out), .drain(pe_0_2_drain)
   );
   int_mac_a8_b8_acc32 pe_0_3 (
-    .a_in(pe_0_2_a_out), .clk(clk), .b_in(b_skew_3_3), .first_in(pe_0_2_first_out),
+    .a_in(pe_0_2_a_out), .clk(clk), .b_in(b_skew_0_3_3), .first_in(pe_0_2_first_out),
     .a_out(pe_0_3_a_out), .b_out(pe_0_3_b_out), .first_out(pe_0_3_first_out), .drain(pe_0_3_drain)
   );
   int_mac_a8_b8_acc32 pe_0_4 (
-    .a_in(pe_0_3_a_out), .clk(clk), .b_in(b_skew_4_4), .first_in(pe_0_3_first_out),
+    .a_in(pe_0_3_a_out), .clk(clk), .b_in(b_skew_0_4_4), .first_in(pe_0_3_first_out),
     .a_out(pe_0_4_a_out), .b_out(pe_0_4_b_out), .first_out(pe_0_4_first_out), .drain(pe_0_4_drain)
   );
   int_mac_a8_b8_acc32 pe_0_5 (
-    .a_in(pe_0_4_a_out), .clk(clk), .b_in(b_skew_5_5), .first_in(pe_0_4_first_out),
+    .a_in(pe_0_4_a_out), .clk(clk), .b_in(b_skew_0_5_5), .first_in(pe_0_4_first_out),
     .a_out(pe_0_5_a_out), .b_out(pe_0_5_b_out), .first_out(pe_0_5_first_out), .drain(pe_0_5_drain)
   );
   int_mac_a8_b8_acc32 pe_0_6 (
-    .a_in(pe_0_5_a_out), .clk(clk), .b_in(b_skew_6_6), .first_in(pe_0_5_first_out),
+    .a_in(pe_0_5_a_out), .clk(clk), .b_in(b_skew_0_6_6), .first_in(pe_0_5_first_out),
     .a_out(pe_0_6_a_out), .b_out(pe_0_6_b_out), .first_out(pe_0_6_first_out), .drain(pe_0_6_drain)
   );
   int_mac_a8_b8_acc32 pe_0_7 (
-    .a_in(pe_0_6_a_out), .clk(clk), .b_in(b_skew_7_7), .first_in(pe_0_6_first_out),
+    .a_in(pe_0_6_a_out), .clk(clk), .b_in(b_skew_0_7_7), .first_in(pe_0_6_first_out),
     .a_out(pe_0_7_a_out), .b_out(pe_0_7_b_out), .first_out(pe_0_7_first_out), .drain(pe_0_7_drain)
   );
   int_mac_a8_b8_acc32 pe_1_0 (
@@ -590,34 +590,34 @@ module gemm_array_8x8_dsp_a8_b8_acc32 (
     a_skew_7_5 <= a_skew_7_4;
     a_skew_7_6 <= a_skew_7_5;
     a_skew_7_7 <= a_skew_7_6;
-    b_skew_1_1 <= b[15:8];
-    b_skew_2_1 <= b[23:16];
-    b_skew_2_2 <= b_skew_2_1;
-    b_skew_3_1 <= b[31:24];
-    b_skew_3_2 <= b_skew_3_1;
-    b_skew_3_3 <= b_skew_3_2;
-    b_skew_4_1 <= b[39:32];
-    b_skew_4_2 <= b_skew_4_1;
-    b_skew_4_3 <= b_skew_4_2;
-    b_skew_4_4 <= b_skew_4_3;
-    b_skew_5_1 <= b[47:40];
-    b_skew_5_2 <= b_skew_5_1;
-    b_skew_5_3 <= b_skew_5_2;
-    b_skew_5_4 <= b_skew_5_3;
-    b_skew_5_5 <= b_skew_5_4;
-    b_skew_6_1 <= b[55:48];
-    b_skew_6_2 <= b_skew_6_1;
-    b_skew_6_3 <= b_skew_6_2;
-    b_skew_6_4 <= b_skew_6_3;
-    b_skew_6_5 <= b_skew_6_4;
-    b_skew_6_6 <= b_skew_6_5;
-    b_skew_7_1 <= b[63:56];
-    b_skew_7_2 <= b_skew_7_1;
-    b_skew_7_3 <= b_skew_7_2;
-    b_skew_7_4 <= b_skew_7_3;
-    b_skew_7_5 <= b_skew_7_4;
-    b_skew_7_6 <= b_skew_7_5;
-    b_skew_7_7 <= b_skew_7_6;
+    b_skew_0_1_1 <= b[15:8];
+    b_skew_0_2_1 <= b[23:16];
+    b_skew_0_2_2 <= b_skew_0_2_1;
+    b_skew_0_3_1 <= b[31:24];
+    b_skew_0_3_2 <= b_skew_0_3_1;
+    b_skew_0_3_3 <= b_skew_0_3_2;
+    b_skew_0_4_1 <= b[39:32];
+    b_skew_0_4_2 <= b_skew_0_4_1;
+    b_skew_0_4_3 <= b_skew_0_4_2;
+    b_skew_0_4_4 <= b_skew_0_4_3;
+    b_skew_0_5_1 <= b[47:40];
+    b_skew_0_5_2 <= b_skew_0_5_1;
+    b_skew_0_5_3 <= b_skew_0_5_2;
+    b_skew_0_5_4 <= b_skew_0_5_3;
+    b_skew_0_5_5 <= b_skew_0_5_4;
+    b_skew_0_6_1 <= b[55:48];
+    b_skew_0_6_2 <= b_skew_0_6_1;
+    b_skew_0_6_3 <= b_skew_0_6_2;
+    b_skew_0_6_4 <= b_skew_0_6_3;
+    b_skew_0_6_5 <= b_skew_0_6_4;
+    b_skew_0_6_6 <= b_skew_0_6_5;
+    b_skew_0_7_1 <= b[63:56];
+    b_skew_0_7_2 <= b_skew_0_7_1;
+    b_skew_0_7_3 <= b_skew_0_7_2;
+    b_skew_0_7_4 <= b_skew_0_7_3;
+    b_skew_0_7_5 <= b_skew_0_7_4;
+    b_skew_0_7_6 <= b_skew_0_7_5;
+    b_skew_0_7_7 <= b_skew_0_7_6;
     first_skew_1 <= first;
   end
   assign result = {drain_7_out, drain_6_out, drain_5_out, drain_4_out, drain_3_out, drain_2_out, drain_1_out, drain_0_out};

@@ -125,7 +125,7 @@ module gemm_filler_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     end else begin
       if (go) fresh <= run_ends;
       wr_valid_q <= go;
-      row_filled_after_0 <= run_done & along_k;
+      row_filled_after_0 <= run_done;
       row_filled_after_1 <= row_filled_after_0;
       row_filled_after_2 <= row_filled_after_1;
       filled_after_0 <= run_done & run_note[0];

@@ -9,9 +9,9 @@
 // in  wr_cross    uint(3)
 // in  wr_line0    uint(8)
 // in  wr_line1    uint(8)
+// in  clk         clock       clock, rising edge
 // in  rd_valid    bits(1)
 // in  rd_word0    uint(11)
-// in  clk         clock       clock, rising edge
 // out rd_data     bits(64)
 
 `default_nettype none
@@ -25,42 +25,42 @@ module scratchpad_r8_w8_d2048 (
   input  wire [2:0] wr_cross,
   input  wire [7:0] wr_line0,
   input  wire [7:0] wr_line1,
+  input  wire clk,
   input  wire rd_valid,
   input  wire [10:0] rd_word0,
-  input  wire clk,
   output wire [63:0] rd_data
 );
   reg [10:0] wr_word_0;
   reg wr_enable_0;
   reg [7:0] wr_value_0;
-  reg [7:0] read_q_0;
   reg [10:0] wr_word_1;
   reg wr_enable_1;
   reg [7:0] wr_value_1;
-  reg [7:0] read_q_1;
   reg [10:0] wr_word_2;
   reg wr_enable_2;
   reg [7:0] wr_value_2;
-  reg [7:0] read_q_2;
   reg [10:0] wr_word_3;
   reg wr_enable_3;
   reg [7:0] wr_value_3;
-  reg [7:0] read_q_3;
   reg [10:0] wr_word_4;
   reg wr_enable_4;
   reg [7:0] wr_value_4;
-  reg [7:0] read_q_4;
   reg [10:0] wr_word_5;
   reg wr_enable_5;
   reg [7:0] wr_value_5;
-  reg [7:0] read_q_5;
   reg [10:0] wr_word_6;
   reg wr_enable_6;
   reg [7:0] wr_value_6;
-  reg [7:0] read_q_6;
   reg [10:0] wr_word_7;
   reg wr_enable_7;
   reg [7:0] wr_value_7;
+  reg [7:0] read_q_0;
+  reg [7:0] read_q_1;
+  reg [7:0] read_q_2;
+  reg [7:0] read_q_3;
+  reg [7:0] read_q_4;
+  reg [7:0] read_q_5;
+  reg [7:0] read_q_6;
   reg [7:0] read_q_7;
   reg rd_valid_1;
   reg rd_valid_2;
@@ -91,133 +91,146 @@ module scratchpad_r8_w8_d2048 (
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [7:0] bank_7 [0:2047];
   reg [7:0] read_7;
+  wire [2:0] lane_turn = wr_along_k ? wr_cross : wr_cross;
+  wire signed [3:0] _t1 = 4'd0 - {1'd0, lane_turn};
+  wire [2:0] position_0 = wr_along_k ? _t1[2:0] : _t1[2:0];
+  wire [10:0] _t2 = {(position_0 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t1[2:0] : wr_cross};
+  wire [71:0] _t3 = {{wr_mask[7], wr_data[63:56]}, {wr_mask[6], wr_data[55:48]}, {wr_mask[5], wr_data[47:40]}, {wr_mask[4], wr_data[39:32]}, {wr_mask[3], wr_data[31:24]}, {wr_mask[2], wr_data[23:16]}, {wr_mask[1], wr_data[15:8]}, {wr_mask[0], wr_data[7:0]}};
   wire [2:0] wr_turn = wr_phase + wr_cross;
-  wire [3:0] wr_position_0 = {1'd0, wr_phase} + {1'd0, 3'd0 - wr_turn};
-  wire _t1 = wr_turn[0] ? wr_mask[7] : wr_mask[0];
-  wire _t2 = wr_turn[0] ? wr_mask[5] : wr_mask[6];
-  wire _t3 = wr_turn[1] ? _t2 : _t1;
-  wire _t4 = wr_turn[0] ? wr_mask[3] : wr_mask[4];
-  wire _t5 = wr_turn[0] ? wr_mask[1] : wr_mask[2];
-  wire _t6 = wr_turn[1] ? _t5 : _t4;
-  wire [7:0] _t7 = wr_turn[0] ? wr_data[63:56] : wr_data[7:0];
-  wire [7:0] _t8 = wr_turn[0] ? wr_data[47:40] : wr_data[55:48];
-  wire [7:0] _t9 = wr_turn[1] ? _t8 : _t7;
-  wire [7:0] _t10 = wr_turn[0] ? wr_data[31:24] : wr_data[39:32];
-  wire [7:0] _t11 = wr_turn[0] ? wr_data[15:8] : wr_data[23:16];
-  wire [7:0] _t12 = wr_turn[1] ? _t11 : _t10;
-  wire [3:0] wr_position_1 = {1'd0, wr_phase} + {1'd0, 3'd1 - wr_turn};
-  wire _t13 = wr_turn[0] ? wr_mask[0] : wr_mask[1];
-  wire _t14 = wr_turn[0] ? wr_mask[6] : wr_mask[7];
-  wire _t15 = wr_turn[1] ? _t14 : _t13;
-  wire _t16 = wr_turn[0] ? wr_mask[4] : wr_mask[5];
-  wire _t17 = wr_turn[0] ? wr_mask[2] : wr_mask[3];
-  wire _t18 = wr_turn[1] ? _t17 : _t16;
-  wire [7:0] _t19 = wr_turn[0] ? wr_data[7:0] : wr_data[15:8];
-  wire [7:0] _t20 = wr_turn[0] ? wr_data[55:48] : wr_data[63:56];
-  wire [7:0] _t21 = wr_turn[1] ? _t20 : _t19;
-  wire [7:0] _t22 = wr_turn[0] ? wr_data[39:32] : wr_data[47:40];
-  wire [7:0] _t23 = wr_turn[0] ? wr_data[23:16] : wr_data[31:24];
-  wire [7:0] _t24 = wr_turn[1] ? _t23 : _t22;
-  wire [3:0] wr_position_2 = {1'd0, wr_phase} + {1'd0, 3'd2 - wr_turn};
-  wire _t25 = wr_turn[1] ? _t1 : _t5;
-  wire _t26 = wr_turn[1] ? _t4 : _t2;
-  wire [7:0] _t27 = wr_turn[1] ? _t7 : _t11;
-  wire [7:0] _t28 = wr_turn[1] ? _t10 : _t8;
-  wire [3:0] wr_position_3 = {1'd0, wr_phase} + {1'd0, 3'd3 - wr_turn};
-  wire _t29 = wr_turn[1] ? _t13 : _t17;
-  wire _t30 = wr_turn[1] ? _t16 : _t14;
-  wire [7:0] _t31 = wr_turn[1] ? _t19 : _t23;
-  wire [7:0] _t32 = wr_turn[1] ? _t22 : _t20;
-  wire [3:0] wr_position_4 = {1'd0, wr_phase} + {1'd0, 3'd4 - wr_turn};
-  wire [3:0] wr_position_5 = {1'd0, wr_phase} + {1'd0, 3'd5 - wr_turn};
-  wire [3:0] wr_position_6 = {1'd0, wr_phase} + {1'd0, 3'd6 - wr_turn};
-  wire [3:0] wr_position_7 = {1'd0, wr_phase} + {1'd0, 3'd7 - wr_turn};
-  wire [7:0] _t33 = rd_turn_2[0] ? read_q_1 : read_q_0;
-  wire [7:0] _t34 = rd_turn_2[0] ? read_q_3 : read_q_2;
-  wire [7:0] _t35 = rd_turn_2[1] ? _t34 : _t33;
-  wire [7:0] _t36 = rd_turn_2[0] ? read_q_5 : read_q_4;
-  wire [7:0] _t37 = rd_turn_2[0] ? read_q_7 : read_q_6;
-  wire [7:0] _t38 = rd_turn_2[1] ? _t37 : _t36;
-  wire [7:0] _t39 = rd_turn_2[0] ? read_q_2 : read_q_1;
-  wire [7:0] _t40 = rd_turn_2[0] ? read_q_4 : read_q_3;
-  wire [7:0] _t41 = rd_turn_2[1] ? _t40 : _t39;
-  wire [7:0] _t42 = rd_turn_2[0] ? read_q_6 : read_q_5;
-  wire [7:0] _t43 = rd_turn_2[0] ? read_q_0 : read_q_7;
-  wire [7:0] _t44 = rd_turn_2[1] ? _t43 : _t42;
-  wire [7:0] _t45 = rd_turn_2[1] ? _t36 : _t34;
-  wire [7:0] _t46 = rd_turn_2[1] ? _t33 : _t37;
-  wire [7:0] _t47 = rd_turn_2[1] ? _t42 : _t40;
-  wire [7:0] _t48 = rd_turn_2[1] ? _t39 : _t43;
+  wire [8:0] _t4 = wr_turn[0] ? _t3[71:63] : _t3[8:0];
+  wire [8:0] _t5 = wr_turn[0] ? _t3[53:45] : _t3[62:54];
+  wire [8:0] _t6 = wr_turn[1] ? _t5 : _t4;
+  wire [8:0] _t7 = wr_turn[0] ? _t3[35:27] : _t3[44:36];
+  wire [8:0] _t8 = wr_turn[0] ? _t3[17:9] : _t3[26:18];
+  wire [8:0] _t9 = wr_turn[1] ? _t8 : _t7;
+  wire [8:0] _t10 = wr_turn[0] ? _t3[8:0] : _t3[17:9];
+  wire [8:0] _t11 = wr_turn[0] ? _t3[62:54] : _t3[71:63];
+  wire [8:0] _t12 = wr_turn[1] ? _t11 : _t10;
+  wire [8:0] _t13 = wr_turn[0] ? _t3[44:36] : _t3[53:45];
+  wire [8:0] _t14 = wr_turn[0] ? _t3[26:18] : _t3[35:27];
+  wire [8:0] _t15 = wr_turn[1] ? _t14 : _t13;
+  wire [8:0] _t16 = wr_turn[1] ? _t4 : _t8;
+  wire [8:0] _t17 = wr_turn[1] ? _t7 : _t5;
+  wire [8:0] _t18 = wr_turn[1] ? _t10 : _t14;
+  wire [8:0] _t19 = wr_turn[1] ? _t13 : _t11;
+  wire [71:0] _t20 = {wr_turn[2] ? _t18 : _t19, wr_turn[2] ? _t16 : _t17, wr_turn[2] ? _t12 : _t15, wr_turn[2] ? _t6 : _t9, wr_turn[2] ? _t19 : _t18, wr_turn[2] ? _t17 : _t16, wr_turn[2] ? _t15 : _t12, wr_turn[2] ? _t9 : _t6};
+  wire [8:0] _t21 = _t20[8:0];
+  wire signed [3:0] _t22 = 4'd1 - {1'd0, lane_turn};
+  wire [2:0] position_1 = wr_along_k ? _t22[2:0] : _t22[2:0];
+  wire [10:0] _t23 = {(position_1 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t22[2:0] : wr_cross};
+  wire [8:0] _t24 = _t20[17:9];
+  wire signed [3:0] _t25 = 4'd2 - {1'd0, lane_turn};
+  wire [2:0] position_2 = wr_along_k ? _t25[2:0] : _t25[2:0];
+  wire [10:0] _t26 = {(position_2 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t25[2:0] : wr_cross};
+  wire [8:0] _t27 = _t20[26:18];
+  wire signed [3:0] _t28 = 4'd3 - {1'd0, lane_turn};
+  wire [2:0] position_3 = wr_along_k ? _t28[2:0] : _t28[2:0];
+  wire [10:0] _t29 = {(position_3 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t28[2:0] : wr_cross};
+  wire [8:0] _t30 = _t20[35:27];
+  wire signed [3:0] _t31 = 4'd4 - {1'd0, lane_turn};
+  wire [2:0] position_4 = wr_along_k ? _t31[2:0] : _t31[2:0];
+  wire [10:0] _t32 = {(position_4 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t31[2:0] : wr_cross};
+  wire [8:0] _t33 = _t20[44:36];
+  wire signed [3:0] _t34 = 4'd5 - {1'd0, lane_turn};
+  wire [2:0] position_5 = wr_along_k ? _t34[2:0] : _t34[2:0];
+  wire [10:0] _t35 = {(position_5 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t34[2:0] : wr_cross};
+  wire [8:0] _t36 = _t20[53:45];
+  wire signed [3:0] _t37 = 4'd6 - {1'd0, lane_turn};
+  wire [2:0] position_6 = wr_along_k ? _t37[2:0] : _t37[2:0];
+  wire [10:0] _t38 = {(position_6 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t37[2:0] : wr_cross};
+  wire [8:0] _t39 = _t20[62:54];
+  wire signed [3:0] _t40 = 4'd7 - {1'd0, lane_turn};
+  wire [2:0] position_7 = wr_along_k ? _t40[2:0] : _t40[2:0];
+  wire [10:0] _t41 = {(position_7 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t40[2:0] : wr_cross};
+  wire [8:0] _t42 = _t20[71:63];
+  wire [10:0] bank_0_read_addr = rd_word0;
+  wire [2:0] rd_turn = bank_0_read_addr[2:0];
+  wire [7:0] _t43 = rd_turn_2[0] ? read_q_1 : read_q_0;
+  wire [7:0] _t44 = rd_turn_2[0] ? read_q_3 : read_q_2;
+  wire [7:0] _t45 = rd_turn_2[1] ? _t44 : _t43;
+  wire [7:0] _t46 = rd_turn_2[0] ? read_q_5 : read_q_4;
+  wire [7:0] _t47 = rd_turn_2[0] ? read_q_7 : read_q_6;
+  wire [7:0] _t48 = rd_turn_2[1] ? _t47 : _t46;
+  wire [7:0] _t49 = rd_turn_2[0] ? read_q_2 : read_q_1;
+  wire [7:0] _t50 = rd_turn_2[0] ? read_q_4 : read_q_3;
+  wire [7:0] _t51 = rd_turn_2[1] ? _t50 : _t49;
+  wire [7:0] _t52 = rd_turn_2[0] ? read_q_6 : read_q_5;
+  wire [7:0] _t53 = rd_turn_2[0] ? read_q_0 : read_q_7;
+  wire [7:0] _t54 = rd_turn_2[1] ? _t53 : _t52;
+  wire [7:0] _t55 = rd_turn_2[1] ? _t46 : _t44;
+  wire [7:0] _t56 = rd_turn_2[1] ? _t43 : _t47;
+  wire [7:0] _t57 = rd_turn_2[1] ? _t52 : _t50;
+  wire [7:0] _t58 = rd_turn_2[1] ? _t49 : _t53;
   always @(posedge clk) begin
     if (wr_enable_0) bank_0[wr_word_0] <= wr_value_0;
-    if (rd_valid) read_0 <= bank_0[rd_word0];
+    if (rd_valid) read_0 <= bank_0[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_1) bank_1[wr_word_1] <= wr_value_1;
-    if (rd_valid) read_1 <= bank_1[rd_word0];
+    if (rd_valid) read_1 <= bank_1[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_2) bank_2[wr_word_2] <= wr_value_2;
-    if (rd_valid) read_2 <= bank_2[rd_word0];
+    if (rd_valid) read_2 <= bank_2[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_3) bank_3[wr_word_3] <= wr_value_3;
-    if (rd_valid) read_3 <= bank_3[rd_word0];
+    if (rd_valid) read_3 <= bank_3[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_4) bank_4[wr_word_4] <= wr_value_4;
-    if (rd_valid) read_4 <= bank_4[rd_word0];
+    if (rd_valid) read_4 <= bank_4[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_5) bank_5[wr_word_5] <= wr_value_5;
-    if (rd_valid) read_5 <= bank_5[rd_word0];
+    if (rd_valid) read_5 <= bank_5[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_6) bank_6[wr_word_6] <= wr_value_6;
-    if (rd_valid) read_6 <= bank_6[rd_word0];
+    if (rd_valid) read_6 <= bank_6[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_7) bank_7[wr_word_7] <= wr_value_7;
-    if (rd_valid) read_7 <= bank_7[rd_word0];
+    if (rd_valid) read_7 <= bank_7[bank_0_read_addr];
   end
   always @(posedge clk) begin
-    wr_word_0 <= {wr_position_0[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_0[2:0] : wr_cross};
-    wr_enable_0 <= wr_valid & (wr_turn[2] ? _t6 : _t3);
-    wr_value_0 <= wr_turn[2] ? _t12 : _t9;
+    wr_word_0 <= _t2;
+    wr_enable_0 <= wr_valid & _t21[8];
+    wr_value_0 <= _t21[7:0];
+    wr_word_1 <= _t23;
+    wr_enable_1 <= wr_valid & _t24[8];
+    wr_value_1 <= _t24[7:0];
+    wr_word_2 <= _t26;
+    wr_enable_2 <= wr_valid & _t27[8];
+    wr_value_2 <= _t27[7:0];
+    wr_word_3 <= _t29;
+    wr_enable_3 <= wr_valid & _t30[8];
+    wr_value_3 <= _t30[7:0];
+    wr_word_4 <= _t32;
+    wr_enable_4 <= wr_valid & _t33[8];
+    wr_value_4 <= _t33[7:0];
+    wr_word_5 <= _t35;
+    wr_enable_5 <= wr_valid & _t36[8];
+    wr_value_5 <= _t36[7:0];
+    wr_word_6 <= _t38;
+    wr_enable_6 <= wr_valid & _t39[8];
+    wr_value_6 <= _t39[7:0];
+    wr_word_7 <= _t41;
+    wr_enable_7 <= wr_valid & _t42[8];
+    wr_value_7 <= _t42[7:0];
     read_q_0 <= read_0;
-    wr_word_1 <= {wr_position_1[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_1[2:0] : wr_cross};
-    wr_enable_1 <= wr_valid & (wr_turn[2] ? _t18 : _t15);
-    wr_value_1 <= wr_turn[2] ? _t24 : _t21;
     read_q_1 <= read_1;
-    wr_word_2 <= {wr_position_2[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_2[2:0] : wr_cross};
-    wr_enable_2 <= wr_valid & (wr_turn[2] ? _t26 : _t25);
-    wr_value_2 <= wr_turn[2] ? _t28 : _t27;
     read_q_2 <= read_2;
-    wr_word_3 <= {wr_position_3[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_3[2:0] : wr_cross};
-    wr_enable_3 <= wr_valid & (wr_turn[2] ? _t30 : _t29);
-    wr_value_3 <= wr_turn[2] ? _t32 : _t31;
     read_q_3 <= read_3;
-    wr_word_4 <= {wr_position_4[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_4[2:0] : wr_cross};
-    wr_enable_4 <= wr_valid & (wr_turn[2] ? _t3 : _t6);
-    wr_value_4 <= wr_turn[2] ? _t9 : _t12;
     read_q_4 <= read_4;
-    wr_word_5 <= {wr_position_5[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_5[2:0] : wr_cross};
-    wr_enable_5 <= wr_valid & (wr_turn[2] ? _t15 : _t18);
-    wr_value_5 <= wr_turn[2] ? _t21 : _t24;
     read_q_5 <= read_5;
-    wr_word_6 <= {wr_position_6[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_6[2:0] : wr_cross};
-    wr_enable_6 <= wr_valid & (wr_turn[2] ? _t25 : _t26);
-    wr_value_6 <= wr_turn[2] ? _t27 : _t28;
     read_q_6 <= read_6;
-    wr_word_7 <= {wr_position_7[3] ? wr_line1 : wr_line0, wr_along_k ? wr_position_7[2:0] : wr_cross};
-    wr_enable_7 <= wr_valid & (wr_turn[2] ? _t29 : _t30);
-    wr_value_7 <= wr_turn[2] ? _t31 : _t32;
     read_q_7 <= read_7;
     rd_valid_1 <= rd_valid;
     rd_valid_2 <= rd_valid_1;
-    rd_turn_1 <= rd_word0[2:0];
+    rd_turn_1 <= rd_turn;
     rd_turn_2 <= rd_turn_1;
-    window <= {rd_valid_2 ? (rd_turn_2[2] ? _t47 : _t48) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t45 : _t46) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t41 : _t44) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t35 : _t38) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t48 : _t47) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t46 : _t45) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t44 : _t41) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t38 : _t35) : 8'd0};
+    window <= {rd_valid_2 ? (rd_turn_2[2] ? _t57 : _t58) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t55 : _t56) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t51 : _t54) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t45 : _t48) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t58 : _t57) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t56 : _t55) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t54 : _t51) : 8'd0, rd_valid_2 ? (rd_turn_2[2] ? _t48 : _t45) : 8'd0};
   end
   assign rd_data = window;
 endmodule

@@ -17,12 +17,12 @@ module gemm_array_2x4_dsp_a8_b8_acc32 (
   output wire [127:0] result
 );
   reg signed [7:0] a_skew_1_1;
-  reg signed [7:0] b_skew_1_1;
-  reg signed [7:0] b_skew_2_1;
-  reg signed [7:0] b_skew_2_2;
-  reg signed [7:0] b_skew_3_1;
-  reg signed [7:0] b_skew_3_2;
-  reg signed [7:0] b_skew_3_3;
+  reg signed [7:0] b_skew_0_1_1;
+  reg signed [7:0] b_skew_0_2_1;
+  reg signed [7:0] b_skew_0_2_2;
+  reg signed [7:0] b_skew_0_3_1;
+  reg signed [7:0] b_skew_0_3_2;
+  reg signed [7:0] b_skew_0_3_3;
   reg first_skew_1;
   wire signed [7:0] pe_0_0_a_out, pe_0_0_b_out;
   wire pe_0_0_first_out;
@@ -57,15 +57,15 @@ module gemm_array_2x4_dsp_a8_b8_acc32 (
     .b_out(pe_0_0_b_out), .first_out(pe_0_0_first_out), .drain(pe_0_0_drain)
   );
   int_mac_a8_b8_acc32 pe_0_1 (
-    .a_in(pe_0_0_a_out), .clk(clk), .b_in(b_skew_1_1), .first_in(pe_0_0_first_out),
+    .a_in(pe_0_0_a_out), .clk(clk), .b_in(b_skew_0_1_1), .first_in(pe_0_0_first_out),
     .a_out(pe_0_1_a_out), .b_out(pe_0_1_b_out), .first_out(pe_0_1_first_out), .drain(pe_0_1_drain)
   );
   int_mac_a8_b8_acc32 pe_0_2 (
-    .a_in(pe_0_1_a_out), .clk(clk), .b_in(b_skew_2_2), .first_in(pe_0_1_first_out),
+    .a_in(pe_0_1_a_out), .clk(clk), .b_in(b_skew_0_2_2), .first_in(pe_0_1_first_out),
     .a_out(pe_0_2_a_out), .b_out(pe_0_2_b_out), .first_out(pe_0_2_first_out), .drain(pe_0_2_drain)
   );
   int_mac_a8_b8_acc32 pe_0_3 (
-    .a_in(pe_0_2_a_out), .clk(clk), .b_in(b_skew_3_3), .first_in(pe_0_2_first_out),
+    .a_in(pe_0_2_a_out), .clk(clk), .b_in(b_skew_0_3_3), .first_in(pe_0_2_first_out),
     .a_out(pe_0_3_a_out), .b_out(pe_0_3_b_out), .first_out(pe_0_3_first_out), .drain(pe_0_3_drain)
   );
   int_mac_a8_b8_acc32 pe_1_0 (
@@ -98,12 +98,12 @@ module gemm_array_2x4_dsp_a8_b8_acc32 (
   );
   always @(posedge clk) begin
     a_skew_1_1 <= a[15:8];
-    b_skew_1_1 <= b[15:8];
-    b_skew_2_1 <= b[23:16];
-    b_skew_2_2 <= b_skew_2_1;
-    b_skew_3_1 <= b[31:24];
-    b_skew_3_2 <= b_skew_3_1;
-    b_skew_3_3 <= b_skew_3_2;
+    b_skew_0_1_1 <= b[15:8];
+    b_skew_0_2_1 <= b[23:16];
+    b_skew_0_2_2 <= b_skew_0_2_1;
+    b_skew_0_3_1 <= b[31:24];
+    b_skew_0_3_2 <= b_skew_0_3_1;
+    b_skew_0_3_3 <= b_skew_0_3_2;
     first_skew_1 <= first;
   end
   assign result = {drain_3_out, drain_2_out, drain_1_out, drain_0_out};

@@ -136,6 +136,8 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire wr_ready,
   output wire idle
 );
+  reg [17:0] a_owed;
+  reg [17:0] b_owed;
   reg signed [17:0] a_ahead;
   wire reader_cmd_ready, reader_m_axi_arvalid, reader_m_axi_arid;
   wire [31:0] reader_m_axi_araddr;
@@ -173,17 +175,29 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [63:0] b_beats_out_data;
   wire _t1 = ~order_out_data;
   wire reader_data_ready = ((order_out_valid & _t1) & a_beats_in_ready) | ((order_out_valid & order_out_data) & b_beats_in_ready);
-  wire _t2 = a_commands_out_valid & ((~b_commands_out_valid) | a_ahead[17]);
-  wire order_in_data = b_commands_out_valid & (~_t2);
-  wire [48:0] _t3 = order_in_data ? b_commands_out_data : a_commands_out_data;
-  wire [17:0] _t4 = {1'd0, _t3[16:0]};
-  wire _t5 = reader_cmd_ready & order_in_ready;
-  wire _t6 = _t2 | order_in_data;
-  wire a_ahead_enable = _t6 & _t5;
-  wire _t7 = reader_data_valid & order_out_valid;
+  wire [17:0] _t2 = {1'd0, a_commands_out_data[16:0]};
+  wire _t3 = reader_cmd_ready & order_in_ready;
+  wire [17:0] _t4 = {1'd0, b_commands_out_data[16:0]};
+  wire [18:0] _t5 = {1'd0, b_owed} + {1'd0, _t4};
+  wire b_fits = (b_owed == 18'd0) | (19'd64 >= _t5);
+  wire _t6 = b_commands_out_valid & b_fits;
+  wire [18:0] _t7 = {1'd0, a_owed} + {1'd0, _t2};
+  wire a_fits = (a_owed == 18'd0) | (19'd64 >= _t7);
+  wire _t8 = a_commands_out_valid & a_fits;
+  wire _t9 = _t8 & ((~_t6) | a_ahead[17]);
+  wire a_commands_out_ready = _t9 & _t3;
+  wire a_beat_taken = a_beat_ready & a_beats_out_valid;
+  wire order_in_data = _t6 & (~_t9);
+  wire b_commands_out_ready = order_in_data & _t3;
+  wire b_beat_taken = b_beat_ready & b_beats_out_valid;
+  wire [48:0] _t10 = order_in_data ? b_commands_out_data : a_commands_out_data;
+  wire [17:0] _t11 = {1'd0, _t10[16:0]};
+  wire _t12 = _t9 | order_in_data;
+  wire a_ahead_enable = _t12 & _t3;
+  wire _t13 = reader_data_valid & order_out_valid;
   axi_read_master_d64_a32_b256_o64 reader (
-    .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(_t6 & order_in_ready), .cmd_addr(_t3[48:17]),
-    .cmd_beats(_t3[16:0]), .cmd_ready(reader_cmd_ready), .m_axi_arvalid(reader_m_axi_arvalid),
+    .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(_t12 & order_in_ready), .cmd_addr(_t10[48:17]),
+    .cmd_beats(_t10[16:0]), .cmd_ready(reader_cmd_ready), .m_axi_arvalid(reader_m_axi_arvalid),
     .m_axi_arid(reader_m_axi_arid), .m_axi_araddr(reader_m_axi_araddr),
     .m_axi_arlen(reader_m_axi_arlen), .m_axi_arsize(reader_m_axi_arsize),
     .m_axi_arburst(reader_m_axi_arburst), .m_axi_arcache(reader_m_axi_arcache),
@@ -209,12 +223,12 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .fault_clear(fault_clear), .fault(writer_fault), .fault_addr(writer_fault_addr)
   );
   fifo_w49_d2 a_commands (
-    .in_valid(a_cmd_valid), .in_data({a_cmd_addr, a_cmd_beats}), .out_ready(_t2 & _t5), .clk(clk),
-    .rst(rst), .in_ready(a_commands_in_ready), .out_valid(a_commands_out_valid),
+    .in_valid(a_cmd_valid), .in_data({a_cmd_addr, a_cmd_beats}), .out_ready(a_commands_out_ready),
+    .clk(clk), .rst(rst), .in_ready(a_commands_in_ready), .out_valid(a_commands_out_valid),
     .out_data(a_commands_out_data), .count()
   );
   fifo_w49_d2 b_commands (
-    .in_valid(b_cmd_valid), .in_data({b_cmd_addr, b_cmd_beats}), .out_ready(order_in_data & _t5),
+    .in_valid(b_cmd_valid), .in_data({b_cmd_addr, b_cmd_beats}), .out_ready(b_commands_out_ready),
     .clk(clk), .rst(rst), .in_ready(b_commands_in_ready), .out_valid(b_commands_out_valid),
     .out_data(b_commands_out_data), .count()
   );
@@ -223,21 +237,25 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .out_ready((reader_data_valid & reader_data_ready) & reader_data_last), .clk(clk), .rst(rst),
     .in_ready(order_in_ready), .out_valid(order_out_valid), .out_data(order_out_data), .count()
   );
-  fifo_w64_d16 a_beats (
-    .in_valid(_t7 & _t1), .in_data(reader_data), .out_ready(a_beat_ready), .clk(clk), .rst(rst),
+  fifo_w64_d64 a_beats (
+    .in_valid(_t13 & _t1), .in_data(reader_data), .out_ready(a_beat_ready), .clk(clk), .rst(rst),
     .in_ready(a_beats_in_ready), .out_valid(a_beats_out_valid), .out_data(a_beats_out_data),
     .count()
   );
-  fifo_w64_d16 b_beats (
-    .in_valid(_t7 & order_out_data), .in_data(reader_data), .out_ready(b_beat_ready), .clk(clk),
+  fifo_w64_d64 b_beats (
+    .in_valid(_t13 & order_out_data), .in_data(reader_data), .out_ready(b_beat_ready), .clk(clk),
     .rst(rst), .in_ready(b_beats_in_ready), .out_valid(b_beats_out_valid),
     .out_data(b_beats_out_data), .count()
   );
   always @(posedge clk) begin
     if (rst) begin
+      a_owed <= 18'd0;
+      b_owed <= 18'd0;
       a_ahead <= 18'sd0;
     end else begin
-      if (a_ahead_enable) a_ahead <= (a_commands_out_valid & b_commands_out_valid) ? (_t2 ? (a_ahead + _t4) : (a_ahead - _t4)) : 18'sd0;
+      a_owed <= (a_owed - {17'd0, a_beat_taken}) + (a_commands_out_ready ? _t2 : 18'd0);
+      b_owed <= (b_owed - {17'd0, b_beat_taken}) + (b_commands_out_ready ? _t4 : 18'd0);
+      if (a_ahead_enable) a_ahead <= (_t8 & _t6) ? (_t9 ? (a_ahead + _t11) : (a_ahead - _t11)) : 18'sd0;
     end
   end
   assign m_axi_arvalid = reader_m_axi_arvalid;
@@ -276,7 +294,7 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   assign b_beat_data = b_beats_out_data;
   assign wr_cmd_ready = writer_cmd_ready;
   assign wr_ready = writer_data_ready;
-  assign idle = (reader_idle & writer_idle) & (~(a_commands_out_valid | (b_commands_out_valid | order_out_valid)));
+  assign idle = (reader_idle & writer_idle) & (~((a_commands_out_valid | b_commands_out_valid) | order_out_valid));
 endmodule
 
 `default_nettype wire

@@ -174,8 +174,9 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire plan_unit_done;
   wire [10:0] plan_unit_k_block, plan_unit_pitch;
   wire plan_unit_chunked;
-  wire [10:0] plan_unit_m_block, plan_unit_n_block;
+  wire [10:0] plan_unit_m_block;
   wire plan_unit_hold_a, plan_unit_hold_b;
+  wire [10:0] plan_unit_n_block;
   wire bus_m_axi_arvalid, bus_m_axi_arid;
   wire [31:0] bus_m_axi_araddr;
   wire [7:0] bus_m_axi_arlen;
@@ -242,47 +243,48 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire results_last_column, results_tile_done;
   wire _t1 = ~empty_k;
   wire loader_b_again = ~plan_unit_hold_b;
-  wire _t2 = (((~plan_unit_hold_a) & _t1) & (left_load != compute_q)) | ((loader_b_again & _t1) & (right_load != compute_q));
+  wire _t2 = ~plan_unit_hold_a;
+  wire _t3 = ((_t2 & _t1) & (left_load != compute_q)) | ((loader_b_again & _t1) & (right_load != compute_q));
   wire planned = planning & plan_unit_done;
-  wire too_large = planned & _t2;
-  wire _t3 = ~empty;
-  wire _t4 = (((|d_base[1:0]) & store_q) & _t3) | (((|d_stride_q[1:0]) & store_q) & _t3);
-  wire _t5 = m_too_long | (n_too_long | k_too_long);
-  wire refused = _t5 | _t4;
-  wire _t6 = checking & (~refused);
-  wire nothing_to_do = _t6 & empty;
+  wire too_large = planned & _t3;
+  wire _t4 = ~empty;
+  wire _t5 = (((|d_base[1:0]) & store_q) & _t4) | (((|d_stride_q[1:0]) & store_q) & _t4);
+  wire _t6 = m_too_long | (n_too_long | k_too_long);
+  wire refused = _t6 | _t5;
+  wire _t7 = checking & (~refused);
+  wire nothing_to_do = _t7 & empty;
   wire refused_now = checking & refused;
-  wire _t7 = settling != 5'd0;
+  wire _t8 = settling != 5'd0;
   wire go = planned & (~too_large);
-  wire _t8 = (go | (loader_a_active | loader_b_active)) | (((~bus_idle) | sequencer_active) | (_t7 | store_unit_active));
-  wire ended = running & (~_t8);
+  wire _t9 = (go | (loader_a_active | loader_b_active)) | (((~bus_idle) | sequencer_active) | (_t8 | store_unit_active));
+  wire ended = running & (~_t9);
   wire done_now = (ended | refused_now) | (nothing_to_do | too_large);
   wire start_now = start & (~busy_q);
-  wire plan_now = _t6 & _t3;
-  wire _t9 = busy_q & stop;
-  wire _t10 = running & bus_wr_fault[1];
-  wire _t11 = running & bus_rd_fault[1];
-  wire _t12 = (running & sequencer_slots_empty) & (~store_q);
-  wire _t13 = ~start_now;
-  wire _t14 = ~a_col_major;
+  wire plan_now = _t7 & _t4;
+  wire _t10 = busy_q & stop;
+  wire _t11 = running & bus_wr_fault[1];
+  wire _t12 = running & bus_rd_fault[1];
+  wire _t13 = (running & sequencer_slots_empty) & (~store_q);
+  wire _t14 = ~start_now;
+  wire _t15 = ~a_col_major;
   wire empty_k_next = k == 32'd0;
-  wire _t15 = go | sequencer_active;
-  wire _t16 = error_q == 8'd0;
-  wire _t17 = _t16 & _t10;
-  wire _t18 = _t16 & _t11;
-  wire [7:0] _t19 = _t18 ? (bus_rd_fault[0] ? 8'd17 : 8'd16) : (_t17 ? (bus_wr_fault[0] ? 8'd19 : 8'd18) : 8'd9);
-  wire _t20 = _t16 & (too_large | _t12);
-  wire _t21 = _t16 & refused_now;
-  wire error_q_enable = (start_now | (_t21 | _t20)) | (_t18 | (_t17 | (_t16 & _t9)));
-  wire [31:0] _t22 = _t21 ? (_t5 ? (m_too_long ? 32'd4 : (n_too_long ? 32'd8 : 32'd12)) : 32'd48) : (_t20 ? 32'd0 : (_t18 ? bus_rd_fault_addr : (_t17 ? bus_wr_fault_addr : 32'd0)));
+  wire _t16 = go | sequencer_active;
+  wire _t17 = error_q == 8'd0;
+  wire _t18 = _t17 & _t11;
+  wire _t19 = _t17 & _t12;
+  wire [7:0] _t20 = _t19 ? (bus_rd_fault[0] ? 8'd17 : 8'd16) : (_t18 ? (bus_wr_fault[0] ? 8'd19 : 8'd18) : 8'd9);
+  wire _t21 = _t17 & (too_large | _t13);
+  wire _t22 = _t17 & refused_now;
+  wire error_q_enable = (start_now | (_t22 | _t21)) | (_t19 | (_t18 | (_t17 & _t10)));
+  wire [31:0] _t23 = _t22 ? (_t6 ? (m_too_long ? 32'd4 : (n_too_long ? 32'd8 : 32'd12)) : 32'd48) : (_t21 ? 32'd0 : (_t19 ? bus_rd_fault_addr : (_t18 ? bus_wr_fault_addr : 32'd0)));
   wire [63:0] since_first_next = start_now ? 64'd0 : (since_first + 64'd1);
-  wire _t23 = begun | sequencer_operands;
+  wire _t24 = begun | sequencer_operands;
   wire sequencer_start = go & compute_q;
   gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 plan_unit (
     .start(plan_now), .m(left_rows), .n(right_rows), .k(k_steps), .clk(clk), .rst(rst),
     .done(plan_unit_done), .k_block(plan_unit_k_block), .pitch(plan_unit_pitch),
-    .chunked(plan_unit_chunked), .m_block(plan_unit_m_block), .n_block(plan_unit_n_block),
-    .hold_a(plan_unit_hold_a), .hold_b(plan_unit_hold_b)
+    .chunked(plan_unit_chunked), .m_block(plan_unit_m_block), .hold_a(plan_unit_hold_a),
+    .hold_b(plan_unit_hold_b), .b_int4(right_int4), .n_block(plan_unit_n_block)
   );
   gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 bus (
     .clk(clk), .rst(rst), .m_axi_arvalid(bus_m_axi_arvalid), .m_axi_arid(bus_m_axi_arid),
@@ -314,22 +316,22 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 sequencer (
     .start(sequencer_start), .stop(stopping), .m(left_rows), .n(right_rows),
     .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .k(k_steps),
-    .k_block(plan_unit_k_block), .pitch(plan_unit_pitch), .hold_a(plan_unit_hold_a),
-    .hold_b(plan_unit_hold_b), .empty_k(empty_k), .ready_a((~left_load) | empty_k),
-    .ready_b((~right_load) | empty_k), .row_filled_a(loader_a_row_filled),
-    .row_filled_b(loader_b_row_filled), .filled_a(loader_a_filled), .filled_b(loader_b_filled),
-    .slot_free(store_unit_slot_free), .clk(clk), .rst(rst), .a_word0(sequencer_a_word0),
-    .b_word0(sequencer_b_word0), .rd_valid(sequencer_rd_valid), .first(sequencer_first),
-    .drains(sequencer_drains), .operands(sequencer_operands), .free_a(sequencer_free_a),
-    .free_b(sequencer_free_b), .slots_empty(sequencer_slots_empty), .active(sequencer_active),
-    .macs(sequencer_macs)
+    .k_block(plan_unit_k_block), .pitch(plan_unit_pitch), .along_k_a(left_along_k),
+    .along_k_b(right_along_k), .hold_a(plan_unit_hold_a), .hold_b(plan_unit_hold_b),
+    .empty_k(empty_k), .ready_a((~left_load) | empty_k), .ready_b((~right_load) | empty_k),
+    .line_filled_a(loader_a_row_filled), .line_filled_b(loader_b_row_filled),
+    .filled_a(loader_a_filled), .filled_b(loader_b_filled), .slot_free(store_unit_slot_free),
+    .clk(clk), .rst(rst), .a_word0(sequencer_a_word0), .b_word0(sequencer_b_word0),
+    .rd_valid(sequencer_rd_valid), .first(sequencer_first), .drains(sequencer_drains),
+    .operands(sequencer_operands), .free_a(sequencer_free_a), .free_b(sequencer_free_b),
+    .slots_empty(sequencer_slots_empty), .active(sequencer_active), .macs(sequencer_macs)
   );
   gemm_loader_a_2x4_dsp_a4096_b4096_r4096_w8_x32 loader_a (
     .clk(clk), .rst(rst), .start((go & left_load) & _t1), .stop(stopping),
-    .again(plan_unit_chunked), .free(sequencer_free_a), .base(left_base), .stride(left_stride),
-    .rows(left_rows), .other(right_rows), .k(k_steps), .block(plan_unit_m_block),
-    .other_block(plan_unit_n_block), .k_block(plan_unit_k_block), .pitch(plan_unit_pitch),
-    .along_k(left_along_k), .int4(left_int4), .cmd_ready(bus_a_cmd_ready),
+    .again(plan_unit_chunked & _t2), .free(sequencer_free_a), .base(left_base),
+    .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
+    .block(plan_unit_m_block), .other_block(plan_unit_n_block), .k_block(plan_unit_k_block),
+    .pitch(plan_unit_pitch), .along_k(left_along_k), .int4(left_int4), .cmd_ready(bus_a_cmd_ready),
     .cmd_valid(loader_a_cmd_valid), .cmd_addr(loader_a_cmd_addr), .cmd_beats(loader_a_cmd_beats),
     .beat_valid(bus_a_beat_valid), .beat_data(bus_a_beat_data), .beat_ready(loader_a_beat_ready),
     .wr_valid(loader_a_wr_valid), .wr_data(loader_a_wr_data), .wr_mask(loader_a_wr_mask),
@@ -340,8 +342,8 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   scratchpad_r2_w8_d2048 scratchpad_a (
     .wr_valid(loader_a_wr_valid), .wr_data(loader_a_wr_data), .wr_mask(loader_a_wr_mask),
     .wr_along_k(left_along_k), .wr_phase(loader_a_wr_phase), .wr_cross(loader_a_wr_cross),
-    .wr_line0(loader_a_wr_line0), .wr_line1(loader_a_wr_line1), .rd_valid(sequencer_rd_valid),
-    .rd_word0(sequencer_a_word0), .clk(clk), .rd_data(scratchpad_a_rd_data)
+    .wr_line0(loader_a_wr_line0), .wr_line1(loader_a_wr_line1), .clk(clk),
+    .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_a_word0), .rd_data(scratchpad_a_rd_data)
   );
   gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 loader_b (
     .clk(clk), .rst(rst), .start((go & right_load) & _t1), .stop(stopping), .again(loader_b_again),
@@ -358,8 +360,8 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   scratchpad_r4_w8_d1024 scratchpad_b (
     .wr_valid(loader_b_wr_valid), .wr_data(loader_b_wr_data), .wr_mask(loader_b_wr_mask),
     .wr_along_k(right_along_k), .wr_phase(loader_b_wr_phase), .wr_cross(loader_b_wr_cross),
-    .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1), .rd_valid(sequencer_rd_valid),
-    .rd_word0(sequencer_b_word0), .clk(clk), .rd_data(scratchpad_b_rd_data)
+    .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1), .clk(clk),
+    .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_b_word0), .rd_data(scratchpad_b_rd_data)
   );
   gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 store_unit (
     .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
@@ -388,13 +390,13 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     if (start_now) left_rows <= d_col_major ? n[23:0] : m[23:0];
     if (start_now) left_base <= d_col_major ? b_addr : a_addr;
     if (start_now) left_stride <= d_col_major ? b_stride : a_stride;
-    if (start_now) left_along_k <= d_col_major ? b_col_major : _t14;
+    if (start_now) left_along_k <= d_col_major ? b_col_major : _t15;
     if (start_now) left_int4 <= d_col_major ? b_int4 : a_int4;
     if (start_now) left_load <= d_col_major ? load_b : load_a;
     if (start_now) right_rows <= d_col_major ? m[23:0] : n[23:0];
     if (start_now) right_base <= d_col_major ? a_addr : b_addr;
     if (start_now) right_stride <= d_col_major ? a_stride : b_stride;
-    if (start_now) right_along_k <= d_col_major ? _t14 : b_col_major;
+    if (start_now) right_along_k <= d_col_major ? _t15 : b_col_major;
     if (start_now) right_int4 <= d_col_major ? a_int4 : b_int4;
     if (start_now) right_load <= d_col_major ? load_a : load_b;
     if (start_now) k_steps <= empty_k_next ? 24'd1 : k[23:0];
@@ -425,15 +427,15 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       checking <= start_now;
       planning <= plan_now | (planning & (~planned));
       running <= go | (running & (~ended));
-      stopping <= _t13 & (stopping | ((_t12 | _t11) | (_t10 | _t9)));
-      if (_t15 | _t7) settling <= _t15 ? 5'd17 : (settling - 5'd1);
-      if (error_q_enable) error_q <= start_now ? 8'd0 : (_t21 ? (_t5 ? 8'd5 : 8'd6) : (_t20 ? 8'd7 : _t19));
-      if (error_q_enable) error_info_q <= start_now ? 32'd0 : _t22;
+      stopping <= _t14 & (stopping | ((_t13 | _t12) | (_t11 | _t10)));
+      if (_t16 | _t8) settling <= _t16 ? 5'd17 : (settling - 5'd1);
+      if (error_q_enable) error_q <= start_now ? 8'd0 : (_t22 ? (_t6 ? 8'd5 : 8'd6) : (_t21 ? 8'd7 : _t20));
+      if (error_q_enable) error_info_q <= start_now ? 32'd0 : _t23;
       if (start_now | busy_q) cycles_q <= start_now ? 64'd0 : (cycles_q + 64'd1);
       if (start_now | bus_rd_beat) bytes_read_q <= start_now ? 64'd0 : (bytes_read_q + 64'd8);
       if (start_now | bus_wr_beat) bytes_written_q <= start_now ? 64'd0 : (bytes_written_q + 64'd8);
-      if (start_now | _t23) since_first <= since_first_next;
-      begun <= _t13 & _t23;
+      if (start_now | _t24) since_first <= since_first_next;
+      begun <= _t14 & _t24;
       if (start_now | results_last_column) compute_cycles_q <= since_first_next;
       done_q <= done_now;
     end

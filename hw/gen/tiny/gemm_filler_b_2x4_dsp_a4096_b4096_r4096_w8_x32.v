@@ -122,7 +122,7 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     end else begin
       if (go) fresh <= run_ends;
       wr_valid_q <= go;
-      row_filled_after_0 <= run_done & along_k;
+      row_filled_after_0 <= run_done;
       row_filled_after_1 <= row_filled_after_0;
       row_filled_after_2 <= row_filled_after_1;
       filled_after_0 <= run_done & run_note[0];

@@ -12,9 +12,10 @@
 // out pitch    uint(11)
 // out chunked  bits(1)
 // out m_block  uint(11)
-// out n_block  uint(11)
 // out hold_a   bits(1)
 // out hold_b   bits(1)
+// in  b_int4   bits(1)
+// out n_block  uint(11)
 
 `default_nettype none
 
@@ -30,9 +31,10 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire [10:0] pitch,
   output wire chunked,
   output wire [10:0] m_block,
-  output wire [10:0] n_block,
   output wire hold_a,
-  output wire hold_b
+  output wire hold_b,
+  input  wire b_int4,
+  output wire [10:0] n_block
 );
   reg chunked_q;
   reg [10:0] k_block_q;
@@ -47,6 +49,7 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg done_q;
   reg hold_a_q;
   reg hold_b_q;
+  reg [10:0] n_block_q;
   wire [10:0] _t1 = k_block_q + 11'd3;
   wire [10:0] pitch_words = {_t1[10:2], 2'd0};
   wire chunked_q_next = 24'd512 < k;
@@ -57,33 +60,39 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire n_fits = _t5 >= _t4;
   wire _t6 = ~n_fits;
   wire [23:0] _t7 = {13'd0, n_rows};
-  wire n_done = ((_t7 >= n) | chunked_q) | (_t6 & (~(12'd512 >= _t3)));
-  wire [11:0] _t8 = {1'd0, m_used} + {1'd0, pitch_words};
-  wire [11:0] _t9 = {1'd0, m_rows} + 12'd2;
-  wire [11:0] _t10 = {1'd0, m_room};
-  wire m_fits = _t10 >= _t9;
-  wire _t11 = ~m_fits;
-  wire [23:0] _t12 = {13'd0, m_rows};
-  wire m_done = ((_t12 >= m) | chunked_q) | (_t11 & (~(12'd1024 >= _t8)));
+  wire _t8 = _t7 >= n;
+  wire n_done = (_t8 | chunked_q) | (_t6 & (~(12'd512 >= _t3)));
+  wire [11:0] _t9 = {1'd0, m_used} + {1'd0, pitch_words};
+  wire [11:0] _t10 = {1'd0, m_rows} + 12'd2;
+  wire [11:0] _t11 = {1'd0, m_room};
+  wire m_fits = _t11 >= _t10;
+  wire _t12 = ~m_fits;
+  wire [23:0] _t13 = {13'd0, m_rows};
+  wire _t14 = _t13 >= m;
+  wire m_done = (_t14 | chunked_q) | (_t12 & (~(12'd1024 >= _t9)));
   wire finished = (busy & m_done) & n_done;
   wire m_step = busy & (~m_done);
-  wire m_room_enable = begin_sizes | (m_step & _t11);
+  wire m_room_enable = begin_sizes | (m_step & _t12);
   wire n_step = busy & (~n_done);
   wire n_room_enable = begin_sizes | (n_step & _t6);
-  wire _t13 = ~chunked_q;
-  wire [23:0] _t14 = {12'd0, {m_rows, 1'd0}};
-  wire [23:0] _t15 = {12'd0, {n_rows, 1'd0}};
+  wire [23:0] _t15 = {12'd0, {m_rows, 1'd0}};
+  wire [24:0] _t16 = {1'd0, k};
+  wire _t17 = 25'd1024 >= _t16;
+  wire [23:0] _t18 = {12'd0, {n_rows, 1'd0}};
+  wire hold_b_q_next = chunked_q ? (_t8 & _t17) : (_t18 >= n);
+  wire [10:0] _t19 = b_int4 ? 11'd16 : 11'd8;
   always @(posedge clk) begin
     chunked_q <= chunked_q_next;
     k_block_q <= _t2[10:0];
-    if (begin_sizes | (m_step & m_fits)) m_rows <= begin_sizes ? 11'd2 : _t9[10:0];
+    if (begin_sizes | (m_step & m_fits)) m_rows <= begin_sizes ? 11'd2 : _t10[10:0];
     if (m_room_enable) m_room <= begin_sizes ? 11'd2 : (m_room + 11'd2);
-    if (m_room_enable) m_used <= begin_sizes ? pitch_words : _t8[10:0];
+    if (m_room_enable) m_used <= begin_sizes ? pitch_words : _t9[10:0];
     if (begin_sizes | (n_step & n_fits)) n_rows <= begin_sizes ? 11'd4 : _t4[10:0];
     if (n_room_enable) n_room <= begin_sizes ? 11'd4 : (n_room + 11'd4);
     if (n_room_enable) n_used <= begin_sizes ? pitch_words : _t3[10:0];
-    hold_a_q <= (_t14 >= m) & _t13;
-    hold_b_q <= (_t15 >= n) & _t13;
+    hold_a_q <= chunked_q ? (_t14 & _t17) : (_t15 >= m);
+    hold_b_q <= hold_b_q_next;
+    n_block_q <= (hold_b_q_next | (_t19 >= n_rows)) ? n_rows : _t19;
     if (rst) begin
       busy <= 1'b0;
       begin_sizes <= 1'b0;
@@ -99,9 +108,9 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   assign pitch = pitch_words;
   assign chunked = chunked_q;
   assign m_block = m_rows;
-  assign n_block = n_rows;
   assign hold_a = hold_a_q;
   assign hold_b = hold_b_q;
+  assign n_block = n_block_q;
 endmodule
 
 `default_nettype wire

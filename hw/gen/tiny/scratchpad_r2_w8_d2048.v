@@ -9,9 +9,9 @@
 // in  wr_cross    uint(1)
 // in  wr_line0    uint(10)
 // in  wr_line1    uint(10)
+// in  clk         clock       clock, rising edge
 // in  rd_valid    bits(1)
 // in  rd_word0    uint(11)
-// in  clk         clock       clock, rising edge
 // out rd_data     bits(16)
 
 `default_nettype none
@@ -25,18 +25,18 @@ module scratchpad_r2_w8_d2048 (
   input  wire wr_cross,
   input  wire [9:0] wr_line0,
   input  wire [9:0] wr_line1,
+  input  wire clk,
   input  wire rd_valid,
   input  wire [10:0] rd_word0,
-  input  wire clk,
   output wire [15:0] rd_data
 );
   reg [10:0] wr_word_0;
   reg wr_enable_0;
   reg [7:0] wr_value_0;
-  reg [7:0] read_q_0;
   reg [10:0] wr_word_1;
   reg wr_enable_1;
   reg [7:0] wr_value_1;
+  reg [7:0] read_q_0;
   reg [7:0] read_q_1;
   reg rd_valid_1;
   reg rd_valid_2;
@@ -49,29 +49,40 @@ module scratchpad_r2_w8_d2048 (
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [7:0] bank_1 [0:2047];
   reg [7:0] read_1;
+  wire lane_turn = wr_along_k ? wr_cross : wr_cross;
+  wire signed [1:0] _t1 = 2'd0 - {1'd0, lane_turn};
+  wire position_0 = wr_along_k ? _t1[0] : _t1[0];
+  wire [10:0] _t2 = {(position_0 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t1[0] : wr_cross};
+  wire [17:0] _t3 = {{wr_mask[1], wr_data[15:8]}, {wr_mask[0], wr_data[7:0]}};
   wire wr_turn = wr_phase + wr_cross;
-  wire [1:0] wr_position_0 = {1'd0, wr_phase} + {1'd0, 1'b0 - wr_turn};
-  wire [1:0] wr_position_1 = {1'd0, wr_phase} + {1'd0, 1'b1 - wr_turn};
+  wire [17:0] _t4 = {wr_turn ? _t3[8:0] : _t3[17:9], wr_turn ? _t3[17:9] : _t3[8:0]};
+  wire [8:0] _t5 = _t4[8:0];
+  wire signed [1:0] _t6 = 2'd1 - {1'd0, lane_turn};
+  wire position_1 = wr_along_k ? _t6[0] : _t6[0];
+  wire [10:0] _t7 = {(position_1 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t6[0] : wr_cross};
+  wire [8:0] _t8 = _t4[17:9];
+  wire [10:0] bank_0_read_addr = rd_word0;
+  wire rd_turn = bank_0_read_addr[0];
   always @(posedge clk) begin
     if (wr_enable_0) bank_0[wr_word_0] <= wr_value_0;
-    if (rd_valid) read_0 <= bank_0[rd_word0];
+    if (rd_valid) read_0 <= bank_0[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_1) bank_1[wr_word_1] <= wr_value_1;
-    if (rd_valid) read_1 <= bank_1[rd_word0];
+    if (rd_valid) read_1 <= bank_1[bank_0_read_addr];
   end
   always @(posedge clk) begin
-    wr_word_0 <= {wr_position_0[1] ? wr_line1 : wr_line0, wr_along_k ? wr_position_0[0] : wr_cross};
-    wr_enable_0 <= wr_valid & (wr_turn ? wr_mask[1] : wr_mask[0]);
-    wr_value_0 <= wr_turn ? wr_data[15:8] : wr_data[7:0];
+    wr_word_0 <= _t2;
+    wr_enable_0 <= wr_valid & _t5[8];
+    wr_value_0 <= _t5[7:0];
+    wr_word_1 <= _t7;
+    wr_enable_1 <= wr_valid & _t8[8];
+    wr_value_1 <= _t8[7:0];
     read_q_0 <= read_0;
-    wr_word_1 <= {wr_position_1[1] ? wr_line1 : wr_line0, wr_along_k ? wr_position_1[0] : wr_cross};
-    wr_enable_1 <= wr_valid & (wr_turn ? wr_mask[0] : wr_mask[1]);
-    wr_value_1 <= wr_turn ? wr_data[7:0] : wr_data[15:8];
     read_q_1 <= read_1;
     rd_valid_1 <= rd_valid;
     rd_valid_2 <= rd_valid_1;
-    rd_turn_1 <= rd_word0[0];
+    rd_turn_1 <= rd_turn;
     rd_turn_2 <= rd_turn_1;
     window <= {rd_valid_2 ? (rd_turn_2 ? read_q_0 : read_q_1) : 8'd0, rd_valid_2 ? (rd_turn_2 ? read_q_1 : read_q_0) : 8'd0};
   end

@@ -9,9 +9,9 @@
 // in  wr_cross    uint(2)
 // in  wr_line0    uint(8)
 // in  wr_line1    uint(8)
+// in  clk         clock       clock, rising edge
 // in  rd_valid    bits(1)
 // in  rd_word0    uint(10)
-// in  clk         clock       clock, rising edge
 // out rd_data     bits(32)
 
 `default_nettype none
@@ -25,26 +25,26 @@ module scratchpad_r4_w8_d1024 (
   input  wire [1:0] wr_cross,
   input  wire [7:0] wr_line0,
   input  wire [7:0] wr_line1,
+  input  wire clk,
   input  wire rd_valid,
   input  wire [9:0] rd_word0,
-  input  wire clk,
   output wire [31:0] rd_data
 );
   reg [9:0] wr_word_0;
   reg wr_enable_0;
   reg [7:0] wr_value_0;
-  reg [7:0] read_q_0;
   reg [9:0] wr_word_1;
   reg wr_enable_1;
   reg [7:0] wr_value_1;
-  reg [7:0] read_q_1;
   reg [9:0] wr_word_2;
   reg wr_enable_2;
   reg [7:0] wr_value_2;
-  reg [7:0] read_q_2;
   reg [9:0] wr_word_3;
   reg wr_enable_3;
   reg [7:0] wr_value_3;
+  reg [7:0] read_q_0;
+  reg [7:0] read_q_1;
+  reg [7:0] read_q_2;
   reg [7:0] read_q_3;
   reg rd_valid_1;
   reg rd_valid_2;
@@ -63,61 +63,74 @@ module scratchpad_r4_w8_d1024 (
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [7:0] bank_3 [0:1023];
   reg [7:0] read_3;
+  wire [1:0] lane_turn = wr_along_k ? wr_cross : wr_cross;
+  wire signed [2:0] _t1 = 3'd0 - {1'd0, lane_turn};
+  wire [1:0] position_0 = wr_along_k ? _t1[1:0] : _t1[1:0];
+  wire [9:0] _t2 = {(position_0 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t1[1:0] : wr_cross};
+  wire [35:0] _t3 = {{wr_mask[3], wr_data[31:24]}, {wr_mask[2], wr_data[23:16]}, {wr_mask[1], wr_data[15:8]}, {wr_mask[0], wr_data[7:0]}};
   wire [1:0] wr_turn = wr_phase + wr_cross;
-  wire [2:0] wr_position_0 = {1'd0, wr_phase} + {1'd0, 2'd0 - wr_turn};
-  wire _t1 = wr_turn[0] ? wr_mask[3] : wr_mask[0];
-  wire _t2 = wr_turn[0] ? wr_mask[1] : wr_mask[2];
-  wire [7:0] _t3 = wr_turn[0] ? wr_data[31:24] : wr_data[7:0];
-  wire [7:0] _t4 = wr_turn[0] ? wr_data[15:8] : wr_data[23:16];
-  wire [2:0] wr_position_1 = {1'd0, wr_phase} + {1'd0, 2'd1 - wr_turn};
-  wire _t5 = wr_turn[0] ? wr_mask[0] : wr_mask[1];
-  wire _t6 = wr_turn[0] ? wr_mask[2] : wr_mask[3];
-  wire [7:0] _t7 = wr_turn[0] ? wr_data[7:0] : wr_data[15:8];
-  wire [7:0] _t8 = wr_turn[0] ? wr_data[23:16] : wr_data[31:24];
-  wire [2:0] wr_position_2 = {1'd0, wr_phase} + {1'd0, 2'd2 - wr_turn};
-  wire [2:0] wr_position_3 = {1'd0, wr_phase} + {1'd0, 2'd3 - wr_turn};
-  wire [7:0] _t9 = rd_turn_2[0] ? read_q_1 : read_q_0;
-  wire [7:0] _t10 = rd_turn_2[0] ? read_q_3 : read_q_2;
-  wire [7:0] _t11 = rd_turn_2[0] ? read_q_2 : read_q_1;
-  wire [7:0] _t12 = rd_turn_2[0] ? read_q_0 : read_q_3;
+  wire [8:0] _t4 = wr_turn[0] ? _t3[35:27] : _t3[8:0];
+  wire [8:0] _t5 = wr_turn[0] ? _t3[17:9] : _t3[26:18];
+  wire [8:0] _t6 = wr_turn[0] ? _t3[8:0] : _t3[17:9];
+  wire [8:0] _t7 = wr_turn[0] ? _t3[26:18] : _t3[35:27];
+  wire [35:0] _t8 = {wr_turn[1] ? _t6 : _t7, wr_turn[1] ? _t4 : _t5, wr_turn[1] ? _t7 : _t6, wr_turn[1] ? _t5 : _t4};
+  wire [8:0] _t9 = _t8[8:0];
+  wire signed [2:0] _t10 = 3'd1 - {1'd0, lane_turn};
+  wire [1:0] position_1 = wr_along_k ? _t10[1:0] : _t10[1:0];
+  wire [9:0] _t11 = {(position_1 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t10[1:0] : wr_cross};
+  wire [8:0] _t12 = _t8[17:9];
+  wire signed [2:0] _t13 = 3'd2 - {1'd0, lane_turn};
+  wire [1:0] position_2 = wr_along_k ? _t13[1:0] : _t13[1:0];
+  wire [9:0] _t14 = {(position_2 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t13[1:0] : wr_cross};
+  wire [8:0] _t15 = _t8[26:18];
+  wire signed [2:0] _t16 = 3'd3 - {1'd0, lane_turn};
+  wire [1:0] position_3 = wr_along_k ? _t16[1:0] : _t16[1:0];
+  wire [9:0] _t17 = {(position_3 < wr_phase) ? wr_line1 : wr_line0, wr_along_k ? _t16[1:0] : wr_cross};
+  wire [8:0] _t18 = _t8[35:27];
+  wire [9:0] bank_0_read_addr = rd_word0;
+  wire [1:0] rd_turn = bank_0_read_addr[1:0];
+  wire [7:0] _t19 = rd_turn_2[0] ? read_q_1 : read_q_0;
+  wire [7:0] _t20 = rd_turn_2[0] ? read_q_3 : read_q_2;
+  wire [7:0] _t21 = rd_turn_2[0] ? read_q_2 : read_q_1;
+  wire [7:0] _t22 = rd_turn_2[0] ? read_q_0 : read_q_3;
   always @(posedge clk) begin
     if (wr_enable_0) bank_0[wr_word_0] <= wr_value_0;
-    if (rd_valid) read_0 <= bank_0[rd_word0];
+    if (rd_valid) read_0 <= bank_0[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_1) bank_1[wr_word_1] <= wr_value_1;
-    if (rd_valid) read_1 <= bank_1[rd_word0];
+    if (rd_valid) read_1 <= bank_1[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_2) bank_2[wr_word_2] <= wr_value_2;
-    if (rd_valid) read_2 <= bank_2[rd_word0];
+    if (rd_valid) read_2 <= bank_2[bank_0_read_addr];
   end
   always @(posedge clk) begin
     if (wr_enable_3) bank_3[wr_word_3] <= wr_value_3;
-    if (rd_valid) read_3 <= bank_3[rd_word0];
+    if (rd_valid) read_3 <= bank_3[bank_0_read_addr];
   end
   always @(posedge clk) begin
-    wr_word_0 <= {wr_position_0[2] ? wr_line1 : wr_line0, wr_along_k ? wr_position_0[1:0] : wr_cross};
-    wr_enable_0 <= wr_valid & (wr_turn[1] ? _t2 : _t1);
-    wr_value_0 <= wr_turn[1] ? _t4 : _t3;
+    wr_word_0 <= _t2;
+    wr_enable_0 <= wr_valid & _t9[8];
+    wr_value_0 <= _t9[7:0];
+    wr_word_1 <= _t11;
+    wr_enable_1 <= wr_valid & _t12[8];
+    wr_value_1 <= _t12[7:0];
+    wr_word_2 <= _t14;
+    wr_enable_2 <= wr_valid & _t15[8];
+    wr_value_2 <= _t15[7:0];
+    wr_word_3 <= _t17;
+    wr_enable_3 <= wr_valid & _t18[8];
+    wr_value_3 <= _t18[7:0];
     read_q_0 <= read_0;
-    wr_word_1 <= {wr_position_1[2] ? wr_line1 : wr_line0, wr_along_k ? wr_position_1[1:0] : wr_cross};
-    wr_enable_1 <= wr_valid & (wr_turn[1] ? _t6 : _t5);
-    wr_value_1 <= wr_turn[1] ? _t8 : _t7;
     read_q_1 <= read_1;
-    wr_word_2 <= {wr_position_2[2] ? wr_line1 : wr_line0, wr_along_k ? wr_position_2[1:0] : wr_cross};
-    wr_enable_2 <= wr_valid & (wr_turn[1] ? _t1 : _t2);
-    wr_value_2 <= wr_turn[1] ? _t3 : _t4;
     read_q_2 <= read_2;
-    wr_word_3 <= {wr_position_3[2] ? wr_line1 : wr_line0, wr_along_k ? wr_position_3[1:0] : wr_cross};
-    wr_enable_3 <= wr_valid & (wr_turn[1] ? _t5 : _t6);
-    wr_value_3 <= wr_turn[1] ? _t7 : _t8;
     read_q_3 <= read_3;
     rd_valid_1 <= rd_valid;
     rd_valid_2 <= rd_valid_1;
-    rd_turn_1 <= rd_word0[1:0];
+    rd_turn_1 <= rd_turn;
     rd_turn_2 <= rd_turn_1;
-    window <= {rd_valid_2 ? (rd_turn_2[1] ? _t11 : _t12) : 8'd0, rd_valid_2 ? (rd_turn_2[1] ? _t9 : _t10) : 8'd0, rd_valid_2 ? (rd_turn_2[1] ? _t12 : _t11) : 8'd0, rd_valid_2 ? (rd_turn_2[1] ? _t10 : _t9) : 8'd0};
+    window <= {rd_valid_2 ? (rd_turn_2[1] ? _t21 : _t22) : 8'd0, rd_valid_2 ? (rd_turn_2[1] ? _t19 : _t20) : 8'd0, rd_valid_2 ? (rd_turn_2[1] ? _t22 : _t21) : 8'd0, rd_valid_2 ? (rd_turn_2[1] ? _t20 : _t19) : 8'd0};
   end
   assign rd_data = window;
 endmodule

@@ -11,7 +11,7 @@ const BYTES: usize = 1 << 16;
 
 fn options(stalls: Option<u64>) -> MemoryOptions {
     let stalls = stalls.map(|seed| Stalls { seed, chance: 90 });
-    MemoryOptions { base: BASE, bytes: BYTES, latency: 20, stalls }
+    MemoryOptions { base: BASE, bytes: BYTES, latency: 20, bytes_per_cycle: None, stalls }
 }
 
 fn start(module: &dyn Module, channel: char, options: &MemoryOptions) -> (Interpreter, AxiMemory) {
@@ -175,7 +175,7 @@ fn the_longest_command() {
     let (mut sim, mut memory) = start(
         &reader(64, 64, 16),
         'r',
-        &MemoryOptions { base: 0, bytes: 1 << 20, latency: 20, stalls: None },
+        &MemoryOptions { base: 0, bytes: 1 << 20, latency: 20, ..MemoryOptions::default() },
     );
     sim.set("data_ready", 1);
     offer(&mut sim, Some(&(8, 65_536)));

@@ -1,7 +1,7 @@
 //! The one place where the engine meets the bus: its two loaders and its store unit on one AXI4 master.
 
 use super::geometry::Geometry;
-use super::load::Planner;
+use super::load::{Operand, Planner};
 use crate::bus::{AxiReadMaster, AxiWriteMaster};
 use crate::cells::Fifo;
 use rtl_gen::bundle::expose;
@@ -28,10 +28,20 @@ pub struct GemmBus {
 }
 
 impl GemmBus {
-    /// Beats a loader's queue holds.
-    const BEATS: u32 = 16;
-    /// Read commands, and bursts each way, in flight.
-    const COMMANDS: u32 = 64;
+    /// Beats asked for and not yet taken by a loader that is slower than the bus, and its queue: 200 cycles of
+    /// latency at a quarter of the bus.
+    const SLOW: u32 = 64;
+    /// Beats asked for by a loader that takes one a cycle: the whole bus at 200 cycles of latency.
+    const FAST: u32 = 256;
+
+    /// Most beats asked for, and the depth of the queue, of an operand.
+    fn beats(&self, operand: Operand) -> (u32, u32) {
+        let nibbles = 2 * self.geometry.bus_bytes;
+        match operand.side(&self.geometry).lanes >= nibbles {
+            true => (Self::FAST, 16),
+            false => (Self::SLOW, Self::SLOW),
+        }
+    }
 }
 
 impl Module for GemmBus {
@@ -43,7 +53,7 @@ impl Module for GemmBus {
         m.doc("The loaders and the store unit of the dense engine on one AXI4 master.");
         let g = &self.geometry;
         let (data_bits, addr_bits) = (g.bus_bytes * 8, g.addr_bits);
-        let (max_burst, outstanding) = ((4096 / g.bus_bytes).min(256), Self::COMMANDS);
+        let (max_burst, outstanding) = ((4096 / g.bus_bytes).min(256), g.in_flight());
         let reader = AxiReadMaster { data_bits, addr_bits, max_burst, outstanding };
         let writer = AxiWriteMaster { data_bits, addr_bits, max_burst, outstanding };
         let (reader, writer) = (m.inst("reader", &reader), m.inst("writer", &writer));
@@ -72,10 +82,26 @@ impl Module for GemmBus {
                 queue
             })
         });
-        let order = m.inst("order", &Fifo { width: 1, depth: Self::COMMANDS });
+        let order = m.inst("order", &Fifo { width: 1, depth: outstanding });
         let requests = queues.map(|q| q.get("out_valid"));
+        let waiting_runs = any(&requests);
         let room = order.get("in_ready");
         let taken = reader.get("cmd_ready") & room;
+        // Beats come in order, so a loader that is slower than the bus would hold up the other: it asks for what
+        // its queue has room for (or one run that is longer).
+        let taken_beats = ["a", "b"].map(|name| m.forward(&format!("{name}_beat_taken"), bit()));
+        let owed_ty = uint(Planner::BEATS_BITS + 1);
+        let owed = ["a", "b"].map(|name| m.state(&format!("{name}_owed"), owed_ty, 0));
+        let operands = [Operand::A, Operand::B].map(|operand| self.beats(operand));
+        let wanted = queues.map(|q| {
+            q.get("out_data").slice(Planner::BEATS_BITS - 1, 0).as_u().zext(owed_ty.width())
+        });
+        let fits = [0, 1].map(|i| {
+            let all = owed[i].q() + wanted[i];
+            owed[i].q().is(0) | all.le(m.lit(all.ty(), operands[i].0.into()))
+        });
+        let requests =
+            [requests[0] & fits[0].named("a_fits"), requests[1] & fits[1].named("b_fits")];
         // Turns go by beats: where A's runs are longer than B's, B gets more of them.
         let ahead = m.state("a_ahead", sint(Planner::BEATS_BITS + 1), 0);
         let for_a = requests[0] & (!requests[1] | ahead.q().msb());
@@ -92,18 +118,25 @@ impl Module for GemmBus {
         let both = requests[0] & requests[1];
         let turn = for_a.mux(ahead.q().add_wrap(beats), ahead.q().sub_wrap(beats));
         ahead.drive_when(any(&grant) & taken, both.mux(turn, ahead.q().lit(0)));
+        for i in 0..2 {
+            let left = owed[i].q().sub_wrap(taken_beats[i].sig().as_u().zext(owed_ty.width()));
+            owed[i].drive(left.add_wrap((grant[i] & taken).gate(wanted[i])));
+        }
         order.set("in_valid", any(&grant) & taken).set("in_data", grant[1]);
 
         // ---- beats to the loader whose command is oldest ----
         let (valid, data) = (reader.get("data_valid"), reader.get("data"));
         let (known, for_b) = (order.get("out_valid"), order.get("out_data"));
         let mut ready: Vec<Sig> = vec![];
-        for (name, mine) in [("a", !for_b), ("b", for_b)] {
+        for (i, (name, mine)) in [("a", !for_b), ("b", for_b)].into_iter().enumerate() {
             m.scope(name, || {
-                let queue = m.inst("beats", &Fifo { width: data_bits, depth: Self::BEATS });
+                let depth = operands[i].1;
+                let queue = m.inst("beats", &Fifo { width: data_bits, depth });
                 queue.set("in_valid", valid & known & mine).set("in_data", data);
                 ready.push(known & mine & queue.get("in_ready"));
-                queue.set("out_ready", m.input("beat_ready", bit()));
+                let take = m.input("beat_ready", bit());
+                queue.set("out_ready", take);
+                taken_beats[i].assign(take & queue.get("out_valid"));
                 m.output("beat_valid", queue.get("out_valid"));
                 m.output("beat_data", queue.get("out_data"));
             });
@@ -122,7 +155,7 @@ impl Module for GemmBus {
             .set("data_strb", m.input("wr_strobes", bits(g.bus_bytes)));
         m.output("wr_cmd_ready", writer.get("cmd_ready"));
         m.output("wr_ready", writer.get("data_ready"));
-        let waiting = any(&[requests[0], requests[1], known]);
+        let waiting = any(&[waiting_runs, known]);
         m.output("idle", reader.get("idle") & writer.get("idle") & !waiting);
     }
 }

@@ -4,7 +4,7 @@ use super::bus::GemmBus;
 use super::command::{Command, CommandPorts};
 use super::geometry::Geometry;
 use super::load::{Loader, Operand};
-use super::{Array, Plan, Results, Scratchpad, Sequencer, Store};
+use super::{Plan, Results, Scratchpad, Sequencer, Store};
 use mattock_spec::ErrorCode;
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
@@ -66,7 +66,8 @@ impl Module for GemmEngine {
         plan.set("start", plan_now)
             .set("m", c.left.rows)
             .set("n", c.right.rows)
-            .set("k", c.k_steps);
+            .set("k", c.k_steps)
+            .set("b_int4", c.right.int4);
         let get = |name: &str| plan.get(name);
         let [hold_a, hold_b] = ["hold_a", "hold_b"].map(get);
         let planned = (planning.q() & get("done")).named("planned");
@@ -90,7 +91,7 @@ impl Module for GemmEngine {
             let name = operand.name();
             let loader = m.inst(&format!("loader_{name}"), &Loader { geometry: g, operand });
             let (block, other_block, again) = match operand {
-                Operand::A => ("m_block", "n_block", get("chunked")),
+                Operand::A => ("m_block", "n_block", get("chunked") & !hold_a),
                 Operand::B => ("n_block", "m_block", !hold_b),
             };
             loader
@@ -116,14 +117,14 @@ impl Module for GemmEngine {
             loader.set("beat_valid", bus.get(&format!("{name}_beat_valid")));
             loader.set("beat_data", bus.get(&format!("{name}_beat_data")));
             bus.set(&format!("{name}_beat_ready"), loader.get("beat_ready"));
-            sequencer.set(&format!("row_filled_{name}"), loader.get("row_filled"));
+            sequencer.set(&format!("along_k_{name}"), side.along_k);
+            sequencer.set(&format!("line_filled_{name}"), loader.get("row_filled"));
             sequencer.set(&format!("filled_{name}"), loader.get("filled"));
             sequencer.set(&format!("ready_{name}"), !side.load | c.empty_k);
             loading.push(loader.get("active"));
 
             let half = operand.side(&g);
-            let pad = Scratchpad { rows: half.window, width: 8, depth: half.depth };
-            let pad = m.inst(&format!("scratchpad_{name}"), &pad);
+            let pad = m.inst(&format!("scratchpad_{name}"), &operand.pad(&g));
             for port in
                 ["wr_valid", "wr_data", "wr_mask", "wr_phase", "wr_cross", "wr_line0", "wr_line1"]
             {
@@ -132,6 +133,14 @@ impl Module for GemmEngine {
             pad.set("wr_along_k", side.along_k);
             pad.set("rd_valid", sequencer.get("rd_valid"));
             pad.set("rd_word0", sequencer.get(&format!("{name}_word0")));
+            if half.deep > 1 {
+                let lines = get("pitch").shr_k(half.lane_bits()).resize(half.line_bits());
+                pad.set("wr_panel_lines", lines);
+                pad.set("rd_panel", sequencer.get(&format!("{name}_panel")));
+            }
+            if g.k_split > 1 {
+                pad.set("rd_keep", sequencer.get("rd_keep"));
+            }
             if Scratchpad::straddles(half.window) {
                 pad.set("rd_word1", sequencer.get(&format!("{name}_word1")));
                 pad.set("rd_phase", sequencer.get(&format!("{name}_phase")));
@@ -152,9 +161,8 @@ impl Module for GemmEngine {
             .set("stop", stop)
             .set("empty_k", c.empty_k)
             .set("slot_free", store.get("slot_free"));
-        let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: g.shape() };
-        let latency = array.latency();
-        let array = m.inst("array", &array);
+        let latency = g.array().latency();
+        let array = m.inst("array", &g.array());
         array
             .set("first", sequencer.get("first"))
             .set("a", pads[0].get("rd_data"))
@@ -191,6 +199,13 @@ impl Module for GemmEngine {
             bus.set(port, store.get(from));
         }
         store.set("cmd_ready", bus.get("wr_cmd_ready")).set("data_ready", bus.get("wr_ready"));
+
+        if g.k_split > 1 {
+            pads[0].set("rd_split", get("split"));
+            for user in [sequencer, array, results] {
+                user.set("split", get("split"));
+            }
+        }
 
         // ---- the end: everything at rest; results need this long to leave the array ----
         let settle = Scratchpad::READ_LATENCY + latency + g.rows + g.cols + 4;

@@ -1,6 +1,6 @@
 //! Sizes of a dense engine and the widths that follow from them.
 
-use super::Scratchpad;
+use super::{Array, Scratchpad};
 use crate::pe::{PE_VARIANTS, PeShape, PeVariant};
 use rtl_gen::Sig;
 
@@ -26,6 +26,8 @@ pub struct Geometry {
     pub bus_bytes: u32,
     /// Bits of a bus address, 32 to 64.
     pub addr_bits: u32,
+    /// Groups of rows the array can be cut into, each with its own steps of k: a power of two, 1 for none.
+    pub k_split: u32,
 }
 
 impl Geometry {
@@ -34,7 +36,17 @@ impl Geometry {
         let kib = 1024;
         let (a_bytes, b_bytes, result_bytes) = (16 * kib, 16 * kib, 16 * kib);
         let pe = &PE_VARIANTS[0];
-        Geometry { rows, cols, pe, a_bytes, b_bytes, result_bytes, bus_bytes: 64, addr_bits: 64 }
+        Geometry {
+            rows,
+            cols,
+            pe,
+            a_bytes,
+            b_bytes,
+            result_bytes,
+            bus_bytes: 64,
+            addr_bits: 64,
+            k_split: 1,
+        }
     }
 
     /// Operand and accumulator widths of the PEs.
@@ -47,22 +59,57 @@ impl Geometry {
         let Geometry { rows, cols, a_bytes, b_bytes, result_bytes, bus_bytes, addr_bits, .. } =
             self;
         let pe = self.pe.name;
+        let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
         format!(
-            "{rows}x{cols}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}"
+            "{rows}x{cols}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}"
         )
     }
 
     pub(super) fn a_side(&self) -> Side {
-        Side::new(self.rows, self.a_bytes)
+        Side::new(self.rows, self.a_bytes, 1)
     }
 
     pub(super) fn b_side(&self) -> Side {
-        Side::new(self.cols, self.b_bytes)
+        Side::new(self.cols, self.b_bytes, self.k_split)
+    }
+
+    /// The A scratchpad.
+    pub(super) fn a_pad(&self) -> Scratchpad {
+        let depth = self.a_side().depth;
+        Scratchpad { rows: self.rows, width: 8, depth, deep: 1, split: self.k_split }
+    }
+
+    /// The B scratchpad: a step of every group of rows in one word.
+    pub(super) fn b_pad(&self) -> Scratchpad {
+        let depth = self.b_side().depth;
+        Scratchpad { rows: self.cols, width: 8, depth, deep: self.k_split, split: 1 }
+    }
+
+    /// The array.
+    pub(super) fn array(&self) -> Array {
+        let Geometry { rows, cols, pe, k_split, .. } = *self;
+        Array { rows, cols, pe, shape: self.shape(), k_split }
+    }
+
+    /// Bits of the number that tells into how many groups the array is cut: log2 of that.
+    pub(super) fn split_bits(&self) -> u32 {
+        bits_for(self.k_split.ilog2())
+    }
+
+    /// Runs and bursts in flight: on a wide bus runs are often a beat or two, and memory may be 200 cycles away.
+    pub(super) fn in_flight(&self) -> u32 {
+        if self.bus_bytes >= 64 { 256 } else { 64 }
+    }
+
+    /// Columns of a block of B that does not stay on chip: a beat, or a tile where that is more.
+    pub(super) fn streamed_cols(&self, bits: u32) -> u32 {
+        let most = (self.b_side().half_steps() / self.cols).max(1);
+        self.cols * (self.bus_bytes * 8 / bits / self.cols).clamp(1, most)
     }
 
     /// Most steps of k that fit a half of both scratchpads with one tile in each.
     pub fn max_k_block(&self) -> u32 {
-        self.a_side().half().min(self.b_side().half())
+        self.a_side().half_steps().min(self.b_side().half_steps())
     }
 
     /// Panels are a multiple of this deep: both scratchpads then keep lines whole.
@@ -88,7 +135,7 @@ impl Geometry {
 
     /// Bits of a block size: rows of an operand, or steps of k, in half a scratchpad.
     pub(super) fn block_bits(&self) -> u32 {
-        self.a_side().half().max(self.b_side().half()).ilog2() + 1
+        self.a_side().half_steps().max(self.b_side().half_steps()).ilog2() + 1
     }
 
     /// Refuses what cannot be built; the text names the key, the value and what is allowed.
@@ -108,12 +155,20 @@ impl Geometry {
             ("gemm.a_kib", self.a_side(), self.a_bytes),
             ("gemm.b_kib", self.b_side(), self.b_bytes),
         ] {
-            let least = 2 * self.pitch_step() * side.lanes;
-            if !bytes.is_power_of_two() || bytes < least || side.half() > 1 << 16 {
+            let least = 2 * self.pitch_step() * side.panel;
+            if !bytes.is_power_of_two() || bytes < least || side.half_steps() > 1 << 16 {
                 return Err(format!(
                     "{key} is {bytes} bytes; a power of two from {least} is needed"
                 ));
             }
+        }
+        let split = self.k_split;
+        let cuts = split.is_power_of_two() && split <= self.rows && self.rows.is_power_of_two();
+        if split != 1 && !cuts {
+            let rows = self.rows;
+            return Err(format!(
+                "gemm.k_split is {split} with {rows} rows; a power of two is needed that divides as many rows, a power of two"
+            ));
         }
         if self.result_slots() < 2 {
             let least = 2 * self.slot_rows() * self.cols * 4;
@@ -129,21 +184,26 @@ impl Geometry {
 pub(super) struct Side {
     /// Rows of a window: PE rows or columns.
     pub(super) window: u32,
-    /// Banks, and elements written at once.
+    /// Rows of a panel: the window, rounded up to a power of two.
+    pub(super) panel: u32,
+    /// Steps of k of a panel in one word of all banks.
+    pub(super) deep: u32,
+    /// Banks, and elements written at once: `panel * deep`.
     pub(super) lanes: u32,
     /// Words of a bank.
     pub(super) depth: u32,
 }
 
 impl Side {
-    fn new(window: u32, bytes: u32) -> Self {
-        let lanes = Scratchpad::lanes_for(window);
-        Side { window, lanes, depth: bytes / lanes }
+    fn new(window: u32, bytes: u32, deep: u32) -> Self {
+        let panel = Scratchpad::panel_for(window);
+        let lanes = panel * deep;
+        Side { window, panel, deep, lanes, depth: bytes / lanes }
     }
 
-    /// Words of a bank in one half.
-    pub(super) fn half(&self) -> u32 {
-        self.depth / 2
+    /// Steps of k of one panel that fill a half.
+    pub(super) fn half_steps(&self) -> u32 {
+        self.depth / 2 * self.deep
     }
 
     /// Bits of a position within a group of lanes.
@@ -151,15 +211,25 @@ impl Side {
         self.lanes.ilog2()
     }
 
-    /// Bits of a word address.
-    pub(super) fn word_bits(&self) -> u32 {
-        self.depth.ilog2()
+    /// Bits of a row within its panel.
+    pub(super) fn panel_bits(&self) -> u32 {
+        self.panel.ilog2()
     }
 
-    /// Bits of a line address (a line is `lanes` words).
-    pub(super) fn line_bits(&self) -> u32 {
-        self.word_bits() - self.lane_bits()
+    /// Bits of the address of a step of a panel.
+    pub(super) fn step_bits(&self) -> u32 {
+        (self.depth * self.deep).ilog2()
     }
+
+    /// Bits of a line address (a line is `panel` words).
+    pub(super) fn line_bits(&self) -> u32 {
+        self.depth.ilog2() - self.panel_bits()
+    }
+}
+
+/// Bits that hold `value`, at least one.
+pub(super) fn bits_for(value: u32) -> u32 {
+    value.checked_ilog2().unwrap_or(0) + 1
 }
 
 /// The smaller of two unsigned numbers of any width, `width` bits wide (it must fit).

@@ -7,17 +7,20 @@ use rtl_gen::{Builder, Module, Sig, bit, uint};
 ///
 /// A block holds as many rows (a multiple of the window) of an operand as half its scratchpad takes,
 /// `k_block` steps of k deep. When all of K fits one tile's half, `k_block` = K; otherwise the product is
-/// *chunked*: blocks of one tile, K in chunks that accumulate in the array.
+/// *chunked*: blocks of one tile, K in chunks that accumulate in the array. B that does not stay is read in
+/// blocks of a beat's columns: that moves no more bytes, and the first one is there sooner.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `start` | in | bit | sizes are valid; hold them until `done` |
 /// | `m`, `n`, `k` | in | uint(24) | the product, each at least 1 |
+/// | `b_int4` | in | bit | elements of B are nibbles |
 /// | `done` | out | bit | one cycle: the outputs are valid until the next `start` |
 /// | `k_block`, `pitch` | out | uint | steps of k in a block; that rounded up to whole lines |
 /// | `m_block`, `n_block` | out | uint | rows of A and columns of B in a block |
 /// | `chunked` | out | bit | K is cut |
-/// | `hold_a`, `hold_b` | out | bit | the whole operand fits, at most one block in each half |
+/// | `hold_a`, `hold_b` | out | bit | the whole operand fits: at most two blocks, a half each |
+/// | `split` | out | uint | log2 of the groups of rows with steps of k of their own; only with `k_split` > 1 |
 ///
 /// Takes a cycle per window of rows in a block.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +63,27 @@ impl Module for Plan {
         m.output("pitch", pitch);
         m.output("chunked", chunked);
         m.output("m_block", m_block);
-        m.output("n_block", n_block);
-        let fits_a = at_most(rows, m_block.shl_k(1)) & !chunked;
-        let fits_b = at_most(cols, n_block.shl_k(1)) & !chunked;
+        // Two halves: two blocks of all of K, or one tile of K in two chunks.
+        let two_chunks = at_most(k, m.lit(uint(DIM_BITS + 1), i128::from(g.max_k_block()) * 2));
+        let [fits_a, fits_b] = [(rows, m_block), (cols, n_block)].map(|(total, block)| {
+            chunked.mux(at_most(total, block) & two_chunks, at_most(total, block.shl_k(1)))
+        });
         m.output("hold_a", m.reg("hold_a_q", fits_a));
         m.output("hold_b", m.reg("hold_b_q", fits_b));
+        let streamed = |bits| m.lit(uint(width), g.streamed_cols(bits).into());
+        let streamed = m.input("b_int4", bit()).mux(streamed(4), streamed(8));
+        let short = fits_b | at_most(n_block, streamed);
+        m.output("n_block", m.reg("n_block_q", short.mux(n_block, streamed)));
+        if g.k_split > 1 {
+            // The most groups that leave each as many rows as the product has.
+            let fits: Vec<Sig> = (1..=g.k_split.ilog2())
+                .map(|cut| at_most(rows, m.lit(uint(DIM_BITS), (g.rows >> cut).into())))
+                .collect();
+            let none = m.lit(uint(g.split_bits()), 0);
+            let split =
+                (1..).zip(&fits).fold(none, |best, (cut, fit)| fit.mux(none.lit(cut), best));
+            m.output("split", m.reg("split_q", split));
+        }
     }
 }
 
@@ -85,9 +104,9 @@ fn block_rows<'m>(
     shared: Shared<'m>,
 ) -> (Sig<'m>, Sig<'m>) {
     let constant = |value: u32| m.lit(uint(width), value.into());
-    let (window, lanes, half) =
-        (constant(side.window), constant(side.lanes), constant(side.half()));
-    // Rows decided; rows that the groups of lanes reserved so far can hold; words they take.
+    let (window, panel, half) =
+        (constant(side.window), constant(side.panel), constant(side.half_steps()));
+    // Rows decided; rows that the panels reserved so far can hold; steps they take.
     let rows = m.reg_decl("rows", uint(width));
     let room = m.reg_decl("room", uint(width));
     let used = m.reg_decl("used", uint(width));
@@ -99,7 +118,7 @@ fn block_rows<'m>(
     let done = (enough | (!fits & !can_reserve)).named("done");
     let step = (shared.busy & !done).named("step");
     rows.update(&[(shared.begin, window), (step & fits, more_rows.trunc(width))]);
-    room.update(&[(shared.begin, lanes), (step & !fits, plus(room.q(), lanes))]);
+    room.update(&[(shared.begin, panel), (step & !fits, plus(room.q(), panel))]);
     used.update(&[(shared.begin, shared.pitch), (step & !fits, more_used.trunc(width))]);
     (rows.q(), done)
 }

@@ -1,6 +1,5 @@
 //! The result buffer: takes C results per cycle as the array drains.
 
-use super::Array;
 use super::geometry::Geometry;
 use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, uint};
 
@@ -10,6 +9,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `start` | in | bit | the next tile goes to slot 0 |
 /// | `drains` | in | bit | with the array's `first`: the tile that leaves is to be kept |
+/// | `split` | in | uint | only with `k_split` > 1: log2 of the groups that share the rows; a tile has as many rows fewer |
 /// | `result` | in | bits(C * 32) | of the array |
 /// | `tile_done` | out | bit | one cycle: the oldest tile not yet reported can be read |
 /// | `last_column` | out | bit | a result of the last column is at `result` |
@@ -39,8 +39,7 @@ impl Module for Results {
         let rd_enable = m.input("rd_enable", bit());
         let rd_word = m.input("rd_word", word_ty);
 
-        let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: g.shape() };
-        let arrives = (1..=array.latency())
+        let arrives = (1..=g.array().latency())
             .fold(drains, |d, i| m.reg_reset(&format!("drains_{i}"), d, 0))
             .named("arrives");
 
@@ -50,7 +49,12 @@ impl Module for Results {
         let busy = m.state("busy", bit(), 0);
         let row_now = arrives.mux(row.q().lit(0), row.q()).named("row_now");
         let valid = (arrives | busy.q()).named("valid");
-        let last_row = (valid & row_now.is(i128::from(g.rows) - 1)).named("last_row");
+        let last = m.lit(row_ty, i128::from(g.rows) - 1);
+        let last = match g.k_split {
+            1 => last,
+            _ => last.shr(m.input("split", uint(g.split_bits()))),
+        };
+        let last_row = (valid & row_now.eq(last)).named("last_row");
         busy.drive(valid & !last_row);
         row.drive(row_now.inc());
         let slot = m.state("slot", uint(g.result_slots().ilog2()), 0);

@@ -3,13 +3,13 @@
 use super::Scratchpad;
 use super::geometry::{Geometry, min, plus};
 use super::walk::{Walk, WalkInputs, walk};
-use super::window::{Block, Loads, Moves, window};
-use rtl_gen::{Builder, Module, Sig, all, bit, uint};
+use super::window::{Block, Loads, Moves, Pace, window};
+use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 
 /// Streams the tiles of a command from the scratchpads into the array, one step per cycle.
 ///
-/// A tile (or chunk) begins when its rows are loaded (its block, where rows arrive together), a result slot
-/// is free and the tile before has had its R cycles; with these given the next tile follows without a bubble. When nothing follows, a flush
+/// A tile (or chunk) begins when its rows are loaded (its first step, where rows arrive together: it then follows the
+/// loader), a result slot is free and the tile before has had its R cycles; with these given the next tile follows without a bubble. When nothing follows, a flush
 /// drains the last tile.
 ///
 /// | port | dir | type | meaning |
@@ -18,12 +18,14 @@ use rtl_gen::{Builder, Module, Sig, all, bit, uint};
 /// | `m` .. `pitch`, `hold_a`, `hold_b` | in | | the command and its [`Plan`](super::Plan) |
 /// | `empty_k` | in | bit | K is 0: one step of zeros per tile |
 /// | `ready_a`, `ready_b` | in | bit | the operand is on chip already, nothing to wait for |
-/// | `row_filled_a`, `row_filled_b` | in | bit | one more row of the block being loaded is readable |
+/// | `split` | in | uint | log2 of the groups of rows with steps of k of their own; only with `k_split` > 1 |
+/// | `along_k_a`, `along_k_b` | in | bit | lines are rows, otherwise steps of k |
+/// | `line_filled_a`, `line_filled_b` | in | bit | one more line of the block being loaded is readable |
 /// | `filled_a`, `filled_b` | in | bit | that block is readable |
 /// | `free_a`, `free_b` | out | bit | a half of the scratchpad may be loaded again |
 /// | `slot_free` | in | bit | the store unit has finished with a result slot |
 /// | `slots_empty` | out | bit | waiting for a result slot |
-/// | `rd_valid`, `a_*`, `b_*` | out | | the read sides of the two [`Scratchpad`]s |
+/// | `rd_valid`, `rd_keep`, `a_*`, `b_*` | out | | the read sides of the two [`Scratchpad`]s |
 /// | `first`, `drains` | out | bit | at the array with the step's data: start sums; a real tile leaves |
 /// | `operands` | out | bit | at the array: this cycle carries a step |
 /// | `macs` | out | uint(64) | products that belong to the result, since `start` |
@@ -46,10 +48,12 @@ impl Module for Sequencer {
         let inputs = WalkInputs::ports(m, g, true);
         let flag = |name: &str| m.input(name, bit());
         let pitch = m.input("pitch", block_ty);
+        let split = (g.k_split > 1).then(|| m.input("split", uint(g.split_bits())));
+        let (along_k_a, along_k_b) = (flag("along_k_a"), flag("along_k_b"));
         let (hold_a, hold_b) = (flag("hold_a"), flag("hold_b"));
         let empty_k = flag("empty_k");
         let (ready_a, ready_b) = (flag("ready_a"), flag("ready_b"));
-        let (row_filled_a, row_filled_b) = (flag("row_filled_a"), flag("row_filled_b"));
+        let (line_a, line_b) = (flag("line_filled_a"), flag("line_filled_b"));
         let (filled_a, filled_b) = (flag("filled_a"), flag("filled_b"));
         let slot_free = flag("slot_free");
         let (start, stop) = (inputs.start, inputs.stop);
@@ -67,13 +71,25 @@ impl Module for Sequencer {
         let next_cols = (next_rows & w.last_row_tile).named("next_cols");
         let rows = Moves { start, begins, next: next_rows, wrap: w.last_row_tile };
         let cols = Moves { start, begins, next: next_cols, wrap: w.last_col_tile };
+        let step = m.forward("step", bit());
+        let pace = Pace { step: step.sig(), split };
         let a = m.scope("a", || {
-            let loads = Loads { row: row_filled_a, block: filled_a, hold: hold_a };
-            Block::new(m, g.a_side(), rows, loads, cuts_k | end_of_rows, m.low())
+            let (along_k, on_chip) = (along_k_a, ready_a);
+            let loads = Loads { along_k, on_chip, line: line_a, block: filled_a, hold: hold_a };
+            Block::new(m, g.a_side(), rows, loads, pace, cuts_k | end_of_rows, m.low())
         });
         let b = m.scope("b", || {
-            let loads = Loads { row: row_filled_b, block: filled_b, hold: hold_b };
-            Block::new(m, g.b_side(), cols, loads, cuts_k | end_of_block, w.last_cols)
+            let (along_k, on_chip) = (along_k_b, ready_b);
+            let loads = Loads { along_k, on_chip, line: line_b, block: filled_b, hold: hold_b };
+            Block::new(
+                m,
+                g.b_side(),
+                cols,
+                loads,
+                pace,
+                cuts_k | end_of_block,
+                w.last_cols & w.last_k,
+            )
         });
 
         // ---- result slots ----
@@ -87,24 +103,28 @@ impl Module for Sequencer {
         ]);
         let no_slot = (w.first_chunk & slots.q().is(0)).named("no_slot");
 
-        // ---- two `first` of tiles are at least R cycles apart ----
+        // ---- two `first` of tiles are at least R cycles apart, or the rows of a group ----
         let gap_ty = uint(g.rows.ilog2() + 1);
+        let apart = m.lit(gap_ty, g.rows.into());
+        let apart = split.map_or(apart, |s| apart.shr(s)).dec();
         let gap = m.state("gap", gap_ty, 0);
         let gap_over = gap.q().is(0).named("gap_over");
-        gap.update(&[
-            (takes_slot, m.lit(gap_ty, i128::from(g.rows) - 1)),
-            (!gap_over, gap.q().dec()),
-        ]);
+        gap.update(&[(takes_slot, apart), (!gap_over, gap.q().dec())]);
 
         // ---- begin a chunk, stream it ----
         let steps_left = m.state("steps_left", block_ty, 0);
         let streaming = (!steps_left.q().is(0)).named("streaming");
-        let last_step = steps_left.q().is(1).named("last_step");
-        let there = (ready_a | a.ready) & (ready_b | b.ready);
+        // What stops must not wait for lines that no longer come.
+        step.assign(streaming & ((a.step_ready & b.step_ready) | stop));
+        let step = step.sig();
+        let final_step = steps_left.q().is(1).named("final_step");
+        let last_step = (step & final_step).named("last_step");
+        let there = a.ready & b.ready;
         let may_drain = !w.first_chunk | gap_over;
         begin.assign(all(&[w.active, !stop, !streaming | last_step, there, may_drain, !no_slot]));
-        let steps = min(w.k_left, k_block, block_ty.width()).named("steps");
-        steps_left.update(&[(begins, steps), (streaming, steps_left.q().dec())]);
+        let depth = min(w.k_left, k_block, block_ty.width()).named("depth");
+        let steps = split.map_or(depth, |split| steps_of(m, g, depth, split));
+        steps_left.update(&[(begins, steps), (step, steps_left.q().dec())]);
 
         // A finished tile stays in the accumulators until the next `first`; with none at hand, flush.
         let pending = m.state("pending", bit(), 0);
@@ -117,24 +137,54 @@ impl Module for Sequencer {
         let drains = m.reg_reset("first_drains", (takes_slot & pending.q()) | flush, 0);
 
         // ---- scratchpad addresses ----
-        m.scope("a", || window(m, g.a_side(), pitch, a.half, rows, streaming));
-        m.scope("b", || window(m, g.b_side(), pitch, b.half, cols, streaming));
+        m.scope("a", || window(m, g.a_side(), pitch, a.half, rows, pace));
+        m.scope("b", || window(m, g.b_side(), pitch, b.half, cols, pace));
 
         // ---- outputs ----
         let to_array = |name: &str, flag| {
             (1..=Scratchpad::READ_LATENCY)
                 .fold(flag, |f, i| m.reg_reset(&format!("{name}_{i}"), f, 0))
         };
-        m.output("rd_valid", streaming & !empty_k);
+        m.output("rd_valid", step & !empty_k);
+        if let Some(split) = split {
+            let tail = m.reg_when("tail", begins, kept(m, g, depth, split));
+            m.output("rd_keep", final_step.mux(tail, m.lit(tail.ty(), (1 << g.k_split) - 1)));
+        }
         m.output("first", to_array("first_at", first));
         m.output("drains", to_array("drains_at", drains));
-        m.output("operands", to_array("operands_at", streaming));
+        m.output("operands", to_array("operands_at", step));
         m.output("free_a", a.releases & last_step);
         m.output("free_b", b.releases & last_step);
         m.output("slots_empty", w.active & no_slot);
         m.output("active", w.active | streaming | pending.q());
-        m.output("macs", macs(m, g, &w, start, (begins & !empty_k).gate(steps)));
+        m.output("macs", macs(m, g, &w, start, (begins & !empty_k).gate(depth)));
     }
+}
+
+/// Steps of the array for `depth` steps of k: that many divided by the groups, rounded up.
+fn steps_of<'m>(m: &'m Builder, g: &Geometry, depth: Sig<'m>, split: Sig<'m>) -> Sig<'m> {
+    let ty = uint(depth.width() + 1);
+    let mut steps = depth;
+    for cut in 1..=g.k_split.ilog2() {
+        let rounded = plus(depth.zext(ty.width()), m.lit(ty, (1 << cut) - 1)).shr_k(cut);
+        steps = split.is(cut.into()).mux(rounded.resize(depth.width()), steps);
+    }
+    steps
+}
+
+/// Which steps of k of a chunk's last step of the array are there: of every group while the depth divides.
+fn kept<'m>(m: &'m Builder, g: &Geometry, depth: Sig<'m>, split: Sig<'m>) -> Sig<'m> {
+    let flags: Vec<Sig> = (0..g.k_split)
+        .rev()
+        .map(|group| {
+            (1..=g.k_split.ilog2()).fold(m.high(), |on, cut| {
+                let rest = depth.trunc(cut);
+                let place = m.lit(rest.ty(), (group & ((1 << cut) - 1)).into());
+                split.is(cut.into()).mux(rest.is(0) | place.lt(rest), on)
+            })
+        })
+        .collect();
+    cat(&flags)
 }
 
 /// Products that belong to the result: rows times columns of the tile, times steps.

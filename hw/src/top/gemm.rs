@@ -31,6 +31,7 @@ pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
         result_bytes: config.result_kib * 1024,
         bus_bytes,
         addr_bits: card.memory.address_bits,
+        k_split: config.k_split,
         ..Geometry::new(config.rows, config.cols)
     };
     let narrow = |format: Format| match format {

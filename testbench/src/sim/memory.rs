@@ -7,7 +7,7 @@ use std::ops::Range;
 
 /// A byte memory behind the AXI4 master ports of a design.
 ///
-/// Every port moves one data beat a cycle, reads and writes together, after `latency` cycles, in order.
+/// Every port moves one data beat a cycle (or `bytes_per_cycle`), reads and writes together, after `latency` cycles, in order.
 /// It checks the master: INCR bursts of full-width beats inside 4 KiB, ID 0, WLAST in its place, offers that
 /// stay until taken. Unmapped addresses answer DECERR.
 pub struct AxiMemory {
@@ -45,8 +45,8 @@ impl AxiMemory {
         options: &MemoryOptions,
         host: Option<Box<dyn BusMemory>>,
     ) -> Self {
-        let latency = options.latency;
-        let ports = prefixes.iter().map(|p| Port::new(sim, p, latency)).collect();
+        let (latency, rate) = (options.latency, options.bytes_per_cycle);
+        let ports = prefixes.iter().map(|p| Port::new(sim, p, latency, rate)).collect();
         AxiMemory { storage: Storage::new(options, host), ports, cycle: 0, latency }
     }
 

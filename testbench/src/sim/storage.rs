@@ -12,13 +12,21 @@ pub struct MemoryOptions {
     pub bytes: usize,
     /// Cycles from a read address to its first beat, and from a last write beat to its response.
     pub latency: u64,
+    /// Bytes every port moves a cycle, both ways together; the width of its bus when `None` or more.
+    pub bytes_per_cycle: Option<u32>,
     /// Random stalls of every channel.
     pub stalls: Option<Stalls>,
 }
 
 impl Default for MemoryOptions {
     fn default() -> Self {
-        MemoryOptions { base: 0x1_0000, bytes: 1 << 20, latency: 100, stalls: None }
+        MemoryOptions {
+            base: 0x1_0000,
+            bytes: 1 << 20,
+            latency: 100,
+            bytes_per_cycle: None,
+            stalls: None,
+        }
     }
 }
 

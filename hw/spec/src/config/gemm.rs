@@ -15,6 +15,8 @@ pub struct GemmConfig {
     pub tuples: Vec<Tuple>,
     /// Accumulator width of integer tuples.
     pub acc_bits: u32,
+    /// Most groups of rows that work on steps of k of their own.
+    pub k_split: u32,
     /// A scratchpad, KiB, both buffers together.
     pub a_kib: u32,
     /// B scratchpad, KiB, both buffers together.
@@ -32,6 +34,7 @@ impl Default for GemmConfig {
             cols: 0,
             tuples: Vec::new(),
             acc_bits: 32,
+            k_split: 1,
             a_kib: 16,
             b_kib: 16,
             result_kib: 16,
@@ -62,6 +65,11 @@ impl GemmConfig {
         v.number(required("cols", "PE columns"), Allowed::Range(1, 256), &mut self.cols)?;
         let acc = key("acc_bits", "Accumulator width of integer tuples");
         v.number(acc, Allowed::Range(8, 32), &mut self.acc_bits)?;
+        let split = key(
+            "k_split",
+            "Few rows: cut the array into up to this many groups with steps of k of their own",
+        );
+        v.number(split, Allowed::PowerOfTwo(1, 16), &mut self.k_split)?;
         self.visit_tuples(v)?;
         let pad = Allowed::PowerOfTwo(1, 4096);
         v.number(key("a_kib", "A scratchpad in KiB, both buffers together"), pad, &mut self.a_kib)?;
@@ -102,6 +110,14 @@ impl GemmConfig {
                 self.acc_bits,
                 format!("enough bits for one product of {} and {}", tuple.a, tuple.b),
                 "raise it or remove the tuple",
+            ));
+        }
+        if self.k_split > 1 && !(self.rows.is_power_of_two() && self.k_split <= self.rows) {
+            return Err(ConfigError::new(
+                "gemm.k_split",
+                self.k_split,
+                format!("at most gemm.rows ({}), which must be a power of two", self.rows),
+                "make the array a power of two of rows, or leave the key out",
             ));
         }
         // Two buffers of one tile, deep enough that a burst is more than a few beats.

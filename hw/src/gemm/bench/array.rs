@@ -14,7 +14,7 @@ struct Bench {
 
 impl Bench {
     fn new(rows: u32, cols: u32, pe: &'static PeVariant) -> Self {
-        let array = Array { rows, cols, pe, shape: PeShape::INT8 };
+        let array = Array { rows, cols, pe, shape: PeShape::INT8, k_split: 1 };
         let design = Design::elaborate(&array).expect("elaborates");
         Bench { array, sim: Interpreter::new(&design).expect("simulates") }
     }
@@ -152,6 +152,6 @@ fn square_128_on_16x16_uses_over_97_percent() {
 
 #[test]
 fn refuses_an_empty_array() {
-    let array = Array { rows: 0, cols: 4, pe: &PE_VARIANTS[0], shape: PeShape::INT8 };
+    let array = Array { rows: 0, cols: 4, pe: &PE_VARIANTS[0], shape: PeShape::INT8, k_split: 1 };
     assert_eq!(array.check().expect_err("refused"), "gemm.rows is 0; an array has 1 to 256");
 }

@@ -51,7 +51,8 @@ impl Bench {
         let names: Vec<String> = design.top().ports.iter().map(|p| p.name.clone()).collect();
         let ports = names.into_iter().map(|n| (n.clone(), sim.port(&n))).collect();
         let stalls = (stall_chance > 0).then_some(Stalls { seed: 7, chance: stall_chance });
-        let options = MemoryOptions { base: 0, bytes: MEMORY_BYTES, latency, stalls };
+        let options =
+            MemoryOptions { base: 0, bytes: MEMORY_BYTES, latency, stalls, ..Default::default() };
         let memory = AxiMemory::new(&sim, &["m_axi_"], &options);
         sim.set("rst", 1);
         sim.tick();

@@ -7,7 +7,7 @@ use rtl_gen::{Design, Interpreter, Module};
 
 /// Most rows, a multiple of the window, whose groups of lanes fit `half` words, but no more than needed.
 fn block(total: u64, window: u64, half: u64, pitch: u64) -> u64 {
-    let lanes = u64::from(Scratchpad::lanes_for(window as u32));
+    let lanes = u64::from(Scratchpad::panel_for(window as u32));
     let fit = half / pitch * lanes / window * window;
     fit.min(total.div_ceil(window) * window)
 }
@@ -17,6 +17,10 @@ fn blocks_fill_half_a_scratchpad() {
     for (rows, cols) in [(4, 4), (3, 5), (8, 2), (1, 16)] {
         let geometry = Geometry { a_bytes: 1024, b_bytes: 2048, ..Geometry::new(rows, cols) };
         let design = Design::elaborate(&Plan { geometry }).expect("elaborates");
+        let streamed = |int4| {
+            let beat = geometry.bus_bytes * if int4 { 2 } else { 1 };
+            u64::from(cols * (beat / cols).max(1))
+        };
         let mut sim = Interpreter::new(&design).expect("simulates");
         let mut rng = StdRng::seed_from_u64(u64::from(rows));
         sim.set("rst", 1);
@@ -27,7 +31,10 @@ fn blocks_fill_half_a_scratchpad() {
             let largest = [20, 300, 3000][rng.random_range(0..3)];
             let mut size = || rng.random_range(1..=largest);
             let (m, n, k) = (size(), size(), size());
-            for (port, value) in [("m", m), ("n", n), ("k", k), ("start", 1)] {
+            let int4 = m % 2 == 1;
+            for (port, value) in
+                [("m", m), ("n", n), ("k", k), ("b_int4", int4.into()), ("start", 1)]
+            {
                 sim.set(port, value);
             }
             sim.tick();
@@ -38,10 +45,10 @@ fn blocks_fill_half_a_scratchpad() {
                 limit -= 1;
                 assert!(limit > 0, "{m} {n} {k}: no plan");
             }
-            let half = |bytes: u32, window| u64::from(bytes / Scratchpad::lanes_for(window) / 2);
+            let half = |bytes: u32, window| u64::from(bytes / Scratchpad::panel_for(window) / 2);
             let (a_half, b_half) = (half(1024, rows), half(2048, cols));
             let most = a_half.min(b_half);
-            let step = Scratchpad::lanes_for(rows).max(Scratchpad::lanes_for(cols)).into();
+            let step = Scratchpad::panel_for(rows).max(Scratchpad::panel_for(cols)).into();
             let (chunked, k_block) = (k > most, k.min(most));
             let pitch = k_block.next_multiple_of(step);
             let (rows, cols) = (u64::from(rows), u64::from(cols));
@@ -49,14 +56,20 @@ fn blocks_fill_half_a_scratchpad() {
                 true => (rows, cols),
                 false => (block(m, rows, a_half, pitch), block(n, cols, b_half, pitch)),
             };
+            let hold = |total, block| match chunked {
+                true => total <= block && k <= 2 * most,
+                false => total <= 2 * block,
+            };
+            let (hold_a, hold_b) = (hold(m, m_block), hold(n, n_block));
+            let n_block = if hold_b { n_block } else { n_block.min(streamed(int4)) };
             let want = [
                 ("chunked", chunked.into()),
                 ("k_block", k_block),
                 ("pitch", pitch),
                 ("m_block", m_block),
                 ("n_block", n_block),
-                ("hold_a", (!chunked && m <= 2 * m_block).into()),
-                ("hold_b", (!chunked && n <= 2 * n_block).into()),
+                ("hold_a", hold_a.into()),
+                ("hold_b", hold_b.into()),
             ];
             for (port, value) in want {
                 assert_eq!(sim.get(port), value, "{port} of {m} {n} {k} on {rows}x{cols}");

@@ -1,7 +1,6 @@
 //! Beats of memory into runs of the scratchpad.
 
 use super::{Operand, RunLayout};
-use crate::gemm::Scratchpad;
 use crate::gemm::geometry::{Geometry, minus, plus};
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
@@ -13,7 +12,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// | `run_valid`, `run_note`, `run_ready` | | | notes of the planner, in order |
 /// | `beat_valid`, `beat_data`, `beat_ready` | | | the beats of those runs, in order |
 /// | `wr_*` | out | | the write side of [`Scratchpad`] |
-/// | `row_filled` | out | bit | one cycle: the next row of the block is readable (`along_k` only) |
+/// | `row_filled` | out | bit | one cycle: the next row of the block is readable; without `along_k`, the next step of k |
 /// | `filled` | out | bit | one cycle: the block is readable |
 /// | `active` | out | bit | a run is in hand |
 ///
@@ -100,7 +99,7 @@ impl Module for Filler {
         });
         let unit = along_k.mux(
             m.lit(uint(side.line_bits()), 1),
-            pitch.shr_k(side.lane_bits()).resize(side.line_bits()),
+            pitch.shr_k(side.panel_bits()).resize(side.line_bits()),
         );
         let misaligned = !start_lead.is(0);
         let first = fresh.q();
@@ -158,12 +157,12 @@ impl Module for Filler {
         m.output("wr_cross", m.reg("wr_cross_q", run.cross));
         m.output("wr_line0", m.reg("wr_line0_q", line0_now));
         m.output("wr_line1", m.reg("wr_line1_q", line1_now));
+        let written = self.operand.pad(g).write_latency();
         let once_written = |name: &str, event| {
-            (0..=Scratchpad::WRITE_LATENCY)
-                .fold(event, |f, i| m.reg_reset(&format!("{name}_{i}"), f, 0))
+            (0..=written).fold(event, |f, i| m.reg_reset(&format!("{name}_{i}"), f, 0))
         };
         let run_done = (go & run_ends).named("run_done");
-        m.output("row_filled", once_written("row_filled_after", run_done & along_k));
+        m.output("row_filled", once_written("row_filled_after", run_done));
         m.output("filled", once_written("filled_after", run_done & run.last));
     }
 }

@@ -9,18 +9,13 @@ use rtl_gen::{Builder, Module, bit, bits, uint};
 ///
 /// Ports are those of [`Planner`] and [`Filler`], without the notes between them: bus commands leave by
 /// `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready`, beats come back by `beat_*`, the scratchpad is written by
-/// `wr_*`. At most [`RUNS`](Self::RUNS) runs are in flight.
+/// `wr_*`. As many runs are in flight as bursts.
 #[derive(Clone, Copy, Debug)]
 pub struct Loader {
     /// The engine's sizes.
     pub geometry: Geometry,
     /// Which operand.
     pub operand: Operand,
-}
-
-impl Loader {
-    /// Runs between their command and their last beat.
-    pub const RUNS: u32 = 64;
 }
 
 impl Module for Loader {
@@ -34,7 +29,7 @@ impl Module for Loader {
         let planner = m.inst("planner", &Planner { geometry, operand });
         let filler = m.inst("filler", &Filler { geometry, operand });
         let width = RunLayout::new(&geometry, operand).width();
-        let notes = m.inst("notes", &Fifo { width, depth: Self::RUNS });
+        let notes = m.inst("notes", &Fifo { width, depth: geometry.in_flight() });
 
         for name in ["start", "stop", "again", "free"] {
             planner.set(name, m.input(name, bit()));

@@ -13,6 +13,7 @@ pub use filler::Filler;
 pub use loader::Loader;
 pub use planner::Planner;
 
+use super::Scratchpad;
 use super::geometry::{Geometry, Side};
 use rtl_gen::{Sig, cat};
 
@@ -30,6 +31,13 @@ impl Operand {
         match self {
             Operand::A => g.a_side(),
             Operand::B => g.b_side(),
+        }
+    }
+
+    pub(super) fn pad(self, g: &Geometry) -> Scratchpad {
+        match self {
+            Operand::A => g.a_pad(),
+            Operand::B => g.b_pad(),
         }
     }
 

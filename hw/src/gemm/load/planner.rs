@@ -140,7 +140,12 @@ impl Module for Planner {
         let line = m.reg_decl("line", line_ty);
         let group =
             along_k.mux(pitch.shr_k(side.lane_bits()).resize(line_ty.width()), m.lit(line_ty, 1));
-        let wraps = cross.q().is(i128::from(side.lanes) - 1);
+        // Along k the next panel of rows is another line, across rows the next `lanes` steps are.
+        let panel_ends = cross.q().trunc(side.panel_bits()).is(i128::from(side.panel) - 1);
+        let wraps = match side.deep {
+            1 => panel_ends,
+            _ => along_k.mux(panel_ends, cross.q().is(i128::from(side.lanes) - 1)),
+        };
         let half_line = half.q().as_u().zext(line_ty.width()).shl_k(line_ty.width() - 1);
         cross.update(&[(begin_block, cross.q().lit(0)), (fire, cross.q().inc())]);
         line.update(&[

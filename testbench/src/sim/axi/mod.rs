@@ -41,22 +41,33 @@ pub(super) struct Port {
     write: Option<WriteSide>,
     /// Reads had the last turn, so a waiting write beat has this one.
     write_turn: bool,
-    /// A stalled read and a write moved in one cycle: the next one moves nothing.
-    debt: bool,
+    /// Bytes that may move now; a beat needs its width, two beats in one cycle are paid for later.
+    credit: i64,
+    /// Bytes gained a cycle, up to a beat.
+    rate: i64,
 }
 
 impl Port {
-    pub(super) fn new(sim: &dyn Simulator, prefix: &str, latency: u64) -> Self {
+    pub(super) fn new(sim: &dyn Simulator, prefix: &str, latency: u64, rate: Option<u32>) -> Self {
         let has = |signal: &str| sim.try_port(&format!("{prefix}{signal}")).is_some();
         let read = has("arvalid").then(|| ReadSide::new(sim, prefix, latency));
         let write = has("awvalid").then(|| WriteSide::new(sim, prefix, latency));
         assert!(read.is_some() || write.is_some(), "the design has no AXI master port `{prefix}*`");
-        Port { name: prefix.to_owned(), read, write, write_turn: false, debt: false }
+        let mut port =
+            Port { name: prefix.to_owned(), read, write, write_turn: false, credit: 0, rate: 0 };
+        port.rate = port.width().min(rate.map_or(i64::MAX, i64::from)).max(1);
+        port
+    }
+
+    /// Bytes of a beat.
+    fn width(&self) -> i64 {
+        let read = self.read.as_ref().map(ReadSide::bytes);
+        read.or(self.write.as_ref().map(WriteSide::bytes)).unwrap_or(1) as i64
     }
 
     /// Forgets every transaction, as when the master is reset.
     pub(super) fn reset(&mut self, sim: &dyn Simulator, latency: u64) {
-        *self = Port::new(sim, &self.name, latency);
+        *self = Port::new(sim, &self.name, latency, u32::try_from(self.rate).ok());
     }
 
     pub(super) fn counts(&self) -> PortCounts {
@@ -73,7 +84,8 @@ impl Port {
 
     /// Decides this cycle's inputs. One data beat moves a cycle, reads and writes together.
     pub(super) fn drive(&mut self, sim: &mut dyn Simulator, memory: &mut Storage, cycle: u64) {
-        let free = !std::mem::take(&mut self.debt);
+        self.credit = (self.credit + self.rate).min(self.width());
+        let free = self.credit >= self.width();
         let write_waits = self.write.as_ref().is_some_and(WriteSide::beat_waits);
         let mut write_slot = free;
         if let Some(read) = &mut self.read {
@@ -98,7 +110,7 @@ impl Port {
         let moved = read.and_then(|r| Ok((r, write?)));
         let (read, write) =
             moved.map_err(|rule| Violation { port: self.name.clone(), cycle, rule })?;
-        self.debt = read && write;
+        self.credit -= self.width() * (i64::from(read) + i64::from(write));
         Ok(())
     }
 }

@@ -37,6 +37,8 @@ pub struct GemmCaps {
     pub rows: u32,
     /// PE columns.
     pub cols: u32,
+    /// Most groups of rows that work on steps of k of their own, for products of few rows.
+    pub k_split: u32,
     /// A scratchpad in KiB.
     pub a_kib: u32,
     /// B scratchpad in KiB.

@@ -18,7 +18,13 @@ pub(crate) const BUS_BYTES: Field =
 pub(crate) const ADDRESS_BITS: Field =
     field("ADDRESS_BITS", 8, 8, "Address bits of the AXI4 masters.");
 
-pub(crate) const ROWS: Field = field("ROWS", 0, 16, "PE rows.");
+pub(crate) const ROWS: Field = field("ROWS", 0, 12, "PE rows.");
+pub(crate) const LOG2_K_SPLIT: Field = field(
+    "LOG2_K_SPLIT",
+    12,
+    4,
+    "Log2 of the most groups of rows that work on steps of k of their own.",
+);
 pub(crate) const COLS: Field = field("COLS", 16, 16, "PE columns.");
 pub(crate) const A_KIB: Field = field("A_KIB", 0, 16, "A scratchpad in KiB.");
 pub(crate) const B_KIB: Field = field("B_KIB", 16, 16, "B scratchpad in KiB.");
@@ -72,7 +78,12 @@ impl CapabilityId {
         (
             CapabilityId::Gemm,
             "GEMM",
-            &[&[ROWS, COLS], &[A_KIB, B_KIB], &[RESULT_KIB, TUPLES, GEMM_ALIGN], &TUPLE],
+            &[
+                &[ROWS, LOG2_K_SPLIT, COLS],
+                &[A_KIB, B_KIB],
+                &[RESULT_KIB, TUPLES, GEMM_ALIGN],
+                &TUPLE,
+            ],
         ),
         (
             CapabilityId::Spgemm,
