@@ -64,10 +64,10 @@ impl Line for Device {
         self.port.write_all(bytes)
     }
 
-    fn receive(&mut self, buffer: &mut [u8], pending: usize) -> io::Result<usize> {
+    fn receive(&mut self, buffer: &mut [u8], pending: usize, attempt: u32) -> io::Result<usize> {
         // Ten bits a byte, and the same again for what the card has to do.
         let line_time = Duration::from_secs(20 * pending as u64) / self.baud;
-        self.set_timeout(SLACK + line_time)?;
+        self.set_timeout((SLACK + line_time) * (1 << attempt.min(6)))?;
         loop {
             match self.port.read(buffer) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

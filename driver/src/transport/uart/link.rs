@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io;
 
 /// Tries of a request, the first included.
-const TRIES: u32 = 6;
+const TRIES: u32 = 7;
 /// Requests under way at once; sequence numbers tell 128 apart.
 const WINDOW_FRAMES: usize = 32;
 
@@ -22,11 +22,12 @@ pub trait Line {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
 
     /// Waits for bytes and takes at least one: 0 only after a silence that is longer than a living card takes to
-    /// begin its answer to `pending` bytes sent.
+    /// begin its answer to `pending` bytes sent. Each further `attempt` waits twice as long: a card on a slow or busy
+    /// machine is behind, and asking it again puts it further behind.
     ///
     /// # Errors
     /// The line is gone.
-    fn receive(&mut self, buffer: &mut [u8], pending: usize) -> io::Result<usize>;
+    fn receive(&mut self, buffer: &mut [u8], pending: usize, attempt: u32) -> io::Result<usize>;
 }
 
 /// Why a request could not be done.
@@ -150,7 +151,7 @@ impl Link {
             link.counts.repeated += u64::from(attempt > 0);
             let mut patience = 64;
             loop {
-                let n = line.receive(&mut buffer, 2 * MAX_FRAME_BYTES as usize)?;
+                let n = line.receive(&mut buffer, 2 * MAX_FRAME_BYTES as usize, attempt)?;
                 received += n as u64;
                 link.decoder.feed(&buffer[..n]);
                 let found = link.find_hello(nonce)?;
@@ -299,7 +300,7 @@ impl Link {
                 return refused.map_or(Ok(()), Err);
             }
             let pending = window.iter().map(|p| p.frame.len() + p.reply_bytes()).sum();
-            let n = line.receive(&mut buffer, pending)?;
+            let n = line.receive(&mut buffer, pending, tries - 1)?;
             received += n as u64;
             self.decoder.feed(&buffer[..n]);
             let mut gap = false;

@@ -116,7 +116,7 @@ impl Line for Bytes<'_> {
         bytes.iter().try_for_each(|byte| self.clock(Some(*byte)).map_err(io::Error::other))
     }
 
-    fn receive(&mut self, buffer: &mut [u8], _: usize) -> io::Result<usize> {
+    fn receive(&mut self, buffer: &mut [u8], _: usize, _: u32) -> io::Result<usize> {
         for _ in 0..SILENCE {
             if !self.received.is_empty() {
                 break;

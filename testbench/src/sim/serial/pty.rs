@@ -10,8 +10,9 @@ use std::time::Duration;
 
 /// Clocks between two looks at the terminal.
 const BATCH: u64 = 256;
-/// Clocks without a byte either way after which the clock stands still until there is one.
-const PATIENCE: u64 = 100_000;
+/// Clocks without a byte either way after which the clock stands still until there is one: more than the card takes
+/// to begin an answer, and few, so that the time a host thinks hardly counts.
+const PATIENCE: u64 = 1024;
 /// How long a standing clock waits before it looks whether it shall stop.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -111,8 +112,9 @@ impl PtyCard {
         let mut buffer = [0; 4096];
         while !stop.load(Ordering::Relaxed) {
             if quiet >= PATIENCE {
-                // A killed host leaves the terminal locked; nobody who lives is kept out by this, see flock.
-                let _ = self.other_end.set_exclusive(false);
+                // A killed host leaves the terminal marked as taken (TIOCEXCL), and closing any descriptor of it
+                // unmarks it. Living hosts keep others out all the same, by their lock on the file.
+                drop(self.other_end.try_clone_native());
             }
             if quiet >= PATIENCE || self.terminal.bytes_to_read().map_err(io::Error::from)? > 0 {
                 let n = match self.terminal.read(&mut buffer) {
