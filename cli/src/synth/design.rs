@@ -1,6 +1,7 @@
 //! From a card to what `fpga-boards` is handed.
 
 use fpga_boards::{Design, Direction, Link, Port};
+use mattock_spec::config::HostPort;
 use rtl_gen::ir;
 
 use crate::card::Chosen;
@@ -23,7 +24,12 @@ pub(crate) fn hand_over(chosen: &Chosen, output: Output) -> Result<(Design, u32)
         },
         width: port.ty.width(),
     };
-    let link = Link::Axi;
+    let link = match (&config.uart, config.host) {
+        (Some(uart), HostPort::Uart) => {
+            Link::Uart { baud: uart.baud, clocks_per_bit: uart.clocks_per_bit(config.clock_mhz) }
+        }
+        _ => Link::Axi,
+    };
     let files = card.verilog().into_iter().map(|file| (file.name, file.text)).collect();
     let top = card.top();
     let design = Design {

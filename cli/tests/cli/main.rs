@@ -6,6 +6,7 @@ mod files;
 mod help;
 mod json;
 mod products;
+mod synth;
 
 use std::path::Path;
 use std::process::{Command, Output};
