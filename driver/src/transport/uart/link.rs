@@ -10,6 +10,8 @@ use std::io;
 
 /// Tries of a request, the first included.
 const TRIES: u32 = 7;
+/// Tries to begin a session: what never answered is soon given up.
+const OPEN_TRIES: u32 = 4;
 /// Requests under way at once; sequence numbers tell 128 apart.
 const WINDOW_FRAMES: usize = 32;
 
@@ -143,7 +145,7 @@ impl Link {
         };
         let mut received = 0;
         let mut buffer = [0; 1024];
-        for attempt in 0..TRIES {
+        for attempt in 0..OPEN_TRIES {
             // Ends whatever request an earlier host left half sent: no more than this can be missing.
             line.send(&[0xff; MAX_FRAME_BYTES as usize])?;
             line.send(&request(link.next, Op::Hello, nonce, 0, &[]))?;
@@ -171,7 +173,7 @@ impl Link {
                 }
             }
         }
-        Err(LinkError::Silent { tries: TRIES, received })
+        Err(LinkError::Silent { tries: OPEN_TRIES, received })
     }
 
     fn find_hello(&mut self, nonce: u32) -> Result<bool, LinkError> {
