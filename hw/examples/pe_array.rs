@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (name, folder) = args.next().zip(args.next()).ok_or("VARIANT and FOLDER")?;
     let pe = variant(&name).ok_or_else(|| format!("{name}: one of {PE_VARIANTS:?}"))?;
     let mut side = || args.next().map_or(Ok(8), |n| n.parse());
-    let array = Array { rows: side()?, cols: side()?, pe, shape: PeShape::INT8 };
+    let array = Array { rows: side()?, cols: side()?, pe, shape: PeShape::INT8, k_split: 1 };
     std::fs::create_dir_all(&folder)?;
     for file in Design::elaborate(&array)?.verilog_for(ECP5) {
         std::fs::write(Path::new(&folder).join(file.name), file.text)?;
