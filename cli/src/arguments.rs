@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    boards, check, completions, demo, doctor, export, gemm, r#gen, new, program, regs, sim, spgemm,
-    synth,
+    bind, boards, check, completions, demo, doctor, export, gemm, r#gen, new, program, regs,
+    selftest, serve, sim, spgemm, synth,
 };
 
 /// Generate, simulate and drive Mattock matrix cards.
@@ -43,9 +43,17 @@ pub(crate) enum Command {
     Program(program::Options),
     /// Package a card for FuseSoC, IP-XACT or Vivado
     Export(export::Options),
+    /// Test a card and the way to it, piece by piece
+    Selftest(selftest::Options),
+    /// Make a simulated card a PCI device of other processes
+    Serve(serve::Options),
+    /// Give a PCI card to user space (as root)
+    Bind(bind::Options),
+    /// Give a PCI card back to its driver (as root)
+    Unbind(bind::Options),
     /// Run both engines on real data and check every result
     Demo(demo::Options),
-    /// List the outside tools: which are here, which are missing and how to get them
+    /// List the outside tools, or with `pci` look at every link to a PCI card
     Doctor(doctor::Options),
     /// Print the register manual, the C header or the register table
     Regs(regs::Options),

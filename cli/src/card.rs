@@ -9,13 +9,30 @@ use mattock_spec::CardConfig;
 use mattock_spec::config::REFERENCE_NAMES;
 
 use crate::error::{Failure, nearest};
+use crate::live::{self, Live};
+use crate::simulation::SimulatorKind;
 
 /// Most bytes of a configuration file; a card's TOML has a few hundred.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The kinds of card URLs, and whether this version can open them.
-const SCHEMES: [(&str, bool); 4] =
-    [("sim", true), ("vfio-user", false), ("pci", false), ("uart", false)];
+/// A kind of card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Simulated here, from a configuration.
+    Simulated,
+    /// There already; it says itself what it is.
+    Live,
+    /// Not in this version.
+    Later,
+}
+
+/// The kinds of card URLs.
+const SCHEMES: [(&str, Kind); 4] = [
+    ("sim", Kind::Simulated),
+    ("vfio-user", Kind::Live),
+    ("pci", Kind::Live),
+    ("uart", Kind::Later),
+];
 
 /// The options that choose a card.
 #[derive(Args, Clone, Debug, Default)]
@@ -23,7 +40,7 @@ pub(crate) struct CardOptions {
     /// Simulated card: a reference card (tiny, small, bench16, sparse4, sparse4_2m, sparse4x4) or a TOML file
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) config: Option<String>,
-    /// URL of a card, such as `sim:small` [default: sim:small]
+    /// URL of a card: `sim:small`, `vfio-user:SOCKET`, `pci:ADDRESS` [default: sim:small]
     #[arg(long, value_name = "URL")]
     pub(crate) card: Option<String>,
 }
@@ -33,16 +50,40 @@ pub(crate) struct CardOptions {
 pub(crate) struct Chosen {
     /// The checked configuration.
     pub(crate) config: CardConfig,
-    /// Reference name or path, as the user gave it.
+    /// Reference name or path, as the user gave it; the URL of a card that is there already.
     pub(crate) origin: String,
+    /// The card itself, when it is there already.
+    pub(crate) live: Option<Live>,
 }
 
 impl CardOptions {
-    /// The card that was chosen, or `sim:small`.
+    /// The card that was chosen, or `sim:small`, for a command that works on the configuration of a card.
     ///
     /// # Errors
-    /// Both options given, a URL that cannot be opened, or a configuration at fault.
+    /// Both options given, a URL of a card that is there already, or a configuration at fault.
     pub(crate) fn choose(&self, asked: &str) -> Result<Chosen, Failure> {
+        match &self.card {
+            Some(url) if self.config.is_none() && self.kind() == Some(Kind::Live) => {
+                let value = format!("{url:?}, a card that is there already");
+                Err(Failure::argument(asked, "--card", value)
+                    .allowed("sim:NAME or sim:PATH")
+                    .next("give the configuration the card was made from"))
+            }
+            _ => self.any(asked),
+        }
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        let (scheme, rest) = self.card.as_deref()?.split_once(':')?;
+        let found = SCHEMES.iter().find(|(name, _)| *name == scheme && !rest.is_empty());
+        found.map(|(_, kind)| *kind)
+    }
+
+    /// The card that was chosen, or `sim:small`, for a command that runs on any card.
+    ///
+    /// # Errors
+    /// As [`choose`](Self::choose), and those of opening a card that is there already.
+    pub(crate) fn any(&self, asked: &str) -> Result<Chosen, Failure> {
         let url = match (&self.config, &self.card) {
             (Some(_), Some(card)) => {
                 return Err(Failure::argument(
@@ -60,14 +101,17 @@ impl CardOptions {
         };
         let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
         match SCHEMES.iter().find(|(name, _)| *name == scheme) {
-            Some(("sim", _)) if !rest.is_empty() => Chosen::load(rest, "--card"),
-            Some((_, true)) => Err(refuse(asked, url).next("name a configuration: `sim:small`")),
-            Some((name, false)) => Err(Failure::argument(
+            Some(_) if rest.is_empty() => {
+                Err(refuse(asked, url).next("name the card: `sim:small`"))
+            }
+            Some((_, Kind::Simulated)) => Chosen::load(rest, "--card"),
+            Some((_, Kind::Live)) => live::open(url),
+            Some((name, Kind::Later)) => Err(Failure::argument(
                 asked,
                 "--card",
                 format!("{url:?}, and `{name}:` cards are not supported yet"),
             )
-            .allowed("sim:NAME or sim:PATH")
+            .allowed(KINDS)
             .next("simulate the card with `--card sim:<config>`")),
             None => {
                 let names = SCHEMES.map(|(name, _)| name);
@@ -81,13 +125,31 @@ impl CardOptions {
     }
 }
 
+/// URLs of cards.
+const KINDS: &str = "sim:NAME, sim:PATH, vfio-user:SOCKET or pci:ADDRESS; later uart:";
+
 fn refuse(asked: &str, url: &str) -> Failure {
     Failure::argument(asked, "--card", format!("{url:?}, which is no card URL"))
-        .allowed("sim:NAME or sim:PATH; later vfio-user:, pci: and uart:")
+        .allowed(KINDS)
         .usage()
 }
 
 impl Chosen {
+    /// What runs the card, in reports: the simulator, or the kind of URL.
+    pub(crate) fn runner(&self, simulator: SimulatorKind) -> &'static str {
+        let scheme = self.origin.split(':').next().unwrap_or_default();
+        let live = SCHEMES.iter().find(|(name, _)| self.live.is_some() && *name == scheme);
+        live.map_or(simulator.name(), |(name, _)| name)
+    }
+
+    /// The card, for a person; `runner` as in the report.
+    pub(crate) fn shown(&self, runner: &str) -> String {
+        match self.live {
+            None => format!("sim:{} ({runner})", self.origin),
+            Some(_) => self.origin.clone(),
+        }
+    }
+
     /// Reads a reference card by name, or else a TOML file, as the argument `key` asks for.
     ///
     /// # Errors
@@ -96,7 +158,7 @@ impl Chosen {
         if REFERENCE_NAMES.contains(&origin) {
             let config =
                 CardConfig::reference(origin).map_err(|e| Failure::config(&e, origin, ""))?;
-            return Ok(Self { config, origin: origin.to_owned() });
+            return Ok(Self { config, origin: origin.to_owned(), live: None });
         }
         let path = Path::new(origin);
         let looks_like_path = origin.contains(['/', '\\']) || path.extension().is_some();
@@ -105,7 +167,7 @@ impl Chosen {
         }
         let text = read(path)?;
         match CardConfig::from_toml(&text) {
-            Ok(config) => Ok(Self { config, origin: origin.to_owned() }),
+            Ok(config) => Ok(Self { config, origin: origin.to_owned(), live: None }),
             Err(error) => Err(Failure::config(&error, origin, &text)),
         }
     }

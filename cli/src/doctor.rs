@@ -5,10 +5,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use mattock_toolbox::{Job, Row, Source, Status, Toolbox};
 use serde::Serialize;
 
+use crate::doctor_pci;
+use crate::error::Failure;
 use crate::output::{Output, table};
 use crate::progress::Progress;
 
@@ -17,6 +19,15 @@ pub(crate) struct Options {
     /// What you want to do; a tool missing for it makes the exit code 1
     #[arg(long = "for", value_enum, value_delimiter = ',', default_values = ["build", "simulate"])]
     jobs: Vec<Wish>,
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
+/// What else can be looked at.
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Look at every link between this process and a PCI card, and name the first broken one
+    Pci(doctor_pci::Options),
 }
 
 /// The jobs, as they are typed.
@@ -47,7 +58,14 @@ struct Report<'a> {
     tools: &'a [Row],
 }
 
-pub(crate) fn run(options: &Options, output: Output) -> ExitCode {
+pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
+    match &options.what {
+        Some(What::Pci(options)) => doctor_pci::run(options, output),
+        None => Ok(tools(options, output)),
+    }
+}
+
+fn tools(options: &Options, output: Output) -> ExitCode {
     let rows = {
         let _progress = Progress::start(output, "asking the tools for their versions");
         Toolbox::open().report()

@@ -83,7 +83,7 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
-    let chosen = options.card.choose("gemm")?;
+    let chosen = options.card.any("gemm")?;
     let engine = engine(&chosen)?;
     let tuple = options.tuple(engine)?;
     options.check_size()?;
@@ -107,6 +107,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let peak = u64::from(engine.rows) * u64::from(engine.cols);
     let mut report = Report::of(&call, &done, peak, options.simulator);
     report.plan = options.plan.then(|| PlanReport::of(&done.plan));
+    report.simulator = chosen.runner(options.simulator);
     output.result(&report, || report.page(&chosen));
     Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -227,7 +228,7 @@ impl Report {
     fn page(&self, chosen: &Chosen) -> String {
         let rows = [
             ("product", format!("{} x {} x {}, {}", self.m, self.n, self.k, self.types)),
-            ("card", format!("sim:{} ({})", chosen.origin, self.simulator)),
+            ("card", chosen.shown(self.simulator)),
             ("cycles", grouped(self.cycles)),
             ("compute cycles", grouped(self.compute_cycles)),
             (

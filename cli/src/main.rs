@@ -5,6 +5,7 @@
 //! [`Failure`](error::Failure), and exit with 0 only when the result is right.
 
 mod arguments;
+mod bind;
 mod board;
 mod boards;
 mod card;
@@ -13,17 +14,21 @@ mod completions;
 mod demo;
 mod design;
 mod doctor;
+mod doctor_pci;
 mod error;
 mod export;
 mod files;
 mod gemm;
 mod r#gen;
+mod live;
 mod new;
 mod output;
 mod plan;
 mod program;
 mod progress;
 mod regs;
+mod selftest;
+mod serve;
 mod session;
 mod sim;
 mod simulation;
@@ -75,7 +80,11 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Program(options) => program::run(&options, output)?,
         Command::Export(options) => export::run(&options, output)?,
         Command::Demo(options) => return demo::run(&options, output),
-        Command::Doctor(options) => return Ok(doctor::run(&options, output)),
+        Command::Selftest(options) => return selftest::run(&options, output),
+        Command::Serve(options) => serve::run(&options, output)?,
+        Command::Bind(options) => bind::run(&options, true, output)?,
+        Command::Unbind(options) => bind::run(&options, false, output)?,
+        Command::Doctor(options) => return doctor::run(&options, output),
         Command::Regs(options) => regs::run(&options, output)?,
         Command::Completions(options) => completions::run(&options, output),
     }

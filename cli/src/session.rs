@@ -65,7 +65,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Simulates the card with a memory of at least `bytes`, and opens it.
+    /// Simulates the card with a memory of at least `bytes`, and opens it; or takes one that is there already.
     ///
     /// # Errors
     /// The card cannot be simulated, or the driver refuses it.
@@ -76,8 +76,16 @@ impl Session {
         memory: &MemoryArgs,
         output: Output,
     ) -> Result<Self, Failure> {
+        if let Some(live) = &chosen.live {
+            return Ok(Self { card: live.take(&chosen.origin)?, output });
+        }
         let simulated = start(chosen, kind, bytes, memory, output)?;
         Ok(Self { card: Card::open_with(Box::new(simulated))?, output })
+    }
+
+    /// The open card.
+    pub(crate) fn card(&mut self) -> &mut Card {
+        &mut self.card
     }
 
     /// A dense product.

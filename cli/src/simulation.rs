@@ -49,6 +49,18 @@ pub(crate) struct MemoryArgs {
     pub(crate) stalls: Option<u64>,
 }
 
+impl MemoryArgs {
+    /// The memory that was asked for, of the place and size of `base`.
+    pub(crate) fn options(&self, base: MemoryOptions) -> MemoryOptions {
+        MemoryOptions {
+            latency: self.latency,
+            bytes_per_cycle: self.bandwidth,
+            stalls: self.stalls.map(|seed| Stalls { seed, chance: 64 }),
+            ..base
+        }
+    }
+}
+
 impl Default for MemoryArgs {
     fn default() -> Self {
         Self { latency: 100, bandwidth: None, stalls: None }
@@ -92,13 +104,7 @@ pub(crate) fn attach(
             .allowed(format!("{reach}, what {bits} address bits reach"))
             .next("choose a smaller product, or raise `memory.address_bits`"));
     };
-    let options = MemoryOptions {
-        base,
-        bytes: room,
-        latency: memory.latency,
-        bytes_per_cycle: memory.bandwidth,
-        stalls: memory.stalls.map(|seed| Stalls { seed, chance: 64 }),
-    };
+    let options = memory.options(MemoryOptions { base, bytes: room, ..MemoryOptions::default() });
     Ok(SimCard::new(simulator, &format!("sim:{}", chosen.origin), &options))
 }
 

@@ -127,7 +127,7 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
-    let chosen = options.card.choose("spgemm")?;
+    let chosen = options.card.any("spgemm")?;
     let config = engine(&chosen)?;
     let Operands { a, b, field } = options.operands(output)?;
     let value = options.value_type(config, field)?;
@@ -156,7 +156,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let refused = |error| options.bad_value(&error);
     let open = || Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output);
     // Values are looked at before a card is built: that takes longer than to find a wrong one.
-    let report = match value {
+    let mut report = match value {
         ValueType::I32 => {
             let (a, b) = (a.to_i32().map_err(refused)?, b.to_i32().map_err(refused)?);
             let mut session = open()?;
@@ -174,6 +174,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
             report
         }
     };
+    report.simulator = chosen.runner(options.simulator);
     output.result(&report, || report.page(&chosen, value));
     Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -358,7 +359,7 @@ impl Report {
                     grouped(self.nnz_b as u64)
                 ),
             ),
-            ("card", format!("sim:{} ({})", chosen.origin, self.simulator)),
+            ("card", chosen.shown(self.simulator)),
             ("cycles", grouped(self.cycles)),
             (
                 "utilisation",

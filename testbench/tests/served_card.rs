@@ -96,7 +96,7 @@ fn every_self_test_passes_and_results_are_those_of_a_card_in_this_process() {
 /// Nobody else gets in, and whoever comes after the first has left finds a card as after power-up.
 #[test]
 fn one_client_at_a_time() {
-    let served = Served::start("tiny", None);
+    let served = Served::start("small", None);
     let mut first = served.card();
     let start = Instant::now();
     assert!(matches!(Card::open(&served.url()), Err(Error::Busy { .. })));
@@ -165,13 +165,13 @@ fn memory_taken_away_under_a_command_ends_it_with_an_error() {
 
 #[test]
 fn a_card_that_is_no_bus_master_moves_nothing() {
-    let served = Served::start("tiny", None);
+    let served = Served::start("small", None);
     let mut card = served.card();
     multiply(&mut card, 5);
     drop(card);
     let mut device = served.device();
-    let memory = Memory::new(1 << 16).unwrap();
-    begin(&mut device, &memory, 16);
+    let memory = Memory::new(1 << 20).unwrap();
+    begin(&mut device, &memory, 128);
     device.set_bus_master(false).unwrap();
     let end = Instant::now() + Duration::from_secs(20);
     let error = loop {
@@ -209,7 +209,7 @@ fn function_level_reset() {
 /// Odd accesses of a guest: parts of registers, several at once, the MSI-X table.
 #[test]
 fn registers_by_parts() {
-    let served = Served::start("tiny", None);
+    let served = Served::start("small", None);
     let mut client = vfio_user::Client::new(&served.socket).unwrap();
     let scratch = u64::from(card::SCRATCH.address());
     client.region_write(0, scratch, &[1, 2, 3, 4]).unwrap();
@@ -226,7 +226,7 @@ fn registers_by_parts() {
 /// Memory is bounded by what was allowed, and comes back.
 #[test]
 fn memory_is_limited_and_returned() {
-    let served = Served::start("tiny", None);
+    let served = Served::start("small", None);
     let mut card = Card::open(&format!("{}?memory=4194304", served.url())).unwrap();
     let transport = card.transport();
     assert_eq!(transport.available(), 4 << 20);

@@ -6,6 +6,7 @@ mod files;
 mod help;
 mod json;
 mod products;
+mod served;
 mod synth;
 
 use std::path::Path;

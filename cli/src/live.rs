@@ -1,0 +1,77 @@
+//! Cards that are there already: a PCI card, or one that another process simulates.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use mattock::Card;
+use mattock::card::Capabilities;
+use mattock_spec::CardConfig;
+use mattock_spec::config::{GemmConfig, SpgemmConfig};
+use mattock_spec::regs::ValueType;
+
+use crate::card::Chosen;
+use crate::error::Failure;
+
+/// An open card; whoever works with it takes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Live(Rc<RefCell<Option<Card>>>);
+
+impl Live {
+    /// The open card, once; opened again afterwards.
+    ///
+    /// # Errors
+    /// Those of opening it.
+    pub(crate) fn take(&self, url: &str) -> Result<Card, Failure> {
+        match self.0.take() {
+            Some(card) => Ok(card),
+            None => Ok(Card::open(url)?),
+        }
+    }
+}
+
+/// Opens the card at `url` and asks it what it is.
+///
+/// # Errors
+/// Those of the driver.
+pub(crate) fn open(url: &str) -> Result<Chosen, Failure> {
+    let card = Card::open(url)?;
+    let config = described(card.capabilities())?;
+    let live = Some(Live(Rc::new(RefCell::new(Some(card)))));
+    Ok(Chosen { config, origin: url.to_owned(), live })
+}
+
+/// A configuration with all that a card says about itself; what it does not say is as in a reference card.
+fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
+    let mut config =
+        CardConfig::reference("small").map_err(|error| Failure::config(&error, "small", ""))?;
+    config.name = "card".into();
+    config.clock_mhz = caps.clock_khz / 1000;
+    config.memory.bus_bytes = caps.bus_bytes;
+    config.memory.address_bits = caps.address_bits;
+    config.gemm = config.gemm.zip(caps.gemm).map(|(base, caps)| GemmConfig {
+        rows: caps.rows,
+        cols: caps.cols,
+        tuples: caps.tuples.iter().collect(),
+        a_kib: caps.a_kib,
+        b_kib: caps.b_kib,
+        result_kib: caps.result_kib,
+        align: caps.align,
+        ..base
+    });
+    config.spgemm = config.spgemm.zip(caps.spgemm).map(|(base, caps)| SpgemmConfig {
+        clusters: caps.clusters,
+        lanes: caps.lanes,
+        banks: caps.banks,
+        ways: caps.ways,
+        entries_per_half: caps.entries_per_half,
+        index_bits: caps.index_bits,
+        cache_kib: caps.cache_kib,
+        row_slots: caps.row_slots,
+        align: caps.align,
+        adder_latency: caps.adder_latency,
+        seed: caps.seed,
+        values: ValueType::ALL.into_iter().filter(|value| caps.has(*value)).collect(),
+        ..base
+    });
+    Ok(config)
+}
