@@ -1,7 +1,7 @@
 //! A design packaged for other people's flows: each a list of files beside its Verilog.
 //!
-//! [`fusesoc`]: a `.core` file. [`ipxact`]: an IEEE 1685-2014 component. [`vivado`]: a Tcl script that
-//! makes a Vivado IP, and for an AMD board a whole project around it.
+//! [`fusesoc()`]: a `.core` file. [`ipxact()`]: an IEEE 1685-2014 component. [`package_ip`]: a Tcl script
+//! that makes a Vivado IP; [`project`]: for an AMD board a whole project around it.
 
 mod fusesoc;
 mod interfaces;

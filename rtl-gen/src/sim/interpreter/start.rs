@@ -12,7 +12,7 @@ pub enum Start {
     Random,
 }
 
-/// Settings of an [`Interpreter`].
+/// Settings of an [`Interpreter`](super::Interpreter).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
     /// First content of state without a start value.
