@@ -22,8 +22,6 @@ enum Kind {
     Simulated,
     /// There already; it says itself what it is.
     Live,
-    /// Not in this version.
-    Later,
 }
 
 /// The kinds of card URLs.
@@ -31,7 +29,7 @@ const SCHEMES: [(&str, Kind); 4] = [
     ("sim", Kind::Simulated),
     ("vfio-user", Kind::Live),
     ("pci", Kind::Live),
-    ("uart", Kind::Later),
+    ("uart", Kind::Live),
 ];
 
 /// The options that choose a card.
@@ -40,7 +38,7 @@ pub(crate) struct CardOptions {
     /// Simulated card: a reference card (tiny, small, bench16, sparse4, sparse4_2m, sparse4x4) or a TOML file
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) config: Option<String>,
-    /// URL of a card: `sim:small`, `vfio-user:SOCKET`, `pci:ADDRESS` [default: sim:small]
+    /// Card URL: `sim:small`, `vfio-user:SOCKET`, `pci:ADDRESS`, `uart:TTY` [default: sim:small]
     #[arg(long, value_name = "URL")]
     pub(crate) card: Option<String>,
 }
@@ -106,13 +104,6 @@ impl CardOptions {
             }
             Some((_, Kind::Simulated)) => Chosen::load(rest, "--card"),
             Some((_, Kind::Live)) => live::open(url),
-            Some((name, Kind::Later)) => Err(Failure::argument(
-                asked,
-                "--card",
-                format!("{url:?}, and `{name}:` cards are not supported yet"),
-            )
-            .allowed(KINDS)
-            .next("simulate the card with `--card sim:<config>`")),
             None => {
                 let names = SCHEMES.map(|(name, _)| name);
                 let next = match nearest(scheme, &names) {
@@ -126,7 +117,7 @@ impl CardOptions {
 }
 
 /// URLs of cards.
-const KINDS: &str = "sim:NAME, sim:PATH, vfio-user:SOCKET or pci:ADDRESS; later uart:";
+const KINDS: &str = "sim:NAME, sim:PATH, vfio-user:SOCKET, pci:ADDRESS or uart:TTY";
 
 fn refuse(asked: &str, url: &str) -> Failure {
     Failure::argument(asked, "--card", format!("{url:?}, which is no card URL"))

@@ -29,6 +29,7 @@ mod progress;
 mod regs;
 mod selftest;
 mod serve;
+mod serve_pty;
 mod session;
 mod sim;
 mod simulation;

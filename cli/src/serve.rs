@@ -4,6 +4,8 @@
 //! $ mattock serve --config small --socket card.sock &
 //! $ mattock gemm --card vfio-user:card.sock
 //! ```
+//!
+//! With `--pty` a serial card at a pseudo-terminal: see [`serve_pty`].
 
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use crate::card::CardOptions;
 use crate::design::elaborate;
 use crate::error::Failure;
 use crate::output::Output;
+use crate::serve_pty;
 use crate::simulation::{MemoryArgs, SimulatorKind, simulator};
 
 #[derive(Args, Debug)]
@@ -25,8 +28,11 @@ pub(crate) struct Options {
     #[command(flatten)]
     card: CardOptions,
     /// Where drivers and virtual machines find the card
-    #[arg(long, value_name = "PATH")]
-    socket: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "pty")]
+    socket: Option<PathBuf>,
+    /// Make a serial card a serial device instead: a pseudo-terminal, the line bit by bit
+    #[arg(long, conflicts_with_all = ["socket", "once", "latency"])]
+    pty: bool,
     /// End when the first client has left
     #[arg(long)]
     once: bool,
@@ -50,6 +56,9 @@ struct Report {
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let chosen = options.card.choose("serve")?;
+    let Some(socket) = &options.socket else {
+        return serve_pty::run(&chosen, options.simulator, options.trace.as_deref(), output);
+    };
     if chosen.config.host != HostPort::Axi {
         return Err(Failure::argument("serve", "host", "\"uart\", a serial card")
             .allowed("a card with `host = \"axi\"`, such as small")
@@ -57,12 +66,12 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     }
     let design = elaborate(&chosen, output)?;
     let model = simulator(&design, options.simulator, options.trace.as_deref(), output)?;
-    let server = Server::bind(&options.socket, LAYOUT)
+    let server = Server::bind(socket, LAYOUT)
         .map_err(|error| Failure::new("serve", error).next("choose another `--socket`"))?;
     // So that waveforms are whole and the socket is removed.
     let stop = server.stopper();
     ctrlc::set_handler(move || stop.stop()).map_err(|error| Failure::new("serve", error))?;
-    let card = format!("vfio-user:{}", options.socket.display());
+    let card = format!("vfio-user:{}", socket.display());
     let report =
         Report { config: chosen.origin.clone(), card, simulator: options.simulator.name() };
     serve(server, options.once, |memory| {
