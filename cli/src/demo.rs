@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use mattock::Csr;
+use mattock::dense::RoundingOptions;
 use mattock::io::{ReadOptions, read_matrix};
 use mattock_testbench::digits::{Digits, Product};
 use mattock_testbench::{MATRICES, matrix_path};
@@ -112,6 +113,7 @@ fn classify(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<
             b: &b,
             orders: [Order::Row; 3],
             resident: false,
+            rounding: RoundingOptions::default(),
         };
         let done = session.gemm(&call, &MemoryArgs::default())?;
         let report = gemm::Report::of(&call, &done, peak, options.simulator);

@@ -7,8 +7,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use mattock::dense::RoundingOptions;
 use mattock_spec::config::GemmConfig;
-use mattock_spec::{Format, Tuple};
+use mattock_spec::{Format, Rounding, Tuple};
+use mattock_testbench::reference::dense::DenseGemm;
 use mattock_testbench::reference::{self, Layout};
 use serde::Serialize;
 
@@ -49,6 +51,12 @@ pub(crate) struct Options {
     /// Storage order of the matrices: one word for all, or three for A,B,D
     #[arg(long, value_enum, value_delimiter = ',', default_value = "row")]
     order: Vec<Order>,
+    /// How exact sums of floats are rounded: to nearest even, toward zero, up, down, to nearest with ties away
+    #[arg(long, value_name = "MODE", default_value = "rne", value_parser = ["rne", "rz", "ru", "rd", "rna"])]
+    rounding: String,
+    /// Infinite float results become the largest finite number
+    #[arg(long)]
+    saturate: bool,
     /// Names the random operands
     #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
     seed: u64,
@@ -89,8 +97,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     options.check_size()?;
     let (m, n, k) = (options.m as usize, options.n as usize, options.k as usize);
     let mut source = Source::new(options.seed);
-    let a = source.integers(tuple.a, m * k);
-    let b = source.integers(tuple.b, k * n);
+    let a = source.elements(tuple.a, m * k);
+    let b = source.elements(tuple.b, k * n);
     let call = GemmCall {
         tuple,
         m: options.m,
@@ -100,6 +108,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         b: &b,
         orders: options.orders()?,
         resident: options.resident,
+        rounding: options.rounding(tuple)?,
     };
     let (bytes, memory) = (options.memory_bytes(), &options.memory);
     let mut session = Session::open(&chosen, options.simulator, bytes, memory, output)?;
@@ -144,6 +153,19 @@ impl Options {
             }
             _ => Ok(tuple),
         }
+    }
+
+    /// How float results are rounded; integers are not.
+    fn rounding(&self, tuple: Tuple) -> Result<RoundingOptions, Failure> {
+        let modes = Rounding::ALL.into_iter();
+        let rounding = modes.into_iter().find(|r| r.name() == self.rounding).unwrap_or_default();
+        let options = RoundingOptions { rounding, saturate: self.saturate };
+        if tuple.a.is_integer() && options != RoundingOptions::default() {
+            return Err(Failure::argument("gemm", "--rounding, --saturate", format!("{tuple}"))
+                .allowed("types of floats: sums of integers are exact modulo 2^32")
+                .next("leave the options out"));
+        }
+        Ok(options)
     }
 
     fn check_size(&self) -> Result<(), Failure> {
@@ -257,6 +279,17 @@ impl Report {
 /// Elements of D that differ from the reference; a result of another length is wrong everywhere.
 fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
     let (m, n, k) = (call.m as usize, call.n as usize, call.k as usize);
+    if !call.tuple.a.is_integer() {
+        let RoundingOptions { rounding, saturate } = call.rounding;
+        let model = DenseGemm { rounding, saturate, ..DenseGemm::new(call.tuple) };
+        let codes = |values: &[i32]| values.iter().map(|&v| v as u32).collect::<Vec<u32>>();
+        return match model.product(&codes(call.a), &codes(call.b), &[], [m, n, k]) {
+            Ok(expected) if expected.len() == d.len() => {
+                expected.iter().zip(d).filter(|(want, got)| **want != **got as u32).count() as u64
+            }
+            _ => (m * n).max(1) as u64,
+        };
+    }
     let mut expected = vec![0; m * n];
     let (a, b) = ((call.a, Layout::row_major(m, k)), (call.b, Layout::row_major(k, n)));
     let computed = reference::gemm(a, b, (&mut expected, Layout::row_major(m, n)));
@@ -286,6 +319,7 @@ mod tests {
             b,
             orders: [Order::Row; 3],
             resident: false,
+            rounding: RoundingOptions::default(),
         }
     }
 

@@ -1,12 +1,11 @@
 //! A card opened through the driver, and the calls our commands make on it.
 
 use clap::ValueEnum;
-use mattock::dense::{self, Elements, Operand};
+use mattock::dense::{self, Elements, Operand, RoundingOptions};
 use mattock::plan::{self, Plan};
 use mattock::sparse::{SparseValue, SpgemmOptions};
 use mattock::{Card, Csr};
-use mattock_spec::{Format, Tuple};
-use mattock_testbench::reference::pack_i4;
+use mattock_spec::{Format, Rounding, Tuple, Value};
 
 use crate::card::Chosen;
 use crate::error::Failure;
@@ -23,7 +22,7 @@ pub(crate) enum Order {
     Column,
 }
 
-/// A dense product; `a` and `b` hold the values row after row, whatever order they shall lie in.
+/// A dense product; `a` and `b` hold the values (of floats: the codes) row after row, whatever order they shall lie in.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct GemmCall<'a> {
     pub(crate) tuple: Tuple,
@@ -35,6 +34,8 @@ pub(crate) struct GemmCall<'a> {
     /// Of A, B and D.
     pub(crate) orders: [Order; 3],
     pub(crate) resident: bool,
+    /// Of float results.
+    pub(crate) rounding: RoundingOptions,
 }
 
 /// The result of a dense product, row after row, and what it cost.
@@ -109,7 +110,7 @@ impl Session {
         let bytes_per_cycle = memory.bandwidth.unwrap_or(bus_bytes).min(bus_bytes);
         let behind = plan::Memory { bus_bytes, latency, bytes_per_cycle };
         let plan = self.card.plan_gemm(&product, &behind)?;
-        let (d, stats) = self.card.gemm(&product)?;
+        let (d, stats) = self.card.gemm_rounded(&product, call.rounding)?;
         Ok(GemmDone {
             plan,
             d: if order_d == Order::Row { d } else { transposed(&d, n, m) },
@@ -156,16 +157,12 @@ struct Stored {
     order: Order,
     /// Elements from one row (column) to the next.
     ld: usize,
-    elements: Bytes,
-}
-
-enum Bytes {
-    I8(Vec<i8>),
-    I4(Vec<u8>),
+    format: Format,
+    bytes: Vec<u8>,
 }
 
 impl Stored {
-    /// Lays out values that are given row after row.
+    /// Lays out values that are given row after row: integers, or codes of floats.
     fn new(
         format: Format,
         values: &[i32],
@@ -180,30 +177,29 @@ impl Stored {
                 (&turned[..], rows)
             }
         };
-        let narrow = |values: &[i32]| values.iter().map(|&value| value as i8).collect::<Vec<_>>();
-        if format == Format::I8 {
-            return Ok(Self { order, ld: len, elements: Bytes::I8(narrow(values)) });
+        let code = |value: i32| match format {
+            Format::Float(_) => value as u32,
+            _ => format.encode(Value::Int(value.into()), Rounding::Rne, false),
+        };
+        // Lines begin on whole bytes.
+        let bits = format.storage_bits() as usize;
+        let ld = len.next_multiple_of((8 / bits).max(1));
+        let line_bytes = ld * bits / 8;
+        let mut bytes = vec![0; values.len() / len.max(1) * line_bytes];
+        for (line, values) in bytes.chunks_mut(line_bytes.max(1)).zip(values.chunks(len.max(1))) {
+            for (i, &value) in values.iter().enumerate() {
+                for (at, byte) in
+                    code(value).to_le_bytes().iter().take(bits.div_ceil(8)).enumerate()
+                {
+                    line[i * bits / 8 + at] |= byte << (i * bits % 8);
+                }
+            }
         }
-        if format != Format::I4 {
-            let why = format!("the driver does not send {format} operands yet");
-            return Err(Failure::new("gemm", why).allowed("i8 and i4").next("choose other types"));
-        }
-        // Lines of 4-bit elements begin on whole bytes.
-        let ld = len.next_multiple_of(2);
-        let mut padded = Vec::with_capacity(values.len() / len.max(1) * ld);
-        for line in values.chunks(len.max(1)) {
-            padded.extend(narrow(line));
-            padded.resize(padded.len().next_multiple_of(2), 0);
-        }
-        let packed = pack_i4(&padded).map_err(|error| Failure::new("gemm", error))?;
-        Ok(Self { order, ld, elements: Bytes::I4(packed) })
+        Ok(Self { order, ld, format, bytes })
     }
 
     fn operand(&self) -> Operand<'_> {
-        let elements = match &self.elements {
-            Bytes::I8(values) => Elements::I8(values),
-            Bytes::I4(packed) => Elements::I4(packed),
-        };
+        let elements = Elements::Packed { format: self.format, bytes: &self.bytes };
         Operand { elements, order: self.order.driver(), ld: self.ld }
     }
 }
@@ -216,8 +212,6 @@ fn transposed(values: &[i32], rows: usize, cols: usize) -> Vec<i32> {
 
 #[cfg(test)]
 mod tests {
-    use mattock_testbench::reference::unpack_i4;
-
     use super::*;
 
     #[test]
@@ -225,21 +219,16 @@ mod tests {
         let values = [1, 2, 3, -4, -5, -6];
         assert_eq!(transposed(&values, 2, 3), [1, -4, 2, -5, 3, -6]);
         assert!(transposed(&[], 0, 3).is_empty());
-        let stored = |format, order| Stored::new(format, &values, (2, 3), order).unwrap();
-        let Stored { ld: 3, elements: Bytes::I8(row), .. } = stored(Format::I8, Order::Row) else {
-            panic!("three i8 a row");
+        let stored = |format, order| {
+            let stored = Stored::new(format, &values, (2, 3), order).unwrap();
+            (stored.ld, stored.bytes)
         };
-        assert_eq!(row, [1, 2, 3, -4, -5, -6]);
-        let Stored { ld: 4, elements: Bytes::I4(packed), .. } = stored(Format::I4, Order::Row)
-        else {
-            panic!("four nibbles a row");
-        };
-        assert_eq!(unpack_i4(&packed), [1, 2, 3, 0, -4, -5, -6, 0]);
-        let Stored { ld: 2, elements: Bytes::I4(packed), .. } = stored(Format::I4, Order::Column)
-        else {
-            panic!("two nibbles a column");
-        };
-        assert_eq!(unpack_i4(&packed), [1, -4, 2, -5, 3, -6]);
-        assert!(Stored::new(Format::int(16), &values, (2, 3), Order::Row).is_err());
+        let bytes = |values: &[i8]| values.iter().map(|&v| v as u8).collect::<Vec<u8>>();
+        assert_eq!(stored(Format::I8, Order::Row), (3, bytes(&[1, 2, 3, -4, -5, -6])));
+        assert_eq!(stored(Format::I4, Order::Row), (4, vec![0x21, 0x03, 0xbc, 0x0a]));
+        assert_eq!(stored(Format::I4, Order::Column), (2, vec![0xc1, 0xb2, 0xa3]));
+        let e2m1 = "e2m1".parse().unwrap();
+        let codes = Stored::new(e2m1, &[1, 15, 7], (1, 3), Order::Row).unwrap();
+        assert_eq!((codes.ld, codes.bytes), (4, vec![0xf1, 0x07]));
     }
 }

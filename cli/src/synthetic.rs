@@ -26,6 +26,17 @@ impl Source {
         (0..count).map(draw).collect()
     }
 
+    /// `count` elements of a format: values of integers, codes of finite floats; every one equally likely.
+    pub(crate) fn elements(&mut self, format: Format, count: usize) -> Vec<i32> {
+        let Format::Float(float) = format else { return self.integers(format, count) };
+        let sign = 1 << (format.bits() - 1);
+        let draw = |_| {
+            let magnitude: u32 = self.0.random_range(0..=float.max_code());
+            (magnitude | if self.0.random() { sign } else { 0 }) as i32
+        };
+        (0..count).map(draw).collect()
+    }
+
     /// A whole number from -100 to 100.
     pub(crate) fn whole(&mut self) -> i32 {
         self.0.random_range(-100..=100)

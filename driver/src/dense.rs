@@ -3,9 +3,9 @@
 use crate::card::Staging;
 use crate::plan::{Memory, Plan, Problem};
 use crate::{Card, Error};
-use mattock_spec::Format;
 use mattock_spec::command::{Command, GemmCommand};
 use mattock_spec::regs::{ErrorCode, GemmCaps, gemm};
+use mattock_spec::{Format, Rounding, Tuple};
 
 /// Positions of the fields of [`GemmCall`], for [`Error::InvalidArg`].
 const ARG_M: usize = 1;
@@ -40,6 +40,23 @@ pub enum Elements<'a> {
     I8(&'a [i8]),
     /// 4-bit integers, two a byte, the first in the low half.
     I4(&'a [u8]),
+    /// Codes of any format, packed from the low bits of the first byte up, each in
+    /// [`storage_bits`](Format::storage_bits).
+    Packed {
+        /// What the codes mean.
+        format: Format,
+        /// The codes.
+        bytes: &'a [u8],
+    },
+}
+
+/// How results that do not fit their format are made to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoundingOptions {
+    /// Which neighbour a float result becomes.
+    pub rounding: Rounding,
+    /// Infinite float results become the largest finite number.
+    pub saturate: bool,
 }
 
 /// A matrix in host memory: rows (columns) of elements, `ld` elements from the start of one to the next.
@@ -49,7 +66,7 @@ pub struct Operand<'a> {
     pub elements: Elements<'a>,
     /// Whether rows or columns lie together.
     pub order: Order,
-    /// Elements from one row (column) to the next; even for 4-bit elements.
+    /// Elements from one row (column) to the next; whole bytes.
     pub ld: usize,
 }
 
@@ -106,7 +123,21 @@ impl Card {
     /// not fit card memory, or with `resident` the card's buffers; [`Error::DeviceFault`], [`Error::Timeout`] and those
     /// of the transport.
     pub fn gemm(&mut self, call: &GemmCall<'_>) -> Result<(Vec<i32>, GemmStats), Error> {
+        self.gemm_rounded(call, RoundingOptions::default())
+    }
+
+    /// [`gemm`](Self::gemm) for operands of any type of the card; gives D's codes: integers, or the bits of binary32
+    /// numbers. Sums of floats are exact and rounded once, as `rounding` says.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm); [`Error::Unsupported`] too when k is above the depth to which sums of these types are exact.
+    pub fn gemm_rounded(
+        &mut self,
+        call: &GemmCall<'_>,
+        rounding: RoundingOptions,
+    ) -> Result<(Vec<i32>, GemmStats), Error> {
         let (shape, caps) = self.gemm_shape(call)?;
+        let shape = Shape { rounding, ..shape };
         if shape.m == 0 || shape.n == 0 {
             return Ok((vec![], GemmStats::default()));
         }
@@ -123,14 +154,23 @@ impl Card {
             return Err(Error::Unsupported { asked, have });
         };
         let (a, b) = (call.a.format(), call.b.format());
-        let Some(tuple) = caps.tuples.position(a, b, Format::I32) else {
+        let d = if a.is_integer() { Format::I32 } else { Format::F32 };
+        let Some(tuple) = caps.tuples.position(a, b, d) else {
             let tuples: Vec<String> = caps.tuples.iter().map(|t| t.to_string()).collect();
             return Err(Error::Unsupported {
-                asked: format!("{a},{b},i32"),
+                asked: format!("{a},{b},{d}"),
                 have: tuples.join(" "),
             });
         };
-        Ok((Shape { m, n, k, tuple: tuple as u8 }, caps))
+        if let Some(most) = caps.tuples.get(tuple).and_then(|t: Tuple| t.depth_limit())
+            && u64::from(k) > most
+        {
+            return Err(Error::Unsupported {
+                asked: format!("k = {k} of {a},{b},{d}"),
+                have: format!("sums that are exact up to k = {most}; cut k and add the parts"),
+            });
+        }
+        Ok((Shape { m, n, k, tuple: tuple as u8, rounding: RoundingOptions::default() }, caps))
     }
 
     fn gemm_staged(
@@ -140,7 +180,7 @@ impl Card {
         caps: &GemmCaps,
         staging: &mut Staging,
     ) -> Result<(Vec<i32>, GemmStats), Error> {
-        let Shape { m, n, k, tuple } = *shape;
+        let Shape { m, n, k, tuple, rounding } = *shape;
         let plan = shape.plan(call, caps, &Memory::new(self.capabilities().bus_bytes));
         let [order_a, order_b, order_d] = plan.problem.orders;
         let (d_lines, d_len) = if order_d == Order::Row { (m, n) } else { (n, m) };
@@ -150,6 +190,8 @@ impl Card {
         let d = staging.room(self, u64::from(d_lines) * u64::from(d_stride))?;
         let command = GemmCommand {
             tuple,
+            rounding: rounding.rounding,
+            saturate: rounding.saturate,
             a_col_major: order_a == Order::Column,
             b_col_major: order_b == Order::Column,
             d_col_major: order_d == Order::Column,
@@ -219,6 +261,7 @@ struct Shape {
     n: u32,
     k: u32,
     tuple: u8,
+    rounding: RoundingOptions,
 }
 
 impl Shape {
@@ -258,7 +301,13 @@ impl Operand<'_> {
         match self.elements {
             Elements::I8(_) => Format::int(8),
             Elements::I4(_) => Format::int(4),
+            Elements::Packed { format, .. } => format,
         }
+    }
+
+    /// Bytes of so many elements.
+    fn bytes(&self, elements: usize) -> usize {
+        (elements * self.format().storage_bits() as usize).div_ceil(8)
     }
 
     /// Lines and elements in each.
@@ -277,12 +326,17 @@ impl Operand<'_> {
         if lines > 1 && self.ld < len {
             return bad(format!("ld is {}, it must be at least {len}", self.ld));
         }
+        let bits = self.format().storage_bits() as usize;
+        let in_a_byte = (8 / bits).max(1);
+        if lines > 1 && !self.ld.is_multiple_of(in_a_byte) {
+            let rule = if in_a_byte == 2 { "even" } else { "whole bytes" };
+            return bad(format!("ld is {}, it must be {rule} for {bits}-bit elements", self.ld));
+        }
         let there = match self.elements {
             Elements::I8(elements) => elements.len(),
-            Elements::I4(_) if lines > 1 && self.ld % 2 == 1 => {
-                return bad(format!("ld is {}, it must be even for 4-bit elements", self.ld));
+            Elements::I4(bytes) | Elements::Packed { bytes, .. } => {
+                bytes.len().saturating_mul(8) / bits
             }
-            Elements::I4(bytes) => bytes.len().saturating_mul(2),
         };
         let needed = (lines - 1).checked_mul(self.ld).and_then(|n| n.checked_add(len));
         match needed {
@@ -307,10 +361,7 @@ impl Operand<'_> {
             return other.view(order, lines).stage(card, staging, [rows, cols], order, align);
         }
         let (lines, len) = self.lines(rows, cols);
-        let line_bytes = match self.elements {
-            Elements::I8(_) => len,
-            Elements::I4(_) => len.div_ceil(2),
-        };
+        let line_bytes = self.bytes(len);
         let stride = stride(line_bytes as u64, align)?;
         let need = lines as u64 * u64::from(stride);
         let address = staging.room(card, need)?;
@@ -322,8 +373,9 @@ impl Operand<'_> {
                         let from = &from[i * self.ld..][..len];
                         line.iter_mut().zip(from).for_each(|(to, from)| *to = *from as u8);
                     }
-                    Elements::I4(from) => {
-                        line[..line_bytes].copy_from_slice(&from[i * self.ld / 2..][..line_bytes]);
+                    Elements::I4(from) | Elements::Packed { bytes: from, .. } => {
+                        let from = &from[self.bytes(i * self.ld)..][..line_bytes];
+                        line[..line_bytes].copy_from_slice(from);
                     }
                 }
             }
@@ -341,44 +393,47 @@ fn turned<T: Copy>(values: &[T], lines: usize, len: usize) -> Vec<T> {
 }
 
 /// The elements of an operand in their other order.
-enum Turned {
-    I8(Vec<i8>),
-    I4(Vec<u8>),
+struct Turned {
+    format: Format,
+    bytes: Vec<u8>,
+}
+
+/// Elements in a byte, at least one.
+fn in_a_byte(format: Format) -> usize {
+    (8 / format.storage_bits() as usize).max(1)
 }
 
 impl Turned {
     /// As an operand of lines of `len` elements.
     fn view(&self, order: Order, len: usize) -> Operand<'_> {
-        match self {
-            Turned::I8(values) => Operand { elements: Elements::I8(values), order, ld: len },
-            Turned::I4(bytes) => {
-                Operand { elements: Elements::I4(bytes), order, ld: len.next_multiple_of(2) }
-            }
-        }
+        let elements = Elements::Packed { format: self.format, bytes: &self.bytes };
+        Operand { elements, order, ld: len.next_multiple_of(in_a_byte(self.format)) }
     }
 }
 
 impl Operand<'_> {
+    /// Lines of up to 8-bit elements, the other way round.
     fn turned(&self, lines: usize, len: usize) -> Turned {
-        match self.elements {
-            Elements::I8(from) => Turned::I8(
-                (0..len)
-                    .flat_map(|i| (0..lines).map(move |line| from[line * self.ld + i]))
-                    .collect(),
-            ),
-            Elements::I4(from) => {
-                let nibble =
-                    |line: usize, i: usize| from[(line * self.ld + i) / 2] >> (4 * (i % 2)) & 0xf;
-                let pair = |i: usize, line: usize| {
-                    let high = if line + 1 < lines { nibble(line + 1, i) } else { 0 };
-                    nibble(line, i) | high << 4
-                };
-                Turned::I4(
-                    (0..len)
-                        .flat_map(|i| (0..lines).step_by(2).map(move |line| pair(i, line)))
-                        .collect(),
-                )
+        let format = self.format();
+        let bits = format.storage_bits() as usize;
+        let mask = ((1u32 << bits) - 1) as u8;
+        let element = |line: usize, i: usize| {
+            let at = (line * self.ld + i) * bits;
+            match self.elements {
+                Elements::I8(from) => from[at / 8] as u8,
+                Elements::I4(from) | Elements::Packed { bytes: from, .. } => {
+                    from[at / 8] >> (at % 8) & mask
+                }
             }
-        }
+        };
+        let step = in_a_byte(format);
+        let byte = |i: usize, line: usize| {
+            (0..step.min(lines - line)).fold(0, |byte, j| byte | element(line + j, i) << (j * bits))
+        };
+        let bytes = (0..len)
+            .flat_map(|i| (0..lines).step_by(step).map(move |line| (i, line)))
+            .map(|(i, line)| byte(i, line))
+            .collect();
+        Turned { format, bytes }
     }
 }

@@ -25,6 +25,9 @@ fn gemm(c: &GemmCommand, caps: &GemmCaps, memory: &Memory) -> Result<(), Rejecte
     if !(c.load_a || c.load_b || c.compute || c.store) {
         return Err(unsupported);
     }
+    if tuple.depth_limit().is_some_and(|most| u64::from(c.k) > most) {
+        return Err(Rejected { code: ErrorCode::BadShape, info: GemmCommand::OFFSET_K });
+    }
     let lines = |major_lines, minor_lines, col_major| {
         if col_major { (minor_lines, major_lines) } else { (major_lines, minor_lines) }
     };

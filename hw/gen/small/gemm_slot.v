@@ -55,6 +55,8 @@
 // in  mode_compute      bits(1)
 // in  mode_store        bits(1)
 // in  mode_tuple        bits(8)
+// in  mode_rounding     bits(3)
+// in  mode_saturate     bits(1)
 // out done              bits(1)
 // out error             bits(8)
 // out error_info        bits(32)
@@ -122,6 +124,8 @@ module gemm_slot (
   input  wire mode_compute,
   input  wire mode_store,
   input  wire [7:0] mode_tuple,
+  input  wire [2:0] mode_rounding,
+  input  wire mode_saturate,
   output wire done,
   output wire [7:0] error,
   output wire [31:0] error_info,

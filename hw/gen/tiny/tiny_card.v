@@ -28,7 +28,9 @@ module tiny_card (
   reg [15:0] cycles_part_3;
   wire csr_card_irq_status_gemm_done, csr_card_irq_status_spgemm_done, csr_card_irq_enable_gemm_done, csr_card_irq_enable_spgemm_done, csr_card_soft_reset, csr_gemm_start;
   wire [7:0] csr_gemm_mode_tuple;
-  wire csr_gemm_mode_a_col_major, csr_gemm_mode_b_col_major, csr_gemm_mode_d_col_major, csr_gemm_mode_load_a, csr_gemm_mode_load_b, csr_gemm_mode_compute, csr_gemm_mode_store;
+  wire csr_gemm_mode_a_col_major, csr_gemm_mode_b_col_major, csr_gemm_mode_d_col_major;
+  wire [2:0] csr_gemm_mode_rounding;
+  wire csr_gemm_mode_saturate, csr_gemm_mode_load_a, csr_gemm_mode_load_b, csr_gemm_mode_compute, csr_gemm_mode_store;
   wire [31:0] csr_gemm_m, csr_gemm_n, csr_gemm_k;
   wire [63:0] csr_gemm_a;
   wire [31:0] csr_gemm_a_stride;
@@ -98,7 +100,8 @@ module tiny_card (
     .gemm_error_info(gemm_account_error_info), .gemm_mode_tuple(csr_gemm_mode_tuple),
     .gemm_mode_a_col_major(csr_gemm_mode_a_col_major),
     .gemm_mode_b_col_major(csr_gemm_mode_b_col_major),
-    .gemm_mode_d_col_major(csr_gemm_mode_d_col_major), .gemm_mode_load_a(csr_gemm_mode_load_a),
+    .gemm_mode_d_col_major(csr_gemm_mode_d_col_major), .gemm_mode_rounding(csr_gemm_mode_rounding),
+    .gemm_mode_saturate(csr_gemm_mode_saturate), .gemm_mode_load_a(csr_gemm_mode_load_a),
     .gemm_mode_load_b(csr_gemm_mode_load_b), .gemm_mode_compute(csr_gemm_mode_compute),
     .gemm_mode_store(csr_gemm_mode_store), .gemm_m(csr_gemm_m), .gemm_n(csr_gemm_n),
     .gemm_k(csr_gemm_k), .gemm_a(csr_gemm_a), .gemm_a_stride(csr_gemm_a_stride),
@@ -162,10 +165,12 @@ module tiny_card (
     .mode_a_col_major(csr_gemm_mode_a_col_major), .mode_b_col_major(csr_gemm_mode_b_col_major),
     .mode_d_col_major(csr_gemm_mode_d_col_major), .mode_load_a(csr_gemm_mode_load_a),
     .mode_load_b(csr_gemm_mode_load_b), .mode_compute(csr_gemm_mode_compute),
-    .mode_store(csr_gemm_mode_store), .mode_tuple(csr_gemm_mode_tuple), .done(gemm_engine_done),
-    .error(gemm_engine_error), .error_info(gemm_engine_error_info), .cycles(gemm_engine_cycles),
-    .compute_cycles(gemm_engine_compute_cycles), .bytes_read(gemm_engine_bytes_read),
-    .bytes_written(gemm_engine_bytes_written), .macs(gemm_engine_macs), .idle(gemm_engine_idle)
+    .mode_store(csr_gemm_mode_store), .mode_tuple(csr_gemm_mode_tuple),
+    .mode_rounding(csr_gemm_mode_rounding), .mode_saturate(csr_gemm_mode_saturate),
+    .done(gemm_engine_done), .error(gemm_engine_error), .error_info(gemm_engine_error_info),
+    .cycles(gemm_engine_cycles), .compute_cycles(gemm_engine_compute_cycles),
+    .bytes_read(gemm_engine_bytes_read), .bytes_written(gemm_engine_bytes_written),
+    .macs(gemm_engine_macs), .idle(gemm_engine_idle)
   );
   account gemm_account (
     .start(csr_gemm_start), .done(gemm_engine_done), .error(gemm_engine_error),

@@ -30,6 +30,8 @@
 // out gemm_mode_a_col_major            bits(1)
 // out gemm_mode_b_col_major            bits(1)
 // out gemm_mode_d_col_major            bits(1)
+// out gemm_mode_rounding               bits(3)
+// out gemm_mode_saturate               bits(1)
 // out gemm_mode_load_a                 bits(1)
 // out gemm_mode_load_b                 bits(1)
 // out gemm_mode_compute                bits(1)
@@ -82,6 +84,8 @@ module tiny_csr (
   output wire gemm_mode_a_col_major,
   output wire gemm_mode_b_col_major,
   output wire gemm_mode_d_col_major,
+  output wire [2:0] gemm_mode_rounding,
+  output wire gemm_mode_saturate,
   output wire gemm_mode_load_a,
   output wire gemm_mode_load_b,
   output wire gemm_mode_compute,
@@ -111,6 +115,8 @@ module tiny_csr (
   reg gemm_mode_a_col_major_0;
   reg gemm_mode_b_col_major_0;
   reg gemm_mode_d_col_major_0;
+  reg [2:0] gemm_mode_rounding_0;
+  reg gemm_mode_saturate_0;
   reg gemm_mode_load_a_0;
   reg gemm_mode_load_b_0;
   reg gemm_mode_compute_0;
@@ -137,8 +143,9 @@ module tiny_csr (
   wire [31:0] _t5 = ~write_mask;
   wire [31:0] _t6 = write_data & write_mask;
   wire gemm_mode_tuple_0_enable = (write & (write_addr[13:2] == 12'd1027)) & _t2;
-  wire [11:0] _t7 = read_addr[13:2];
-  wire [31:0] read_word = _t7 == 12'd0 ? 32'h4d414331 : _t7 == 12'd1 ? 32'd1 : _t7 == 12'd2 ? 32'h3ea08976 : _t7 == 12'd3 ? 32'h54fd4cba : _t7 == 12'd4 ? 32'd1024 : _t7 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t7 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t7 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t7 == 12'd8 ? card_cycles[31:0] : _t7 == 12'd9 ? card_cycles[63:32] : _t7 == 12'd10 ? card_scratch_0 : _t7 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t7 == 12'd1026 ? gemm_error_info : _t7 == 12'd1027 ? {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 5'd0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0} : _t7 == 12'd1028 ? gemm_m_0 : _t7 == 12'd1029 ? gemm_n_0 : _t7 == 12'd1030 ? gemm_k_0 : _t7 == 12'd1032 ? gemm_a_0 : _t7 == 12'd1033 ? gemm_a_1 : _t7 == 12'd1034 ? gemm_a_stride_0 : _t7 == 12'd1036 ? gemm_b_0 : _t7 == 12'd1037 ? gemm_b_1 : _t7 == 12'd1038 ? gemm_b_stride_0 : _t7 == 12'd1040 ? gemm_d_0 : _t7 == 12'd1041 ? gemm_d_1 : _t7 == 12'd1042 ? gemm_d_stride_0 : _t7 == 12'd1056 ? gemm_cycles[31:0] : _t7 == 12'd1057 ? gemm_cycles[63:32] : _t7 == 12'd1058 ? gemm_compute_cycles[31:0] : _t7 == 12'd1059 ? gemm_compute_cycles[63:32] : _t7 == 12'd1060 ? gemm_bytes_read[31:0] : _t7 == 12'd1061 ? gemm_bytes_read[63:32] : _t7 == 12'd1062 ? gemm_bytes_written[31:0] : _t7 == 12'd1063 ? gemm_bytes_written[63:32] : _t7 == 12'd1064 ? gemm_macs[31:0] : _t7 == 12'd1065 ? gemm_macs[63:32] : _t7 == 12'd256 ? 32'h04080201 : _t7 == 12'd257 ? 32'd50000 : _t7 == 12'd258 ? 32'h04100202 : _t7 == 12'd259 ? 32'd8200 : _t7 == 12'd260 ? 32'd1283 : _t7 == 12'd261 ? 32'h00040002 : _t7 == 12'd262 ? 32'h00040004 : _t7 == 12'd263 ? 32'h08010004 : _t7 == 12'd264 ? 32'h20200808 : 32'd0;
+  wire [31:0] _t7 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
+  wire [11:0] _t8 = read_addr[13:2];
+  wire [31:0] read_word = _t8 == 12'd0 ? 32'h4d414331 : _t8 == 12'd1 ? 32'd1 : _t8 == 12'd2 ? 32'h3ea08976 : _t8 == 12'd3 ? 32'h54fd4cba : _t8 == 12'd4 ? 32'd1024 : _t8 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t8 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t8 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t8 == 12'd8 ? card_cycles[31:0] : _t8 == 12'd9 ? card_cycles[63:32] : _t8 == 12'd10 ? card_scratch_0 : _t8 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t8 == 12'd1026 ? gemm_error_info : _t8 == 12'd1027 ? _t7 : _t8 == 12'd1028 ? gemm_m_0 : _t8 == 12'd1029 ? gemm_n_0 : _t8 == 12'd1030 ? gemm_k_0 : _t8 == 12'd1032 ? gemm_a_0 : _t8 == 12'd1033 ? gemm_a_1 : _t8 == 12'd1034 ? gemm_a_stride_0 : _t8 == 12'd1036 ? gemm_b_0 : _t8 == 12'd1037 ? gemm_b_1 : _t8 == 12'd1038 ? gemm_b_stride_0 : _t8 == 12'd1040 ? gemm_d_0 : _t8 == 12'd1041 ? gemm_d_1 : _t8 == 12'd1042 ? gemm_d_stride_0 : _t8 == 12'd1056 ? gemm_cycles[31:0] : _t8 == 12'd1057 ? gemm_cycles[63:32] : _t8 == 12'd1058 ? gemm_compute_cycles[31:0] : _t8 == 12'd1059 ? gemm_compute_cycles[63:32] : _t8 == 12'd1060 ? gemm_bytes_read[31:0] : _t8 == 12'd1061 ? gemm_bytes_read[63:32] : _t8 == 12'd1062 ? gemm_bytes_written[31:0] : _t8 == 12'd1063 ? gemm_bytes_written[63:32] : _t8 == 12'd1064 ? gemm_macs[31:0] : _t8 == 12'd1065 ? gemm_macs[63:32] : _t8 == 12'd256 ? 32'h04080201 : _t8 == 12'd257 ? 32'd50000 : _t8 == 12'd258 ? 32'h04100202 : _t8 == 12'd259 ? 32'd8200 : _t8 == 12'd260 ? 32'd1283 : _t8 == 12'd261 ? 32'h00040002 : _t8 == 12'd262 ? 32'h00040004 : _t8 == 12'd263 ? 32'h08010004 : _t8 == 12'd264 ? 32'h20200808 : 32'd0;
   always @(posedge clk) begin
     if (read) read_data_q <= read_word;
     if (rst) begin
@@ -151,6 +158,8 @@ module tiny_csr (
       gemm_mode_a_col_major_0 <= 1'b0;
       gemm_mode_b_col_major_0 <= 1'b0;
       gemm_mode_d_col_major_0 <= 1'b0;
+      gemm_mode_rounding_0 <= 3'd0;
+      gemm_mode_saturate_0 <= 1'b0;
       gemm_mode_load_a_0 <= 1'b0;
       gemm_mode_load_b_0 <= 1'b0;
       gemm_mode_compute_0 <= 1'b0;
@@ -177,6 +186,8 @@ module tiny_csr (
       if (gemm_mode_tuple_0_enable) gemm_mode_a_col_major_0 <= (write_data[8] & write_mask[8]) | (gemm_mode_a_col_major_0 & (~write_mask[8]));
       if (gemm_mode_tuple_0_enable) gemm_mode_b_col_major_0 <= (write_data[9] & write_mask[9]) | (gemm_mode_b_col_major_0 & (~write_mask[9]));
       if (gemm_mode_tuple_0_enable) gemm_mode_d_col_major_0 <= (write_data[10] & write_mask[10]) | (gemm_mode_d_col_major_0 & (~write_mask[10]));
+      if (gemm_mode_tuple_0_enable) gemm_mode_rounding_0 <= (write_data[13:11] & write_mask[13:11]) | (gemm_mode_rounding_0 & (~write_mask[13:11]));
+      if (gemm_mode_tuple_0_enable) gemm_mode_saturate_0 <= (write_data[14] & write_mask[14]) | (gemm_mode_saturate_0 & (~write_mask[14]));
       if (gemm_mode_tuple_0_enable) gemm_mode_load_a_0 <= (write_data[16] & write_mask[16]) | (gemm_mode_load_a_0 & (~write_mask[16]));
       if (gemm_mode_tuple_0_enable) gemm_mode_load_b_0 <= (write_data[17] & write_mask[17]) | (gemm_mode_load_b_0 & (~write_mask[17]));
       if (gemm_mode_tuple_0_enable) gemm_mode_compute_0 <= (write_data[18] & write_mask[18]) | (gemm_mode_compute_0 & (~write_mask[18]));
@@ -206,6 +217,8 @@ module tiny_csr (
   assign gemm_mode_a_col_major = gemm_mode_a_col_major_0;
   assign gemm_mode_b_col_major = gemm_mode_b_col_major_0;
   assign gemm_mode_d_col_major = gemm_mode_d_col_major_0;
+  assign gemm_mode_rounding = gemm_mode_rounding_0;
+  assign gemm_mode_saturate = gemm_mode_saturate_0;
   assign gemm_mode_load_a = gemm_mode_load_a_0;
   assign gemm_mode_load_b = gemm_mode_load_b_0;
   assign gemm_mode_compute = gemm_mode_compute_0;

@@ -1,5 +1,6 @@
 //! Ring entries, parameter blocks and completion records: round trips and refusals.
 
+use mattock_spec::Rounding;
 use mattock_spec::command::{
     COMPLETION_BYTES, Command, Completion, CsrAddresses, DESCRIPTOR_BYTES, Descriptor, GemmCommand,
     Opcode, SpgemmCommand,
@@ -19,12 +20,12 @@ prop_compose! {
 
 prop_compose! {
     fn gemm()(
-        tuple in any::<u8>(), flags in any::<[bool; 7]>(), shape in any::<[u32; 3]>(),
-        at in any::<[u64; 3]>(), stride in any::<[u32; 3]>(),
+        tuple in any::<u8>(), flags in any::<[bool; 8]>(), shape in any::<[u32; 3]>(),
+        at in any::<[u64; 3]>(), stride in any::<[u32; 3]>(), mode in 0..5usize,
     ) -> GemmCommand {
-        let [a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store] = flags;
+        let [a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store, saturate] = flags;
         GemmCommand {
-            tuple, a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store,
+            rounding: Rounding::ALL[mode], saturate, tuple, a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store,
             m: shape[0], n: shape[1], k: shape[2],
             a: at[0], b: at[1], d: at[2],
             a_stride: stride[0], b_stride: stride[1], d_stride: stride[2],
@@ -144,6 +145,10 @@ fn every_reserved_byte_and_bad_field_has_its_own_refusal() {
     );
     assert_eq!(Command::decode(Opcode::Nop, &[0]).unwrap_err().code, ErrorCode::BadLength);
     assert_eq!(Command::decode(Opcode::Nop, &[]), Ok(Command::Nop));
+    let mut block = GemmCommand::default().encode();
+    block[1] = 5 << 3; // a sixth rounding mode
+    let e = Command::decode(Opcode::Gemm, &block).unwrap_err();
+    assert_eq!((e.code, e.info), (ErrorCode::UnsupportedMode, 5 << 11));
     assert_eq!(
         Command::decode(Opcode::Gemm, &[0; 63]).unwrap_err().to_string(),
         "The parameter block's length is not the opcode's. (the length given: 63)"

@@ -7,11 +7,13 @@
 
 mod add;
 mod mul;
+mod round;
 #[cfg(test)]
 mod tests;
 
 pub use add::Add;
 pub use mul::Multiply;
+pub use round::Round;
 
 use rtl_gen::{Builder, Sig, cat, uint};
 

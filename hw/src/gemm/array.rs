@@ -73,7 +73,7 @@ impl Array {
 
 impl Module for Array {
     fn name(&self) -> String {
-        let PeShape { a_bits, b_bits, acc_bits } = self.shape;
+        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
         let (rows, cols, pe) = (self.rows, self.cols, self.pe.name);
         let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
         format!("gemm_array_{rows}x{cols}_{pe}_a{a_bits}_b{b_bits}_acc{acc_bits}{split}")
@@ -97,7 +97,7 @@ impl Module for Array {
     fn build(&self, m: &Builder) {
         m.doc("Output-stationary array; starts a tile while the one before drains.");
         let (rows, cols) = (self.rows as usize, self.cols as usize);
-        let PeShape { a_bits, b_bits, acc_bits } = self.shape;
+        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
         let first = m.input("first", bit());
         let a = m.input("a", bits(self.rows * a_bits));
         let b = m.input("b", bits(self.k_split * self.cols * b_bits));

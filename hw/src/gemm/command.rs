@@ -17,6 +17,11 @@ pub(super) struct CommandPorts<'m> {
 }
 
 impl<'m> CommandPorts<'m> {
+    /// D is stored column by column: the operands change sides.
+    pub(super) fn d_col_major(&self) -> Sig<'m> {
+        self.col_major[2]
+    }
+
     pub(super) fn declare(m: &'m Builder, g: &Geometry) -> Self {
         let each =
             |suffix: &str, ty| ["a", "b", "d"].map(|x| m.input(&format!("{x}_{suffix}"), ty));

@@ -21,6 +21,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 /// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
 /// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
+/// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
 /// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; an [`ErrorCode`] and its detail |
 /// | `cycles` | out | uint(64) | `start` to the last write response |
@@ -161,8 +162,20 @@ impl Module for GemmEngine {
             .set("stop", stop)
             .set("empty_k", c.empty_k)
             .set("slot_free", store.get("slot_free"));
-        let latency = g.array().latency();
-        let array = m.inst("array", &g.array());
+        let latency = g.array_latency();
+        let array = match g.typed() {
+            None => m.inst("array", &g.array()),
+            Some(typed) => {
+                let array = m.inst("array", &typed);
+                let keep = |name: &str, value| m.reg_when(&format!("{name}_q"), start, value);
+                for (name, ty) in [("tuple", uint(8)), ("rounding", uint(3)), ("saturate", bit())] {
+                    array.set(name, keep(name, m.input(name, ty)));
+                }
+                array.set("swap", keep("swap", ports.d_col_major()));
+                array.set("valid", sequencer.get("operands") & !c.empty_k);
+                array
+            }
+        };
         array
             .set("first", sequencer.get("first"))
             .set("a", pads[0].get("rd_data"))

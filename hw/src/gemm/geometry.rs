@@ -1,7 +1,9 @@
 //! Sizes of a dense engine and the widths that follow from them.
 
-use super::{Array, Scratchpad};
+use super::{Array, Scratchpad, TypedArray};
 use crate::pe::{PE_VARIANTS, PeShape, PeVariant};
+use mattock_spec::Format;
+use mattock_spec::format::TupleList;
 use rtl_gen::Sig;
 
 /// Bits of M, N and K.
@@ -28,6 +30,8 @@ pub struct Geometry {
     pub addr_bits: u32,
     /// Groups of rows the array can be cut into, each with its own steps of k: a power of two, 1 for none.
     pub k_split: u32,
+    /// The types commands choose among. Empty, or i8 and i4 alone: a plain integer array.
+    pub tuples: TupleList,
 }
 
 impl Geometry {
@@ -36,6 +40,7 @@ impl Geometry {
         let kib = 1024;
         let (a_bytes, b_bytes, result_bytes) = (16 * kib, 16 * kib, 16 * kib);
         let pe = &PE_VARIANTS[0];
+        let tuples = TupleList::default();
         Geometry {
             rows,
             cols,
@@ -46,10 +51,29 @@ impl Geometry {
             bus_bytes: 64,
             addr_bits: 64,
             k_split: 1,
+            tuples,
         }
     }
 
-    /// Operand and accumulator widths of the PEs.
+    /// The array of a card that computes with more types than i8 and i4.
+    pub(super) fn typed(&self) -> Option<TypedArray> {
+        let plain = |f: Format| [Format::I8, Format::I4].contains(&f);
+        let Geometry { rows, cols, tuples, .. } = *self;
+        let all_plain = tuples.iter().all(|t| plain(t.a) && plain(t.b));
+        (!all_plain).then_some(TypedArray { rows, cols, tuples })
+    }
+
+    /// Whether a plain integer array does.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.typed().is_none()
+    }
+
+    /// Cycles from the array's `first` to the old result of row 0, column 0.
+    pub(super) fn array_latency(&self) -> u32 {
+        self.typed().map_or_else(|| self.array().latency(), |typed| typed.latency())
+    }
+
+    /// Operand and accumulator widths of the PEs of a plain array.
     pub fn shape(&self) -> PeShape {
         PeShape::INT8
     }
@@ -58,7 +82,7 @@ impl Geometry {
     pub(super) fn suffix(&self) -> String {
         let Geometry { rows, cols, a_bytes, b_bytes, result_bytes, bus_bytes, addr_bits, .. } =
             self;
-        let pe = self.pe.name;
+        let pe = if self.typed().is_none() { self.pe.name } else { "typed" };
         let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
         format!(
             "{rows}x{cols}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}"
@@ -161,6 +185,12 @@ impl Geometry {
                     "{key} is {bytes} bytes; a power of two from {least} is needed"
                 ));
             }
+        }
+        if self.k_split > 1 && self.typed().is_some() {
+            let split = self.k_split;
+            return Err(format!(
+                "gemm.k_split is {split}; cards of other types than i8 and i4 take 1"
+            ));
         }
         let split = self.k_split;
         let cuts = split.is_power_of_two() && split <= self.rows && self.rows.is_power_of_two();

@@ -15,6 +15,7 @@
 //! | [`Scratchpad`] | written along k or across rows, read across rows |
 //! | [`Sequencer`] | which step enters the array in every cycle |
 //! | [`Array`] | R x C processing elements ([`crate::pe`]) |
+//! | [`TypedArray`] | the same with decoders before it and rounding behind, for cards with other types than i8 and i4 |
 //! | [`Results`], [`Store`] | ring of result tiles, written to memory with byte strobes |
 //! | [`GemmBus`] | both loaders and the store unit on one AXI4 master |
 //!
@@ -56,6 +57,7 @@ mod rotate;
 mod scratchpad;
 mod sequencer;
 mod store;
+mod typed;
 mod walk;
 mod window;
 
@@ -70,3 +72,4 @@ pub use results::Results;
 pub use scratchpad::Scratchpad;
 pub use sequencer::Sequencer;
 pub use store::Store;
+pub use typed::TypedArray;

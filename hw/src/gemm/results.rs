@@ -32,14 +32,14 @@ impl Module for Results {
     fn build(&self, m: &Builder) {
         m.doc("Result buffer: one bank per column, written skewed as the array drains.");
         let g = &self.geometry;
-        let acc_bits = g.shape().acc_bits;
+        let result_bits = 32;
         let (start, drains) = (m.input("start", bit()), m.input("drains", bit()));
-        let result = m.input("result", bits(g.cols * acc_bits)).lanes(acc_bits);
+        let result = m.input("result", bits(g.cols * result_bits)).lanes(result_bits);
         let word_ty = uint(g.result_depth().ilog2());
         let rd_enable = m.input("rd_enable", bit());
         let rd_word = m.input("rd_word", word_ty);
 
-        let arrives = (1..=g.array().latency())
+        let arrives = (1..=g.array_latency())
             .fold(drains, |d, i| m.reg_reset(&format!("drains_{i}"), d, 0))
             .named("arrives");
 
@@ -73,7 +73,7 @@ impl Module for Results {
                 word_c = m.reg(&format!("word_{c}"), word_c);
                 last_c = m.reg_reset(&format!("last_row_{c}"), last_c, 0);
             }
-            let bank = m.mem(&format!("bank_{c}"), MemSpec::block(g.result_depth(), acc_bits));
+            let bank = m.mem(&format!("bank_{c}"), MemSpec::block(g.result_depth(), result_bits));
             bank.write(word_c, *value, valid_c);
             rows.push(bank.read(&format!("read_{c}"), rd_word, rd_enable));
         }

@@ -21,7 +21,7 @@ impl Module for IntMac {
     }
 
     fn check(&self) -> Result<(), String> {
-        let PeShape { a_bits, b_bits, acc_bits } = self.shape;
+        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
         for (key, bits) in [("a_bits", a_bits), ("b_bits", b_bits)] {
             if !(2..=18).contains(&bits) {
                 return Err(format!("pe.{key} is {bits}; one multiplier block takes 2 to 18 bits"));
@@ -35,7 +35,7 @@ impl Module for IntMac {
     }
 
     fn build(&self, m: &Builder) {
-        let PeShape { a_bits, b_bits, acc_bits } = self.shape;
+        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
         m.doc("Integer multiply-accumulate cell; `first` starts a sum and drains the one before.");
         let a = m.reg("a", m.input("a_in", sint(a_bits)));
         let b = m.reg("b", m.input("b_in", sint(b_bits)));
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn refuses_widths_it_cannot_build() {
         let error = |a_bits, b_bits, acc_bits| {
-            let shape = PeShape { a_bits, b_bits, acc_bits };
+            let shape = PeShape { a_bits, b_bits, acc_bits, lanes: None };
             IntMac { shape }.check().expect_err("refused")
         };
         assert_eq!(error(19, 8, 32), "pe.a_bits is 19; one multiplier block takes 2 to 18 bits");

@@ -16,10 +16,14 @@
 //! that starts a sum also drains the one before, without shadow register or bubble. `drain` is 0 in all
 //! other cycles, so a column is read by an OR (in a skewed array one row is active per column and cycle).
 
+mod exact_window;
 mod int_mac;
+mod lane;
 mod rows;
 
+pub use exact_window::{ExactWindow, FLAGS};
 pub use int_mac::IntMac;
+pub use lane::Lane;
 pub use rows::Rows;
 
 use rtl_gen::Module;
@@ -34,11 +38,13 @@ pub struct PeShape {
     pub b_bits: u32,
     /// Accumulator; sums wrap modulo 2^`acc_bits`.
     pub acc_bits: u32,
+    /// What the operands consist of, for PEs that take more than integers.
+    pub lanes: Option<[Lane; 2]>,
 }
 
 impl PeShape {
     /// 8-bit operands, 32-bit sums: exact for any K up to 131,071.
-    pub const INT8: PeShape = PeShape { a_bits: 8, b_bits: 8, acc_bits: 32 };
+    pub const INT8: PeShape = PeShape { a_bits: 8, b_bits: 8, acc_bits: 32, lanes: None };
 
     fn suffix(self) -> String {
         format!("a{}_b{}_acc{}", self.a_bits, self.b_bits, self.acc_bits)
@@ -76,6 +82,12 @@ pub const PE_VARIANTS: &[PeVariant] = &[
         doc: "no multiplier block: row pairs and a tree in carry chains, one chain a cycle",
         product_latency: Rows::LATENCY,
         build: |shape| Box::new(Rows { shape }),
+    },
+    PeVariant {
+        name: "window",
+        doc: "integers and floats: exact products, shifted into a fixed-point accumulator",
+        product_latency: 2,
+        build: |shape| Box::new(ExactWindow { shape }),
     },
 ];
 

@@ -29,7 +29,7 @@ impl Module for Rows {
     }
 
     fn check(&self) -> Result<(), String> {
-        let PeShape { a_bits, b_bits, acc_bits } = self.shape;
+        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
         let multiplier = self.multiplier();
         multiplier.check()?;
         if multiplier.latency() > Self::LATENCY {
@@ -43,7 +43,7 @@ impl Module for Rows {
     }
 
     fn build(&self, m: &Builder) {
-        let PeShape { a_bits, b_bits, acc_bits } = self.shape;
+        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
         m.doc("Multiply-accumulate cell in carry chains; `first` starts a sum and drains the one before.");
         let a = m.reg("a", m.input("a_in", sint(a_bits)));
         let b = m.reg("b", m.input("b_in", sint(b_bits)));
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn refuses_widths_it_cannot_build() {
         let error = |a_bits, b_bits, acc_bits| {
-            let shape = PeShape { a_bits, b_bits, acc_bits };
+            let shape = PeShape { a_bits, b_bits, acc_bits, lanes: None };
             Rows { shape }.check().expect_err("refused")
         };
         assert_eq!(error(8, 9, 32), "pe.b_bits is 9; rows are built for 2 to 8 bits");
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn text_in_ecp5_cells() {
-        let shape = PeShape { a_bits: 2, b_bits: 2, acc_bits: 5 };
+        let shape = PeShape { a_bits: 2, b_bits: 2, acc_bits: 5, lanes: None };
         let design = Design::elaborate(&Rows { shape }).expect("elaborates");
         let files: Vec<String> = design.verilog_for("ecp5").into_iter().map(|f| f.text).collect();
         insta::assert_snapshot!(files.join("\n"));

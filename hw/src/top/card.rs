@@ -36,7 +36,9 @@ pub enum CardError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// A type tuple the dense engine does not compute.
-    #[error("the dense engine multiplies i8 and i4, not {tuple}: change `gemm.tuples`")]
+    #[error(
+        "the dense engine does not compute {tuple}: operands have 3 to 8 bits, integers give i32, floats f32; change `gemm.tuples`"
+    )]
     Tuple {
         /// The tuple.
         tuple: Tuple,

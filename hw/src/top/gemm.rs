@@ -2,7 +2,7 @@
 
 use super::EngineSlot;
 use crate::gemm::{GemmEngine, Geometry};
-use mattock_spec::format::Tuple;
+use mattock_spec::format::{Tuple, TupleList};
 use mattock_spec::regs::gemm;
 use mattock_spec::{CardConfig, Format};
 use rtl_gen::bundle::expose;
@@ -14,7 +14,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 struct DenseSlot {
     geometry: Geometry,
-    /// Per tuple: A and B are int4.
+    /// Per tuple: elements of A and B are nibbles in memory.
     int4: Vec<[bool; 2]>,
 }
 
@@ -25,6 +25,12 @@ struct DenseSlot {
 pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let Some(config) = &card.gemm else { return Ok(None) };
     let bus_bytes = card.memory.bus_bytes;
+    let mut tuples = TupleList::default();
+    for tuple in &config.tuples {
+        if !tuple.is_built() || !tuples.push(*tuple) {
+            return Err(*tuple);
+        }
+    }
     let geometry = Geometry {
         a_bytes: config.a_kib * 1024,
         b_bytes: config.b_kib * 1024,
@@ -32,18 +38,12 @@ pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
         bus_bytes,
         addr_bits: card.memory.address_bits,
         k_split: config.k_split,
+        tuples,
         ..Geometry::new(config.rows, config.cols)
     };
-    let narrow = |format: Format| match format {
-        f if f == Format::int(4) => Some(true),
-        f if f == Format::int(8) => Some(false),
-        _ => None,
-    };
-    let int4 = config.tuples.iter().map(|t| match (narrow(t.a), narrow(t.b)) {
-        (Some(a), Some(b)) => Ok([a, b]),
-        _ => Err(*t),
-    });
-    let module = DenseSlot { geometry, int4: int4.collect::<Result<_, _>>()? };
+    let nibble = |format: Format| format.storage_bits() == 4;
+    let int4 = config.tuples.iter().map(|t| [nibble(t.a), nibble(t.b)]).collect();
+    let module = DenseSlot { geometry, int4 };
     Ok(Some(EngineSlot { map: gemm::MAP, module: Rc::new(module), bus_bytes }))
 }
 
@@ -74,8 +74,18 @@ impl Module for DenseSlot {
             let hits: Vec<_> = numbers.map(|t| tuple.is(t as i128)).chain([m.low()]).collect();
             engine.set(name, any(&hits));
         }
-        if !self.int4.iter().flatten().any(|narrow| *narrow) {
-            m.unused("mode_tuple");
+        if self.geometry.is_plain() {
+            m.input("mode_rounding", bits(3));
+            m.input("mode_saturate", bit());
+            m.unused("mode_rounding");
+            m.unused("mode_saturate");
+            if !self.int4.iter().flatten().any(|narrow| *narrow) {
+                m.unused("mode_tuple");
+            }
+        } else {
+            engine.set("tuple", tuple.as_u());
+            engine.set("rounding", m.input("mode_rounding", bits(3)).as_u());
+            engine.set("saturate", m.input("mode_saturate", bit()));
         }
         for name in ["done", "error", "error_info"] {
             m.output(name, engine.get(name));

@@ -233,7 +233,8 @@ fn a_serial_card_has_its_own_memory() {
 
 #[test]
 fn a_card_is_made_from_its_configuration() {
-    for (name, masters) in [("tiny", 0), ("bench16", 1), ("sparse4", 1), ("small", 2)] {
+    for (name, masters) in [("tiny", 0), ("mixed", 1), ("bench16", 1), ("sparse4", 1), ("small", 2)]
+    {
         let design =
             crate::card(&CardConfig::reference(name).unwrap()).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(design.top().name, format!("{name}_card"));
@@ -242,7 +243,8 @@ fn a_card_is_made_from_its_configuration() {
         assert_eq!(made, masters, "{name}");
     }
     let mut config = tiny();
-    config.gemm.as_mut().unwrap().tuples = vec!["u8,i8,i32".parse().unwrap()];
+    config.gemm.as_mut().unwrap().tuples = vec!["f16,f16,f32".parse().unwrap()];
     let error = crate::card(&config).unwrap_err().to_string();
-    assert_eq!(error, "the dense engine multiplies i8 and i4, not u8,i8,i32: change `gemm.tuples`");
+    let built = "operands of 3 to 8 bits: integers with an i32 result, floats with an f32 result";
+    assert!(error.contains("\"f16,f16,f32\"") && error.contains(built), "{error}");
 }

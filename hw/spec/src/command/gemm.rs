@@ -1,6 +1,8 @@
 //! Parameters of a dense product.
 
 use super::bytes::{Block, Rejected, put};
+use crate::format::Rounding;
+use crate::regs::ErrorCode;
 use crate::regs::gemm::MODE;
 
 /// A dense product `D = A * B`.
@@ -23,6 +25,10 @@ pub struct GemmCommand {
     pub b_col_major: bool,
     /// D is written column by column.
     pub d_col_major: bool,
+    /// How float results are rounded.
+    pub rounding: Rounding,
+    /// Infinite float results become the largest finite number.
+    pub saturate: bool,
     /// Read A from memory; otherwise it is still in the scratchpad.
     pub load_a: bool,
     /// Read B from memory.
@@ -55,6 +61,8 @@ impl GemmCommand {
     /// Bytes of the parameter block.
     pub const BYTES: usize = 64;
 
+    /// Byte offset of K, for `BAD_SHAPE`.
+    pub const OFFSET_K: u32 = 12;
     /// Byte offset of A's address and stride, for `BAD_ADDRESS`.
     pub const OFFSET_A: u32 = 16;
     /// Byte offset of B's address and stride, for `BAD_ADDRESS`.
@@ -68,6 +76,8 @@ impl GemmCommand {
             | MODE::A_COL_MAJOR.put(self.a_col_major.into())
             | MODE::B_COL_MAJOR.put(self.b_col_major.into())
             | MODE::D_COL_MAJOR.put(self.d_col_major.into())
+            | MODE::ROUNDING.put(self.rounding.wire_code())
+            | MODE::SATURATE.put(self.saturate.into())
             | MODE::LOAD_A.put(self.load_a.into())
             | MODE::LOAD_B.put(self.load_b.into())
             | MODE::COMPUTE.put(self.compute.into())
@@ -98,18 +108,21 @@ impl GemmCommand {
     /// Not 64 bytes, or a reserved bit is set.
     pub fn decode(bytes: &[u8]) -> Result<GemmCommand, Rejected> {
         let block = Block::<{ Self::BYTES }>::new(bytes)?;
-        block.reserved_bits(1, 0x07)?;
+        block.reserved_bits(1, 0x7f)?;
         block.reserved_bits(2, 0x0f)?;
         block.reserved(3, 4)?;
         for from in [28, 44, 60] {
             block.reserved(from, from + 4)?;
         }
         let mode = block.u32(0);
+        let no_such_rounding = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
         Ok(GemmCommand {
             tuple: MODE::TUPLE.get(mode) as u8,
             a_col_major: MODE::A_COL_MAJOR.get(mode) == 1,
             b_col_major: MODE::B_COL_MAJOR.get(mode) == 1,
             d_col_major: MODE::D_COL_MAJOR.get(mode) == 1,
+            rounding: Rounding::from_wire_code(MODE::ROUNDING.get(mode)).ok_or(no_such_rounding)?,
+            saturate: MODE::SATURATE.get(mode) == 1,
             load_a: MODE::LOAD_A.get(mode) == 1,
             load_b: MODE::LOAD_B.get(mode) == 1,
             compute: MODE::COMPUTE.get(mode) == 1,

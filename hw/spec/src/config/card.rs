@@ -170,7 +170,7 @@ impl CardConfig {
             return later(
                 "gemm.tuples",
                 format!("\"{tuple}\""),
-                "integers up to i8 and u8 with an i32 result",
+                "operands of 3 to 8 bits: integers with an i32 result, floats with an f32 result",
             );
         }
         if let Some(s) = self.spgemm.as_ref().filter(|s| s.clusters > 1) {

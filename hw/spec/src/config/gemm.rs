@@ -2,7 +2,7 @@
 
 use super::keys::{Allowed, Checked, Visitor, key, required};
 use super::{ConfigError, MemoryConfig};
-use crate::format::{Format, MAX_TUPLES, Tuple};
+use crate::format::{MAX_TUPLES, Tuple};
 
 /// An output-stationary array with its scratchpads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +56,7 @@ impl GemmConfig {
 
     /// Whether this version's generator builds the tuple.
     pub(super) fn is_buildable(tuple: &Tuple) -> bool {
-        let narrow = |f: Format| matches!(f, Format::Int(i) if i.bits() <= 8);
-        narrow(tuple.a) && narrow(tuple.b) && tuple.d == Format::I32
+        tuple.is_built()
     }
 
     pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {

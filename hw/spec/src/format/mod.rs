@@ -19,9 +19,10 @@ pub use window::{EXACT_DEPTH, Window};
 use core::{fmt, str::FromStr};
 
 /// How a value that lies between two codes is rounded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Rounding {
     /// To nearest, ties to the even code (IEEE 754 roundTiesToEven).
+    #[default]
     Rne,
     /// Toward zero.
     Rz,
@@ -37,6 +38,21 @@ impl Rounding {
     /// All modes, for tests and menus.
     pub const ALL: [Rounding; 5] =
         [Rounding::Rne, Rounding::Rz, Rounding::Ru, Rounding::Rd, Rounding::Rna];
+
+    /// The name on the command line, such as `rne`.
+    pub const fn name(self) -> &'static str {
+        ["rne", "rz", "ru", "rd", "rna"][self as usize]
+    }
+
+    /// The number in commands: the position in [`ALL`](Self::ALL).
+    pub const fn wire_code(self) -> u32 {
+        self as u32
+    }
+
+    /// The mode of a command's number.
+    pub fn from_wire_code(code: u32) -> Option<Rounding> {
+        Rounding::ALL.get(code as usize).copied()
+    }
 }
 
 /// The exact value of a code: integers of up to 32 bits fit `i64`, floats of up to 32 bits `f64`.

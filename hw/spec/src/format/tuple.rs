@@ -52,6 +52,20 @@ impl Tuple {
         if self.a.is_integer() { Tuple { acc: Format::int(bits), ..self } } else { self }
     }
 
+    /// Whether the dense engine of this version computes it: operands of 4 or 8 bits in memory, 32-bit results, and for
+    /// floats an exact window of at most 128 bits.
+    pub fn is_built(&self) -> bool {
+        let fits = |f: Format| matches!(f.storage_bits(), 4 | 8);
+        let result =
+            if self.a.is_integer() { self.d == Format::I32 } else { self.d == Format::F32 };
+        fits(self.a) && fits(self.b) && result && (self.a.is_integer() || self.window().is_some())
+    }
+
+    /// Most products of one sum that the engine promises to add exactly; `None`: any number, modulo `2^acc`.
+    pub fn depth_limit(&self) -> Option<u64> {
+        if self.a.is_integer() { None } else { self.window().map(|w| w.k_max) }
+    }
+
     /// The largest K for which no sum of K integer products can leave the accumulator; longer sums
     /// wrap modulo `2^acc`. `None` for floats, which round instead.
     pub fn exact_depth(self) -> Option<u64> {

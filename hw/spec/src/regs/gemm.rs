@@ -22,6 +22,8 @@ registers! {
         A_COL_MAJOR 8 1 "A lies in memory column by column; otherwise row by row."
         B_COL_MAJOR 9 1 "B lies in memory column by column."
         D_COL_MAJOR 10 1 "D is written column by column."
+        ROUNDING 11 3 "Of float results: 0 to nearest, ties to even; 1 toward zero; 2 up; 3 down; 4 to nearest, ties away from zero."
+        SATURATE 14 1 "Infinite float results become the largest finite number of their sign."
         LOAD_A 16 1 "Read A from memory; otherwise the A scratchpad still holds it."
         LOAD_B 17 1 "Read B from memory; otherwise the B scratchpad still holds it."
         COMPUTE 18 1 "Multiply; otherwise only load or store."

@@ -5,6 +5,7 @@ mod engine;
 mod operand;
 mod plan;
 mod scratchpad;
+mod typed;
 
 use super::{GemmEngine, Geometry, reference};
 use mattock_testbench::sim::{AxiMemory, MemoryOptions, Stalls};
