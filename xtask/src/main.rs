@@ -7,6 +7,7 @@ mod bench;
 mod demo;
 mod error;
 mod generated;
+mod guest;
 mod lint;
 mod metadata;
 mod process;
@@ -86,7 +87,7 @@ fn run(toolbox: &Toolbox, chore: Chore) -> Result<ExitCode, Error> {
         }
         Chore::Test { suite: Some(suite) } => {
             setup::setup(toolbox, &[Job::Build, Job::Test])?;
-            test::suite(suite)?;
+            test::suite(toolbox, suite)?;
         }
         Chore::Bench { name, arguments } => {
             setup::setup(toolbox, &[Job::Build, Job::Simulate])?;

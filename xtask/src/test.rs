@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use mattock_toolbox::Toolbox;
 
 use crate::error::Error;
+use crate::guest::{self, Guest};
 use crate::process::{cargo, run, run_watched};
 use crate::progress::seconds;
 use crate::{generated, lint};
@@ -16,11 +17,20 @@ use crate::{generated, lint};
 pub(crate) enum Suite {
     /// The dense reference model against outside libraries: all codes of pairs up to 8 bits, over ten million sums
     Numerics,
+    /// A Linux guest in QEMU drives a simulated card, and QEMU's own `edu`, through vfio-pci as an ordinary user
+    Guest,
 }
 
 /// Runs the long form of a suite and prints its table.
-pub(crate) fn suite(suite: Suite) -> Result<(), Error> {
-    let Suite::Numerics = suite;
+pub(crate) fn suite(toolbox: &Toolbox, suite: Suite) -> Result<(), Error> {
+    if let Suite::Guest = suite {
+        let (counts, result) = guest_step(toolbox);
+        result?;
+        return match counts.failed {
+            0 => Ok(()),
+            failed => Err(Error::Other(format!("{failed} tests of the guest failed"))),
+        };
+    }
     let mut command = cargo();
     command.args(["test", "--package", "mattock-testbench", "--test", "numerics"]);
     run(command.args(["--", "--nocapture"]).env("MATTOCK_NUMERICS", "full"))
@@ -44,6 +54,7 @@ pub(crate) fn test(toolbox: &Toolbox) -> Result<ExitCode, Error> {
         });
         (counts, result)
     });
+    tally.step("guest", || guest_step(toolbox));
     tally.check("documentation", || {
         let document = ["doc", "--workspace", "--no-deps"];
         run(cargo().args(document).env("RUSTDOCFLAGS", "--deny warnings"))
@@ -53,10 +64,23 @@ pub(crate) fn test(toolbox: &Toolbox) -> Result<ExitCode, Error> {
     Ok(tally.summary())
 }
 
+/// The guest test. One that cannot be run is told loudly and counts for nothing.
+fn guest_step(toolbox: &Toolbox) -> (Counts, Result<(), Error>) {
+    match guest::guest(toolbox) {
+        Ok(Guest::Ran(counts)) => (counts, Ok(())),
+        Ok(Guest::Skipped(why)) => {
+            println!("SKIPPED: the guest test was NOT run: {why}");
+            (Counts::default(), Ok(()))
+        }
+        Err(error) => (Counts::default(), Err(error)),
+    }
+}
+
+/// Tests that were run.
 #[derive(Clone, Copy, Default, Debug, PartialEq)]
-struct Counts {
-    passed: u32,
-    failed: u32,
+pub(crate) struct Counts {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
 }
 
 impl Counts {
