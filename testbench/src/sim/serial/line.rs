@@ -78,24 +78,28 @@ impl LineMonitor {
         self.before = level;
         match &mut self.frame {
             None if fell => self.frame = Some((0.0, 0, 0)),
-            None => {}
-            Some((clocks, number, byte)) => {
-                *clocks += 1.0;
-                // Sampled in the middle: bit 0 is the start bit, bit 9 the stop bit.
-                if *clocks >= (f64::from(*number) + 0.5) * self.clocks_per_bit {
-                    *number += 1;
-                    match *number {
-                        1 if level => self.frame = None,
-                        2..=9 => *byte = *byte >> 1 | u8::from(level) << 7,
-                        10 => {
-                            let byte = level.then_some(*byte);
-                            self.frame = None;
-                            return Some(byte);
-                        }
-                        _ => {}
-                    }
-                }
+            None => return None,
+            Some((clocks, ..)) => *clocks += 1.0,
+        }
+        self.sample(level)
+    }
+
+    /// Takes the level as the next bit if this clock is the one in its middle: bit 0 is the start bit, bit 9 the stop bit.
+    fn sample(&mut self, level: bool) -> Option<Option<u8>> {
+        let (clocks, number, byte) = self.frame.as_mut()?;
+        if *clocks + 0.5 < (f64::from(*number) + 0.5) * self.clocks_per_bit {
+            return None;
+        }
+        *number += 1;
+        match *number {
+            1 if level => self.frame = None,
+            2..=9 => *byte = *byte >> 1 | u8::from(level) << 7,
+            10 => {
+                let byte = level.then_some(*byte);
+                self.frame = None;
+                return Some(byte);
             }
+            _ => {}
         }
         None
     }
