@@ -10,7 +10,7 @@ use std::io;
 
 /// Tries of a request, the first included.
 const TRIES: u32 = 7;
-/// Tries to begin a session: what never answered is soon given up.
+/// Tries to begin a session with what gives no reply, not even one to an earlier host: it is soon given up.
 const OPEN_TRIES: u32 = 4;
 /// Requests under way at once; sequence numbers tell 128 apart.
 const WINDOW_FRAMES: usize = 32;
@@ -143,21 +143,20 @@ impl Link {
             decoder: ReplyDecoder::default(),
             counts: LinkCounts::default(),
         };
-        let mut received = 0;
+        let (mut tries, mut received, mut alive) = (0, 0, false);
         let mut buffer = [0; 1024];
-        for attempt in 0..OPEN_TRIES {
+        while tries < if alive { TRIES } else { OPEN_TRIES } {
             // Ends whatever request an earlier host left half sent: no more than this can be missing.
             line.send(&[0xff; MAX_FRAME_BYTES as usize])?;
             line.send(&request(link.next, Op::Hello, nonce, 0, &[]))?;
             link.counts.sent += 1;
-            link.counts.repeated += u64::from(attempt > 0);
+            link.counts.repeated += u64::from(tries > 0);
             let mut patience = 64;
             loop {
-                let n = line.receive(&mut buffer, 2 * MAX_FRAME_BYTES as usize, attempt)?;
+                let n = line.receive(&mut buffer, 2 * MAX_FRAME_BYTES as usize, tries)?;
                 received += n as u64;
                 link.decoder.feed(&buffer[..n]);
-                let found = link.find_hello(nonce)?;
-                if found {
+                if link.find_hello(nonce, &mut alive)? {
                     return Ok(link);
                 }
                 if n == 0 {
@@ -172,12 +171,15 @@ impl Link {
                     break;
                 }
             }
+            tries += 1;
         }
-        Err(LinkError::Silent { tries: OPEN_TRIES, received })
+        Err(LinkError::Silent { tries, received })
     }
 
-    fn find_hello(&mut self, nonce: u32) -> Result<bool, LinkError> {
+    /// Whether the answer to our hello has come; `alive`: any reply has.
+    fn find_hello(&mut self, nonce: u32, alive: &mut bool) -> Result<bool, LinkError> {
         while let Some(reply) = self.decoder.next_reply() {
+            *alive = true;
             let Ok(p) = <[u8; HELLO_BYTES as usize]>::try_from(&reply.payload[..]) else {
                 continue;
             };
