@@ -151,7 +151,8 @@ impl Link {
             line.send(&request(link.next, Op::Hello, nonce, 0, &[]))?;
             link.counts.sent += 1;
             link.counts.repeated += u64::from(tries > 0);
-            let mut patience = 64;
+            // More than all replies that may be on their way to an earlier host.
+            let mut patience = 2 * WINDOW_FRAMES * MAX_FRAME_BYTES as usize;
             loop {
                 let n = line.receive(&mut buffer, 2 * MAX_FRAME_BYTES as usize, tries)?;
                 received += n as u64;
@@ -166,7 +167,7 @@ impl Link {
                     }
                 }
                 // A babbling device is no card.
-                patience -= u32::from(n > 0);
+                patience = patience.saturating_sub(n);
                 if patience == 0 {
                     break;
                 }
