@@ -11,7 +11,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// | `along_k`, `int4`, `pitch` | in | | of the command, stable while it runs |
 /// | `run_valid`, `run_note`, `run_ready` | | | notes of the planner, in order |
 /// | `beat_valid`, `beat_data`, `beat_ready` | | | the beats of those runs, in order |
-/// | `wr_*` | out | | the write side of [`Scratchpad`] |
+/// | `wr_*` | out | | the write side of `Scratchpad` |
 /// | `row_filled` | out | bit | one cycle: the next row of the block is readable; without `along_k`, the next step of k |
 /// | `filled` | out | bit | one cycle: the block is readable |
 /// | `active` | out | bit | a run is in hand |

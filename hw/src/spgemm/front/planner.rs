@@ -4,7 +4,7 @@ use super::sizes::RowSizes;
 use crate::spgemm::control::PRODUCT_BITS;
 use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint};
 
-/// Holds tasks until the size of their row is known ([`RowSizes`]), decides which rows share a window, and emits
+/// Holds tasks until the size of their row is known (`RowSizes`), decides which rows share a window, and emits
 /// tasks with their window and row slot (`docs/spgemm.md`, "Windows").
 ///
 /// | port | dir | type | meaning |

@@ -24,7 +24,7 @@ use rtl_gen::{
 /// | `bad_k` | out | uint(32) | with `bad_pointer`: the row of B |
 /// | `idle` | out | bit | nothing held, nothing outstanding |
 ///
-/// A ring of lines stands between the tokens and the cache: a token whose line is among the last [`RECENT`] asked for shares
+/// A ring of lines stands between the tokens and the cache: a token whose line is among the last `RECENT` asked for shares
 /// it, so that neighbouring rows of B cost one request. One token a cycle; two cycles when both pointers lie in new lines.
 /// Latency through an idle block: 7 cycles and the cache's.
 ///
