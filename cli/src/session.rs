@@ -1,12 +1,12 @@
 //! A card opened through the driver, and the calls our commands make on it.
 
 use clap::ValueEnum;
-use mattock::dense::{self, Elements, Operand};
 use mattock::plan::{self, Plan};
 use mattock::sparse::{SparseValue, SpgemmOptions};
-use mattock::{Card, Csr};
+use mattock::{Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions};
 use mattock_spec::{Format, Tuple};
 use mattock_testbench::reference::pack_i4;
+use mattock_testbench::sim::ThreadedCard;
 
 use crate::card::Chosen;
 use crate::error::Failure;
@@ -60,7 +60,7 @@ pub(crate) struct SpgemmCounts {
 
 /// An open card.
 pub(crate) struct Session {
-    card: Card,
+    card: Context,
     output: Output,
 }
 
@@ -77,15 +77,19 @@ impl Session {
         output: Output,
     ) -> Result<Self, Failure> {
         if let Some(live) = &chosen.live {
-            return Ok(Self { card: live.take(&chosen.origin)?, output });
+            let device = live.device();
+            return Ok(Self { card: device.context(ContextOptions::default())?, output });
         }
-        let simulated = start(chosen, kind, bytes, memory, output)?;
-        Ok(Self { card: Card::open_with(Box::new(simulated))?, output })
+        // Whoever simulates a card needs nothing of one that is open.
+        let (chosen, memory) = (Chosen { live: None, ..chosen.clone() }, *memory);
+        let simulated = ThreadedCard::spawn(move || start(&chosen, kind, bytes, &memory, output))?;
+        let device = Device::open_with(Box::new(simulated))?;
+        Ok(Self { card: device.context(ContextOptions::default())?, output })
     }
 
     /// The open card.
-    pub(crate) fn card(&mut self) -> &mut Card {
-        &mut self.card
+    pub(crate) fn card(&self) -> Device {
+        self.card.device()
     }
 
     /// A dense product.
@@ -101,15 +105,23 @@ impl Session {
         let [order_a, order_b, order_d] = call.orders;
         let a = Stored::new(call.tuple.a, call.a, (m, k), order_a)?;
         let b = Stored::new(call.tuple.b, call.b, (k, n), order_b)?;
-        let (a, b, order) = (a.operand(), b.operand(), order_d.driver());
-        let product = dense::GemmCall { m, n, k, a, b, order, resident: call.resident };
+        let (a, b) = (a.view((m, k))?, b.view((k, n))?);
+        let order = order_d.driver();
+        let mut d = vec![0u8; 4 * m * n];
+        let ld = if order_d == Order::Row { n } else { m };
+        let c = DynViewMut::new(&mut d, order, m, n, ld, call.tuple.d)?;
+        let options = GemmOptions { resident: call.resident, ..GemmOptions::default() };
         let _progress = Progress::start(self.output, format!("multiplying {m} x {n} x {k}"));
         let bus_bytes = self.card.capabilities().bus_bytes;
         let latency = memory.latency;
         let bytes_per_cycle = memory.bandwidth.unwrap_or(bus_bytes).min(bus_bytes);
         let behind = plan::Memory { bus_bytes, latency, bytes_per_cycle };
-        let plan = self.card.plan_gemm(&product, &behind)?;
-        let (d, stats) = self.card.gemm(&product)?;
+        let mut c = c;
+        let plan = self.card.plan_gemm(&options, a, b, c.reborrow(), &behind)?;
+        let event = self.card.gemm_dyn(&options, 1.into(), a, b, 0.into(), c)?;
+        let stats = event.wait()?;
+        let word = |b: &[u8]| i32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        let d: Vec<i32> = d.chunks_exact(4).map(word).collect();
         Ok(GemmDone {
             plan,
             d: if order_d == Order::Row { d } else { transposed(&d, n, m) },
@@ -143,25 +155,21 @@ impl Session {
 }
 
 impl Order {
-    fn driver(self) -> dense::Order {
+    fn driver(self) -> mattock::Order {
         match self {
-            Self::Row => dense::Order::Row,
-            Self::Column => dense::Order::Column,
+            Self::Row => mattock::Order::Row,
+            Self::Column => mattock::Order::Column,
         }
     }
 }
 
 /// A matrix as it lies in host memory.
 struct Stored {
+    format: Format,
     order: Order,
     /// Elements from one row (column) to the next.
     ld: usize,
-    elements: Bytes,
-}
-
-enum Bytes {
-    I8(Vec<i8>),
-    I4(Vec<u8>),
+    bytes: Vec<u8>,
 }
 
 impl Stored {
@@ -180,31 +188,28 @@ impl Stored {
                 (&turned[..], rows)
             }
         };
-        let narrow = |values: &[i32]| values.iter().map(|&value| value as i8).collect::<Vec<_>>();
         if format == Format::I8 {
-            return Ok(Self { order, ld: len, elements: Bytes::I8(narrow(values)) });
+            let bytes = values.iter().map(|&value| value as u8).collect();
+            return Ok(Self { format, order, ld: len, bytes });
         }
         if format != Format::I4 {
-            let why = format!("the driver does not send {format} operands yet");
+            let why = format!("this command makes no {format} operands yet");
             return Err(Failure::new("gemm", why).allowed("i8 and i4").next("choose other types"));
         }
         // Lines of 4-bit elements begin on whole bytes.
         let ld = len.next_multiple_of(2);
         let mut padded = Vec::with_capacity(values.len() / len.max(1) * ld);
         for line in values.chunks(len.max(1)) {
-            padded.extend(narrow(line));
+            padded.extend(line.iter().map(|&value| value as i8));
             padded.resize(padded.len().next_multiple_of(2), 0);
         }
-        let packed = pack_i4(&padded).map_err(|error| Failure::new("gemm", error))?;
-        Ok(Self { order, ld, elements: Bytes::I4(packed) })
+        let bytes = pack_i4(&padded).map_err(|error| Failure::new("gemm", error))?;
+        Ok(Self { format, order, ld, bytes })
     }
 
-    fn operand(&self) -> Operand<'_> {
-        let elements = match &self.elements {
-            Bytes::I8(values) => Elements::I8(values),
-            Bytes::I4(packed) => Elements::I4(packed),
-        };
-        Operand { elements, order: self.order.driver(), ld: self.ld }
+    fn view(&self, (rows, cols): (usize, usize)) -> Result<DynView<'_>, Failure> {
+        let order = self.order.driver();
+        Ok(DynView::new(&self.bytes, order, rows, cols, self.ld, self.format)?)
     }
 }
 
@@ -226,20 +231,15 @@ mod tests {
         assert_eq!(transposed(&values, 2, 3), [1, -4, 2, -5, 3, -6]);
         assert!(transposed(&[], 0, 3).is_empty());
         let stored = |format, order| Stored::new(format, &values, (2, 3), order).unwrap();
-        let Stored { ld: 3, elements: Bytes::I8(row), .. } = stored(Format::I8, Order::Row) else {
-            panic!("three i8 a row");
-        };
-        assert_eq!(row, [1, 2, 3, -4, -5, -6]);
-        let Stored { ld: 4, elements: Bytes::I4(packed), .. } = stored(Format::I4, Order::Row)
-        else {
-            panic!("four nibbles a row");
-        };
-        assert_eq!(unpack_i4(&packed), [1, 2, 3, 0, -4, -5, -6, 0]);
-        let Stored { ld: 2, elements: Bytes::I4(packed), .. } = stored(Format::I4, Order::Column)
-        else {
-            panic!("two nibbles a column");
-        };
-        assert_eq!(unpack_i4(&packed), [1, -4, 2, -5, 3, -6]);
+        let row = stored(Format::I8, Order::Row);
+        assert_eq!((row.ld, row.bytes), (3, vec![1, 2, 3, 252, 251, 250]));
+        for (order, ld, nibbles) in [
+            (Order::Row, 4, vec![1, 2, 3, 0, -4, -5, -6, 0]),
+            (Order::Column, 2, vec![1, -4, 2, -5, 3, -6]),
+        ] {
+            let packed = stored(Format::I4, order);
+            assert_eq!((packed.ld, unpack_i4(&packed.bytes)), (ld, nibbles));
+        }
         assert!(Stored::new(Format::int(16), &values, (2, 3), Order::Row).is_err());
     }
 }

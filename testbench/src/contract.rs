@@ -6,8 +6,7 @@
 //! `mattock_hw::gemm`.
 
 use crate::reference::{self, Layout};
-use mattock::Card;
-use mattock::dense::{Elements, GemmCall, Operand, Order};
+use mattock::{Context, Error, GemmOptions, GemmStats, View, ViewMut};
 use mattock_hw::gemm::{Array, Geometry, compute_cycles, cycle_bound};
 use mattock_spec::CardConfig;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -76,15 +75,20 @@ impl Measured {
 ///
 /// # Panics
 /// When the card has no dense engine.
-pub fn measure(card: &mut Card, shape: [usize; 3], seed: u64) -> Result<Measured, String> {
+pub fn measure(card: &Context, shape: [usize; 3], seed: u64) -> Result<Measured, String> {
     let [m, n, k] = shape;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut random = |len: usize| -> Vec<i8> { (0..len).map(|_| rng.random()).collect() };
     let (a, b) = (random(m * k), random(k * n));
-    let view = |values, ld| Operand { elements: Elements::I8(values), order: Order::Row, ld };
-    let (left, right) = (view(&a, k), view(&b, n));
-    let call = GemmCall { m, n, k, a: left, b: right, order: Order::Row, resident: true };
-    let (d, stats) = card.gemm(&call).map_err(|e| format!("{shape:?}: {e}"))?;
+    let multiply = || -> Result<(Vec<i32>, GemmStats), Error> {
+        let (a, b) = (View::<i8>::rows(&a, m, k)?, View::<i8>::rows(&b, k, n)?);
+        let mut d = vec![0i32; m * n];
+        let options = GemmOptions { resident: true, ..GemmOptions::default() };
+        let event = card.gemm(&options, 1, a, b, 0, ViewMut::<i32>::rows(&mut d, m, n)?)?;
+        let stats = event.wait()?;
+        Ok((d, stats))
+    };
+    let (d, stats) = multiply().map_err(|e| format!("{shape:?}: {e}"))?;
     let mut expected = vec![0; m * n];
     let layout = Layout::row_major;
     reference::gemm((&a, layout(m, k)), (&b, layout(k, n)), (&mut expected, layout(m, n)))

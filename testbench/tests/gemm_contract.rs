@@ -1,19 +1,19 @@
 //! The cycle contract of the dense engine on several arrays: corner shapes and random ones.
 
-use mattock::Card;
+use mattock::{Context, ContextOptions};
 use mattock_testbench::contract::{ARRAYS, LARGEST, Measured, card, corners, measure};
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-fn open(rows: u32, cols: u32) -> Card {
+fn open(rows: u32, cols: u32) -> Context {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let mut options = SimOptions::new(SimulatorKind::Verilator, cache);
     options.memory.bytes = 4 << 20;
-    let sim = SimCard::open(&card(rows, cols), &options).unwrap_or_else(|e| panic!("{e}"));
-    Card::open_with(Box::new(sim)).unwrap_or_else(|e| panic!("{e}"))
+    let device = open_device(&card(rows, cols), &options).unwrap_or_else(|e| panic!("{e}"));
+    device.context(ContextOptions::default()).unwrap()
 }
 
-fn check(card: &mut Card, shape: [usize; 3], seed: u64) -> Measured {
+fn check(card: &Context, shape: [usize; 3], seed: u64) -> Measured {
     let measured = measure(card, shape, seed).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(measured.cycles, measured.predicted, "{shape:?}");
     assert!(measured.slack() >= 0, "{measured:?}");
@@ -25,25 +25,25 @@ fn check(card: &mut Card, shape: [usize; 3], seed: u64) -> Measured {
 #[test]
 fn every_shape_keeps_the_contract() {
     for (i, [rows, cols]) in ARRAYS.into_iter().enumerate() {
-        let mut card = open(rows, cols);
+        let card = open(rows, cols);
         for size in corners(rows, cols) {
             for shape in [[size, 3, 5], [2, size, 9], [3, 2, size], [size, size, 1]] {
-                check(&mut card, shape, size as u64);
+                check(&card, shape, size as u64);
             }
         }
         for shape in [[LARGEST, LARGEST, 1], [1, 1, LARGEST], [LARGEST; 3]] {
-            check(&mut card, shape, 1);
+            check(&card, shape, 1);
         }
         let mut rng = StdRng::seed_from_u64(i as u64);
         for seed in 0..75 {
             let shape = [0; 3].map(|_| rng.random_range(1..=LARGEST));
-            check(&mut card, shape, seed);
+            check(&card, shape, seed);
         }
         if [rows, cols] == [16, 16] {
-            let cube = |card: &mut Card, n| check(card, [n; 3], 1).utilization(rows, cols);
-            assert!(cube(&mut card, 128) >= 0.994);
+            let cube = |card: &Context, n| check(card, [n; 3], 1).utilization(rows, cols);
+            assert!(cube(&card, 128) >= 0.994);
             // The largest cube whose operands and results lie on chip.
-            assert!(cube(&mut card, 512) >= 0.9998);
+            assert!(cube(&card, 512) >= 0.9998);
         }
     }
 }
