@@ -40,12 +40,13 @@ fn main() -> ExitCode {
 fn sweep(rows: u32, cols: u32, shapes: usize) -> Result<Vec<Measured>, String> {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let options = SimOptions::new(SimulatorKind::Verilator, cache);
-    let sim = SimCard::open(&card(rows, cols), &options).map_err(|e| e.to_string())?;
+    let config = card(rows, cols);
+    let sim = SimCard::open(&config, &options).map_err(|e| e.to_string())?;
     let mut card = Card::open_with(Box::new(sim)).map_err(|e| e.to_string())?;
     let mut rng = StdRng::seed_from_u64(u64::from(rows * 1000 + cols));
     let shape = |seed| {
         let shape = [0; 3].map(|_| rng.random_range(1..=LARGEST));
-        measure(&mut card, shape, seed as u64)
+        measure(&mut card, &config, shape, seed as u64)
     };
     (0..shapes).map(shape).collect()
 }

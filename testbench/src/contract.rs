@@ -8,8 +8,8 @@
 use crate::reference::{self, Layout};
 use mattock::Card;
 use mattock::dense::{Elements, GemmCall, Operand, Order};
-use mattock_hw::gemm::{Array, Geometry, compute_cycles, cycle_bound};
-use mattock_spec::CardConfig;
+use mattock_hw::gemm::{Geometry, compute_cycles, cycle_bound};
+use mattock_spec::{CardConfig, Format};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// Largest dimension the contract is measured for.
@@ -43,6 +43,37 @@ pub fn card(rows: u32, cols: u32) -> CardConfig {
     CardConfig::from_toml(&text).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// A matrix of random integers as the driver takes it.
+struct Random {
+    format: Format,
+    values: Vec<i8>,
+    /// Nibbles, the first in the low half; empty for i8.
+    packed: Vec<u8>,
+}
+
+impl Random {
+    /// Rows of nibbles begin with a byte.
+    fn new(rows: usize, cols: usize, format: Format, rng: &mut StdRng) -> Self {
+        let mut values: Vec<i8> = (0..rows * cols).map(|_| rng.random()).collect();
+        let mut packed = vec![];
+        if format == Format::I4 {
+            values.iter_mut().for_each(|v| *v >>= 4);
+            let nibble = |v: &i8| *v as u8 & 15;
+            let byte = |pair: &[i8]| nibble(&pair[0]) | pair.get(1).map_or(0, nibble) << 4;
+            packed = values.chunks(cols.max(1)).flat_map(|row| row.chunks(2).map(byte)).collect();
+        }
+        Random { format, values, packed }
+    }
+
+    fn operand(&self, cols: usize) -> Operand<'_> {
+        if self.format == Format::I4 {
+            let ld = cols.next_multiple_of(2);
+            return Operand { elements: Elements::I4(&self.packed), order: Order::Row, ld };
+        }
+        Operand { elements: Elements::I8(&self.values), order: Order::Row, ld: cols }
+    }
+}
+
 /// One product on chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
@@ -69,40 +100,43 @@ impl Measured {
     }
 }
 
-/// Multiplies random int8 operands of a shape on chip.
+/// Multiplies random operands of the card's first tuple on chip.
 ///
 /// # Errors
 /// The driver's, or the number of wrong elements, in words.
 ///
 /// # Panics
-/// When the card has no dense engine.
-pub fn measure(card: &mut Card, shape: [usize; 3], seed: u64) -> Result<Measured, String> {
+/// When `config`, which is the card's, has no dense engine.
+pub fn measure(
+    card: &mut Card,
+    config: &CardConfig,
+    shape: [usize; 3],
+    seed: u64,
+) -> Result<Measured, String> {
     let [m, n, k] = shape;
+    let gemm = config.gemm.as_ref().expect("a dense engine");
+    let tuple = gemm.tuples[0];
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut random = |len: usize| -> Vec<i8> { (0..len).map(|_| rng.random()).collect() };
-    let (a, b) = (random(m * k), random(k * n));
-    let view = |values, ld| Operand { elements: Elements::I8(values), order: Order::Row, ld };
-    let (left, right) = (view(&a, k), view(&b, n));
+    let mut random = |rows, cols, format| Random::new(rows, cols, format, &mut rng);
+    let (a, b) = (random(m, k, tuple.a), random(k, n, tuple.b));
+    let (left, right) = (a.operand(k), b.operand(n));
     let call = GemmCall { m, n, k, a: left, b: right, order: Order::Row, resident: true };
     let (d, stats) = card.gemm(&call).map_err(|e| format!("{shape:?}: {e}"))?;
     let mut expected = vec![0; m * n];
     let layout = Layout::row_major;
-    reference::gemm((&a, layout(m, k)), (&b, layout(k, n)), (&mut expected, layout(m, n)))
-        .map_err(|e| format!("{shape:?}: {e}"))?;
+    let (a, b) = ((&a.values[..], layout(m, k)), (&b.values[..], layout(k, n)));
+    reference::gemm(a, b, (&mut expected, layout(m, n))).map_err(|e| format!("{shape:?}: {e}"))?;
     let wrong = expected.iter().zip(&d).filter(|(want, got)| want != got).count();
     if wrong > 0 || d.len() != expected.len() {
         return Err(format!("{shape:?}: {wrong} elements are wrong"));
     }
-    let caps = card.capabilities().gemm.expect("a dense engine");
-    let g = Geometry::new(caps.rows, caps.cols);
-    let (shape_of_pes, k_split) = (g.shape(), caps.k_split);
-    let array = Array { rows: g.rows, cols: g.cols, pe: g.pe, shape: shape_of_pes, k_split };
+    let g = Geometry::of(gemm, &config.memory).map_err(|t| format!("{t} is not built"))?;
     let dims = shape.map(|x| x as u64);
     let (rows, cols) = (g.rows.into(), g.cols.into());
     Ok(Measured {
         shape,
         cycles: stats.compute_cycles,
-        predicted: compute_cycles(dims, rows, cols, array.latency().into()),
+        predicted: compute_cycles(dims, rows, cols, g.array_latency().into()),
         allowed: cycle_bound(dims, rows, cols),
     })
 }

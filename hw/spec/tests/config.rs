@@ -104,7 +104,15 @@ fn every_kind_of_mistake_names_key_value_rule_and_next_step() {
         with(SPGEMM, "[spgemm]", "[spgemm]\nadder_latency = 2"),
         with(SPGEMM, "[spgemm]", "[spgemm]\nvalues = [\"f64\"]"),
         with(SPGEMM, "[spgemm]", "[spgemm]\nvalues = [\"f32\", \"f32\"]"),
+        with(GEMM, "rows = 4", "rows = 4\npe = \"row\""),
+        with(GEMM, "rows = 4", "rows = 4\narray = \"systolc\""),
         // Values together.
+        with(
+            GEMM,
+            "tuples = [\"i8,i8,i32\"]",
+            "pe = \"rows\"\ntuples = [\"i8,i8,i32\", \"e4m3,e4m3,f32\"]",
+        ),
+        with(GEMM, "tuples = [\"i8,i8,i32\"]", "k_split = 2\ntuples = [\"e4m3,e4m3,f32\"]"),
         with(GEMM, "rows = 4", "rows = 256\na_kib = 4"),
         with(GEMM, "rows = 4", "rows = 4\nacc_bits = 12"),
         with(GEMM, "rows = 4\ncols = 4", "rows = 64\ncols = 64\nresult_kib = 8"),

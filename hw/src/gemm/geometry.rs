@@ -1,8 +1,9 @@
 //! Sizes of a dense engine and the widths that follow from them.
 
 use super::{Array, Scratchpad, TypedArray};
-use crate::pe::{PE_VARIANTS, PeShape, PeVariant};
-use mattock_spec::Format;
+use crate::pe::{PE_VARIANTS, PeShape, PeVariant, variant_of};
+use mattock_spec::Tuple;
+use mattock_spec::config::{GemmConfig, MemoryConfig, Pe};
 use mattock_spec::format::TupleList;
 use rtl_gen::Sig;
 
@@ -30,7 +31,7 @@ pub struct Geometry {
     pub addr_bits: u32,
     /// Groups of rows the array can be cut into, each with its own steps of k: a power of two, 1 for none.
     pub k_split: u32,
-    /// The types commands choose among. Empty, or i8 and i4 alone: a plain integer array.
+    /// The types commands choose among; of use with the PE `fp`.
     pub tuples: TupleList,
 }
 
@@ -55,12 +56,35 @@ impl Geometry {
         }
     }
 
+    /// The engine a configuration describes.
+    ///
+    /// # Errors
+    /// The first tuple that no array computes.
+    pub fn of(config: &GemmConfig, memory: &MemoryConfig) -> Result<Self, Tuple> {
+        let mut tuples = TupleList::default();
+        for tuple in &config.tuples {
+            if !tuple.is_built() || !tuples.push(*tuple) {
+                return Err(*tuple);
+            }
+        }
+        Ok(Geometry {
+            rows: config.rows,
+            cols: config.cols,
+            pe: variant_of(config.pe.resolve(&config.tuples)),
+            a_bytes: config.a_kib * 1024,
+            b_bytes: config.b_kib * 1024,
+            result_bytes: config.result_kib * 1024,
+            bus_bytes: memory.bus_bytes,
+            addr_bits: memory.address_bits,
+            k_split: config.k_split,
+            tuples,
+        })
+    }
+
     /// The array of a card that computes with more types than i8 and i4.
     pub(super) fn typed(&self) -> Option<TypedArray> {
-        let plain = |f: Format| [Format::I8, Format::I4].contains(&f);
         let Geometry { rows, cols, tuples, .. } = *self;
-        let all_plain = tuples.iter().all(|t| plain(t.a) && plain(t.b));
-        (!all_plain).then_some(TypedArray { rows, cols, tuples })
+        (self.pe.pe == Pe::Fp).then_some(TypedArray { rows, cols, tuples })
     }
 
     /// Whether a plain integer array does.
@@ -69,7 +93,7 @@ impl Geometry {
     }
 
     /// Cycles from the array's `first` to the old result of row 0, column 0.
-    pub(super) fn array_latency(&self) -> u32 {
+    pub fn array_latency(&self) -> u32 {
         self.typed().map_or_else(|| self.array().latency(), |typed| typed.latency())
     }
 
@@ -82,7 +106,7 @@ impl Geometry {
     pub(super) fn suffix(&self) -> String {
         let Geometry { rows, cols, a_bytes, b_bytes, result_bytes, bus_bytes, addr_bits, .. } =
             self;
-        let pe = if self.typed().is_none() { self.pe.name } else { "typed" };
+        let pe = if self.typed().is_none() { self.pe.name() } else { "typed" };
         let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
         format!(
             "{rows}x{cols}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}"

@@ -2,8 +2,9 @@
 
 use super::Array;
 use crate::float::Round;
-use crate::pe::{FLAGS, Lane, PeShape, PeVariant, variant};
+use crate::pe::{FLAGS, Lane, PeShape, PeVariant, variant_of};
 use mattock_spec::Format;
+use mattock_spec::config::Pe;
 use mattock_spec::format::{Float, TupleList};
 use rtl_gen::{Builder, Module, Sig, bit, bits, case, cat, mux, uint};
 
@@ -69,7 +70,7 @@ impl TypedArray {
 }
 
 fn window_pe() -> &'static PeVariant {
-    variant("window").expect("the table has the exact window")
+    variant_of(Pe::Fp)
 }
 
 impl Module for TypedArray {

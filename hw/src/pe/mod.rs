@@ -26,6 +26,7 @@ pub use int_mac::IntMac;
 pub use lane::Lane;
 pub use rows::Rows;
 
+use mattock_spec::config::Pe;
 use rtl_gen::Module;
 use std::fmt;
 
@@ -53,8 +54,8 @@ impl PeShape {
 
 /// One way to build a PE.
 pub struct PeVariant {
-    /// Name in configurations.
-    pub name: &'static str,
+    /// Which, in configurations.
+    pub pe: Pe,
     /// One line for reports.
     pub doc: &'static str,
     /// Cycles from an operand at `a_in` to its product at the accumulator, less the operand register.
@@ -63,28 +64,35 @@ pub struct PeVariant {
     pub build: fn(PeShape) -> Box<dyn Module>,
 }
 
+impl PeVariant {
+    /// Name in configurations.
+    pub fn name(&self) -> &'static str {
+        self.pe.info().map_or("", |info| info.name)
+    }
+}
+
 impl fmt::Debug for PeVariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.name())
     }
 }
 
 /// All PE variants; the first is the default.
 pub const PE_VARIANTS: &[PeVariant] = &[
     PeVariant {
-        name: "dsp",
+        pe: Pe::Dsp,
         doc: "one multiplier block per PE, product register in the fabric",
         product_latency: 1,
         build: |shape| Box::new(IntMac { shape }),
     },
     PeVariant {
-        name: "rows",
+        pe: Pe::Rows,
         doc: "no multiplier block: row pairs and a tree in carry chains, one chain a cycle",
         product_latency: Rows::LATENCY,
         build: |shape| Box::new(Rows { shape }),
     },
     PeVariant {
-        name: "window",
+        pe: Pe::Fp,
         doc: "integers and floats: exact products, shifted into a fixed-point accumulator",
         product_latency: 2,
         build: |shape| Box::new(ExactWindow { shape }),
@@ -93,5 +101,26 @@ pub const PE_VARIANTS: &[PeVariant] = &[
 
 /// The variant of that name.
 pub fn variant(name: &str) -> Option<&'static PeVariant> {
-    PE_VARIANTS.iter().find(|v| v.name == name)
+    PE_VARIANTS.iter().find(|v| v.name() == name)
+}
+
+/// How a PE is built.
+///
+/// # Panics
+/// With [`Pe::Auto`], which stands for one of the others: resolve it first.
+pub fn variant_of(pe: Pe) -> &'static PeVariant {
+    PE_VARIANTS.iter().find(|v| v.pe == pe).expect("the tables list the same PEs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mattock_spec::config::PES;
+
+    #[test]
+    fn every_pe_of_the_configurations_is_built() {
+        let named: Vec<Pe> = PES.iter().map(|info| info.pe).collect();
+        let built: Vec<Pe> = PE_VARIANTS.iter().map(|v| v.pe).collect();
+        assert_eq!(named, built);
+    }
 }

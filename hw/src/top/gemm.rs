@@ -2,7 +2,7 @@
 
 use super::EngineSlot;
 use crate::gemm::{GemmEngine, Geometry};
-use mattock_spec::format::{Tuple, TupleList};
+use mattock_spec::format::Tuple;
 use mattock_spec::regs::gemm;
 use mattock_spec::{CardConfig, Format};
 use rtl_gen::bundle::expose;
@@ -25,22 +25,7 @@ struct DenseSlot {
 pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let Some(config) = &card.gemm else { return Ok(None) };
     let bus_bytes = card.memory.bus_bytes;
-    let mut tuples = TupleList::default();
-    for tuple in &config.tuples {
-        if !tuple.is_built() || !tuples.push(*tuple) {
-            return Err(*tuple);
-        }
-    }
-    let geometry = Geometry {
-        a_bytes: config.a_kib * 1024,
-        b_bytes: config.b_kib * 1024,
-        result_bytes: config.result_kib * 1024,
-        bus_bytes,
-        addr_bits: card.memory.address_bits,
-        k_split: config.k_split,
-        tuples,
-        ..Geometry::new(config.rows, config.cols)
-    };
+    let geometry = Geometry::of(config, &card.memory)?;
     let nibble = |format: Format| format.storage_bits() == 4;
     let int4 = config.tuples.iter().map(|t| [nibble(t.a), nibble(t.b)]).collect();
     let module = DenseSlot { geometry, int4 };

@@ -1,7 +1,8 @@
 //! The dense engine of a card.
 
-use super::keys::{Allowed, Checked, Visitor, key, required};
-use super::{ConfigError, MemoryConfig};
+use super::array::check_pairing;
+use super::keys::{Allowed, Checked, Visitor, choice, key, required};
+use super::{ArrayKind, ConfigError, MemoryConfig, Pe};
 use crate::format::{MAX_TUPLES, Tuple};
 
 /// An output-stationary array with its scratchpads.
@@ -11,6 +12,10 @@ pub struct GemmConfig {
     pub rows: u32,
     /// PE columns.
     pub cols: u32,
+    /// How the PEs are joined.
+    pub array: ArrayKind,
+    /// What multiplies and adds.
+    pub pe: Pe,
     /// Type tuples commands choose among, by index.
     pub tuples: Vec<Tuple>,
     /// Accumulator width of integer tuples.
@@ -32,6 +37,8 @@ impl Default for GemmConfig {
         GemmConfig {
             rows: 0,
             cols: 0,
+            array: ArrayKind::Systolic,
+            pe: Pe::Auto,
             tuples: Vec::new(),
             acc_bits: 32,
             k_split: 1,
@@ -62,6 +69,11 @@ impl GemmConfig {
     pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
         v.number(required("rows", "PE rows"), Allowed::Range(1, 256), &mut self.rows)?;
         v.number(required("cols", "PE columns"), Allowed::Range(1, 256), &mut self.cols)?;
+        let array = key("array", "How the PEs are joined");
+        choice(v, array, ArrayKind::ALL, &mut self.array)?;
+        let pe =
+            key("pe", "Processing element; `auto`: `dsp` for i8 and i4, `fp` with other types");
+        choice(v, pe, &Pe::words(), &mut self.pe)?;
         let acc = key("acc_bits", "Accumulator width of integer tuples");
         v.number(acc, Allowed::Range(8, 32), &mut self.acc_bits)?;
         let split = key(
@@ -109,6 +121,15 @@ impl GemmConfig {
                 self.acc_bits,
                 format!("enough bits for one product of {} and {}", tuple.a, tuple.b),
                 "raise it or remove the tuple",
+            ));
+        }
+        check_pairing(self.array, self.pe, &self.tuples)?;
+        if self.k_split > 1 && self.pe.resolve(&self.tuples) == Pe::Fp {
+            return Err(ConfigError::new(
+                "gemm.k_split",
+                self.k_split,
+                "1 with `pe = \"fp\"`, whose groups of rows cannot be added as they drain",
+                "leave the key out, or use i8 and i4 only",
             ));
         }
         if self.k_split > 1 && !(self.rows.is_power_of_two() && self.k_split <= self.rows) {

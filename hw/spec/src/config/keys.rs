@@ -143,7 +143,7 @@ fn pick<T: Copy>(
     Err(v.fault(key, entry, &format!("{word:?}"), &quoted(&names), &next))
 }
 
-fn quoted(names: &[&str]) -> String {
+pub(super) fn quoted(names: &[&str]) -> String {
     names.iter().map(|n| format!("{n:?}")).collect::<Vec<_>>().join(" or ")
 }
 

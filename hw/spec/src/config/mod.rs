@@ -11,6 +11,7 @@
 //! assert_eq!(&text[error.span.unwrap()], "\"i8,i8,i33\"");
 //! ```
 
+mod array;
 mod card;
 mod error;
 mod gemm;
@@ -20,6 +21,7 @@ mod reference;
 mod spgemm;
 mod uart;
 
+pub use array::{ArrayKind, PES, Pe, PeInfo};
 pub use card::{CardConfig, Control, HostPort, MemoryConfig};
 pub use error::ConfigError;
 pub use gemm::GemmConfig;

@@ -1,7 +1,7 @@
 //! The output-stationary array.
 
-use super::geometry::bits_for;
-use super::scratchpad::reversed;
+use crate::gemm::geometry::bits_for;
+use crate::gemm::scratchpad::reversed;
 use crate::pe::{PeShape, PeVariant};
 use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
 
@@ -74,7 +74,7 @@ impl Array {
 impl Module for Array {
     fn name(&self) -> String {
         let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
-        let (rows, cols, pe) = (self.rows, self.cols, self.pe.name);
+        let (rows, cols, pe) = (self.rows, self.cols, self.pe.name());
         let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
         format!("gemm_array_{rows}x{cols}_{pe}_a{a_bits}_b{b_bits}_acc{acc_bits}{split}")
     }

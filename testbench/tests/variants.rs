@@ -1,0 +1,45 @@
+//! Whole cards of every array and PE that go together: random products from memory, exact and in the cycles promised.
+
+use mattock::Card;
+use mattock_spec::config::{ArrayKind, PES, Pe};
+use mattock_spec::{CardConfig, Format};
+use mattock_testbench::contract::measure;
+use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+/// A small card: one line names the array, one the PE.
+fn config(array: &str, pe: &str, tuple: &str) -> CardConfig {
+    let text = format!(
+        "name = \"variant\"\n[memory]\nbus_bytes = 16\n[gemm]\nrows = 4\ncols = 4\n\
+         array = \"{array}\"\npe = \"{pe}\"\ntuples = [\"{tuple}\"]\n\
+         a_kib = 4\nb_kib = 4\nresult_kib = 16\nalign = 16\n"
+    );
+    CardConfig::from_toml(&text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+#[test]
+fn every_pairing_is_exact_and_keeps_the_cycle_contract() {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
+    let options = SimOptions::new(SimulatorKind::Interpreter, cache);
+    let mut pairings = 0;
+    for (array, kind) in ArrayKind::ALL {
+        for pe in PES.iter().filter(|pe| pe.arrays.contains(kind) && pe.pe != Pe::Fp) {
+            let tuple = if pe.takes(Format::I8) { "i8,i8,i32" } else { "i4,i4,i32" };
+            let config = config(array, pe.name, tuple);
+            let sim = SimCard::open(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+            let mut card = Card::open_with(Box::new(sim)).unwrap_or_else(|e| panic!("{e}"));
+            let mut rng = StdRng::seed_from_u64(pairings);
+            let random = (0..12).map(|_| [0; 3].map(|_| rng.random_range(1..=40)));
+            let corners = [[1, 1, 1], [4, 4, 1], [5, 9, 3], [8, 8, 64], [33, 2, 5]];
+            for shape in corners.into_iter().chain(random.collect::<Vec<_>>()) {
+                let measured = measure(&mut card, &config, shape, 7)
+                    .unwrap_or_else(|e| panic!("{array}, {}: {e}", pe.name));
+                let named = (array, pe.name, shape);
+                assert_eq!((named, measured.cycles), (named, measured.predicted));
+                assert!(measured.slack() >= 0, "{named:?}: {measured:?}");
+            }
+            pairings += 1;
+        }
+    }
+    assert!(pairings >= 2, "{pairings} pairings");
+}
