@@ -20,6 +20,7 @@ mod error_code;
 pub mod gemm;
 #[cfg(feature = "std")]
 mod print;
+pub mod queue;
 pub mod spgemm;
 mod table;
 
