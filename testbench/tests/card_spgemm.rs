@@ -2,20 +2,20 @@
 
 use mattock::io::{ReadOptions, read_matrix};
 use mattock::sparse::SpgemmOptions;
-use mattock::{Card, Csr, Error};
+use mattock::{Context, ContextOptions, Csr, Error};
 use mattock_spec::CardConfig;
 use mattock_testbench::reference::{compare_exact, spgemm};
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use mattock_testbench::{MATRICES, matrix_path};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-fn open(simulator: SimulatorKind, bytes: usize) -> Card {
+fn open(simulator: SimulatorKind, bytes: usize) -> Context {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let mut options = SimOptions::new(simulator, cache);
     options.memory.bytes = bytes;
     let config = CardConfig::reference("small").unwrap();
-    let card = SimCard::open(&config, &options).unwrap_or_else(|e| panic!("{e}"));
-    Card::open_with(Box::new(card)).unwrap_or_else(|e| panic!("{e}"))
+    let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+    device.context(ContextOptions::default()).unwrap()
 }
 
 fn random(rng: &mut StdRng, rows: usize, cols: usize, nnz: usize) -> Csr<i32> {
@@ -31,7 +31,7 @@ fn random(rng: &mut StdRng, rows: usize, cols: usize, nnz: usize) -> Csr<i32> {
     Csr::new(rows, cols, row_ptr, columns, values).unwrap()
 }
 
-fn check(card: &mut Card, a: &Csr<i32>, b: &Csr<i32>) {
+fn check(card: &Context, a: &Csr<i32>, b: &Csr<i32>) {
     let (c, stats) = card.spgemm(a, b, &SpgemmOptions::default()).unwrap_or_else(|e| panic!("{e}"));
     let comparison = compare_exact(&spgemm(a, b).unwrap(), &c);
     assert_eq!(comparison.mismatches(), 0, "{comparison:?}");
@@ -41,11 +41,11 @@ fn check(card: &mut Card, a: &Csr<i32>, b: &Csr<i32>) {
 
 #[test]
 fn small_products_in_the_interpreter() {
-    let mut card = open(SimulatorKind::Interpreter, 1 << 18);
+    let card = open(SimulatorKind::Interpreter, 1 << 18);
     let mut rng = StdRng::seed_from_u64(1);
     for (rows, inner, cols, nnz) in [(1, 1, 1, 1), (5, 7, 3, 12), (20, 20, 20, 60), (4, 9, 30, 0)] {
         let (a, b) = (random(&mut rng, rows, inner, nnz), random(&mut rng, inner, cols, nnz));
-        check(&mut card, &a, &b);
+        check(&card, &a, &b);
     }
     let floats = Csr::identity(6, 0.5f32).unwrap();
     let (c, _) = card.spgemm(&floats, &floats, &SpgemmOptions::default()).unwrap();
@@ -58,14 +58,18 @@ fn small_products_in_the_interpreter() {
 
 #[test]
 fn errors_leave_the_card_usable() {
-    let mut card = open(SimulatorKind::Interpreter, 1 << 16);
+    let card = open(SimulatorKind::Interpreter, 1 << 16);
     let mut rng = StdRng::seed_from_u64(2);
     let (a, b) = (random(&mut rng, 12, 10, 40), random(&mut rng, 11, 12, 40));
     let error = card.spgemm(&a, &b, &SpgemmOptions::default()).unwrap_err().to_string();
     assert_eq!(error, "argument 2 is bad: it has 11 rows, A has 10 columns");
     let b = random(&mut rng, 10, 12, 40);
     let entries = spgemm(&a, &b).unwrap().nnz() as u64;
-    let tight = SpgemmOptions { memory_budget: Some(8 * entries - 8), seed: Some(7) };
+    let tight = SpgemmOptions {
+        memory_budget: Some(8 * entries - 8),
+        seed: Some(7),
+        ..SpgemmOptions::default()
+    };
     let error = card.spgemm(&a, &b, &tight).unwrap_err();
     assert!(
         matches!(error, Error::OutOfMemory { have, need } if have == 8 * entries - 8 && need > have),
@@ -76,15 +80,15 @@ fn errors_leave_the_card_usable() {
     let wide = Csr::<i32>::empty(20_000, 12).unwrap();
     let error = card.spgemm(&wide, &random(&mut rng, 12, 3, 5), &tight).unwrap_err();
     assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
-    check(&mut card, &a, &b);
+    check(&card, &a, &b);
 }
 
 #[test]
 fn real_matrices_in_verilator() {
-    let mut card = open(SimulatorKind::Verilator, 1 << 20);
+    let card = open(SimulatorKind::Verilator, 1 << 20);
     for name in &MATRICES[..2] {
         let file = read_matrix(matrix_path(name), &ReadOptions::default()).unwrap();
         let pattern = file.matrix.pattern(1i32);
-        check(&mut card, &pattern, &pattern);
+        check(&card, &pattern, &pattern);
     }
 }
