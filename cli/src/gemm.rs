@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use mattock::GemmOptions;
+use mattock::dense::RoundingOptions;
 use mattock_spec::config::GemmConfig;
 use mattock_spec::{Format, Rounding, Tuple};
 use mattock_testbench::reference::dense::DenseGemm;
@@ -107,7 +107,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         a: &a,
         b: &b,
         orders: options.orders()?,
-        options: options.how(tuple)?,
+        resident: options.resident,
+        rounding: options.rounding(tuple)?,
     };
     let (bytes, memory) = (options.memory_bytes(), &options.memory);
     let mut session = Session::open(&chosen, options.simulator, bytes, memory, output)?;
@@ -154,17 +155,17 @@ impl Options {
         }
     }
 
-    /// How the product is computed; sums of integers are not rounded.
-    fn how(&self, tuple: Tuple) -> Result<GemmOptions, Failure> {
+    /// How float results are rounded; integers are not.
+    fn rounding(&self, tuple: Tuple) -> Result<RoundingOptions, Failure> {
         let modes = Rounding::ALL.into_iter();
         let rounding = modes.into_iter().find(|r| r.name() == self.rounding).unwrap_or_default();
-        if tuple.a.is_integer() && (rounding != Rounding::default() || self.saturate) {
+        let options = RoundingOptions { rounding, saturate: self.saturate };
+        if tuple.a.is_integer() && options != RoundingOptions::default() {
             return Err(Failure::argument("gemm", "--rounding, --saturate", format!("{tuple}"))
                 .allowed("types of floats: sums of integers are exact modulo 2^32")
                 .next("leave the options out"));
         }
-        let (resident, saturate) = (self.resident, self.saturate);
-        Ok(GemmOptions { resident, rounding, saturate, ..GemmOptions::default() })
+        Ok(options)
     }
 
     fn check_size(&self) -> Result<(), Failure> {
@@ -278,8 +279,8 @@ impl Report {
 /// Elements of D that differ from the reference; a result of another length is wrong everywhere.
 fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
     let (m, n, k) = (call.m as usize, call.n as usize, call.k as usize);
-    if !call.tuple.a.is_integer() && k > 0 {
-        let GemmOptions { rounding, saturate, .. } = call.options;
+    if !call.tuple.a.is_integer() {
+        let RoundingOptions { rounding, saturate } = call.rounding;
         let model = DenseGemm { rounding, saturate, ..DenseGemm::new(call.tuple) };
         let codes = |values: &[i32]| values.iter().map(|&v| v as u32).collect::<Vec<u32>>();
         return match model.product(&codes(call.a), &codes(call.b), &[], [m, n, k]) {
@@ -317,7 +318,8 @@ mod tests {
             a,
             b,
             orders: [Order::Row; 3],
-            options: GemmOptions::default(),
+            resident: false,
+            rounding: RoundingOptions::default(),
         }
     }
 

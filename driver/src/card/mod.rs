@@ -1,28 +1,52 @@
-//! The engines behind a transport: what they are, and how commands run on them, one after the other.
+//! An open card: what it is, and how commands run on it.
 
-mod queue;
-pub(crate) mod registers;
+mod registers;
+pub(crate) mod run;
+mod selftest;
+mod staging;
 
-pub(crate) use queue::{Done, Failure, Job, JobId, Step};
+pub use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps};
+pub use selftest::{Outcome, SelfCheck};
+pub(crate) use staging::Staging;
 
 use crate::Error;
 use crate::transport::Transport;
 use mattock_spec::regs::card::{IRQ_ENABLE, IRQ_STATUS, MAGIC, VERSION_MAJOR, VERSION_MINOR};
-use mattock_spec::regs::{Capabilities, CapabilityError, card};
-use queue::Queue;
+use mattock_spec::regs::{CapabilityError, card};
 use registers::CardRegisters;
 
-/// An open card. Everything that talks to it holds its lock.
-pub(crate) struct Card {
-    transport: Box<dyn Transport + Send>,
+/// An open card.
+///
+/// Calls are methods: [`gemm`](Self::gemm), [`spgemm`](Self::spgemm). Each blocks until the card is done and
+/// gives its result only on success, so a failed call can be repeated.
+pub struct Card {
+    transport: Box<dyn Transport>,
     caps: Capabilities,
-    queue: Queue,
+    cookie: u64,
+}
+
+impl std::fmt::Debug for Card {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Card").field("at", &self.description()).finish_non_exhaustive()
+    }
 }
 
 impl Card {
-    /// Reads what the card is and refuses one it does not understand. A command that another process left running is
-    /// ended.
-    pub(crate) fn open(mut transport: Box<dyn Transport + Send>) -> Result<Card, Error> {
+    /// Opens the card at a URL, see [`transport::open`](crate::transport::open).
+    ///
+    /// # Errors
+    /// Those of the transport and of [`open_with`](Self::open_with).
+    pub fn open(url: &str) -> Result<Card, Error> {
+        Self::open_with(crate::transport::open(url)?)
+    }
+
+    /// Opens the card behind `transport`: reads what it is and refuses one it does not understand. A
+    /// command that another process left running is ended.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::IdMismatch`], [`Error::VersionMismatch`], [`Error::Capability`], and
+    /// those of the transport.
+    pub fn open_with(mut transport: Box<dyn Transport>) -> Result<Card, Error> {
         let mut regs = CardRegisters::new(&mut *transport);
         let caps = Capabilities::parse(|offset| mattock_firmware::Regs::read(&mut regs, offset));
         regs.finish()?;
@@ -35,33 +59,32 @@ impl Card {
             },
             other => Error::Capability(other),
         })?;
-        let mut opened = Card { transport, caps, queue: Queue::default() };
+        let mut opened = Card { transport, caps, cookie: 0 };
         if opened.transport.read32(card::STATUS.address())? != 0 {
-            opened.quiet()?;
+            opened.reset()?;
         }
         opened.enable_interrupts()?;
         Ok(opened)
     }
 
-    pub(crate) fn enable_interrupts(&mut self) -> Result<(), Error> {
+    fn enable_interrupts(&mut self) -> Result<(), Error> {
         let both = IRQ_ENABLE::GEMM_DONE.mask() | IRQ_ENABLE::SPGEMM_DONE.mask();
         self.transport.write32(IRQ_STATUS.address(), both)?;
         self.transport.write32(IRQ_ENABLE.address(), both)
     }
 
-    pub(crate) fn description(&self) -> String {
+    /// Address of the card, for messages.
+    pub fn description(&self) -> String {
         self.transport.description()
     }
 
-    pub(crate) fn capabilities(&self) -> &Capabilities {
+    /// What the card says about itself.
+    pub fn capabilities(&self) -> &Capabilities {
         &self.caps
     }
 
-    pub(crate) fn transport_ref(&self) -> &(dyn Transport + Send + 'static) {
-        &*self.transport
-    }
-
-    pub(crate) fn transport(&mut self) -> &mut (dyn Transport + Send + 'static) {
+    /// The way to the card, for tools that look at registers and memory themselves.
+    pub fn transport(&mut self) -> &mut dyn Transport {
         &mut *self.transport
     }
 }

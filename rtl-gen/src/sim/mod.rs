@@ -30,7 +30,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod emit;
 mod flatten;
 mod interpreter;
 mod kernel;
