@@ -35,8 +35,7 @@ const SCHEMES: [(&str, Kind); 4] = [
 /// The options that choose a card.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct CardOptions {
-    /// Simulated card: a reference card (tiny, small, mixed, bench16, sparse4, sparse4_2m, sparse4x4) or a TOML file
-    #[arg(long, value_name = "NAME|PATH")]
+    #[arg(long, value_name = "NAME|PATH", help = format!("Simulated card: a reference card ({}) or a TOML file", REFERENCE_NAMES.join(", ")))]
     pub(crate) config: Option<String>,
     /// Card URL: `sim:small`, `vfio-user:SOCKET`, `pci:ADDRESS`, `uart:TTY` [default: sim:small]
     #[arg(long, value_name = "URL")]

@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Args;
-use mattock::dense::RoundingOptions;
 use mattock::io::{ReadOptions, read_matrix};
-use mattock::{Csr, Semiring};
+use mattock::{Csr, GemmOptions};
 use mattock_testbench::digits::{Digits, Product};
 use mattock_testbench::{MATRICES, matrix_path};
 use serde::Serialize;
@@ -112,8 +111,7 @@ fn classify(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<
             a: &a,
             b: &b,
             orders: [Order::Row; 3],
-            resident: false,
-            rounding: RoundingOptions::default(),
+            options: GemmOptions::default(),
         };
         let done = session.gemm(&call, &MemoryArgs::default())?;
         let report = gemm::Report::of(&call, &done, peak, options.simulator);
@@ -156,12 +154,7 @@ fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<()
         Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output)?;
     for (name, a) in matrices {
         for types in ["i32", "f32"] {
-            let job = spgemm::Job {
-                session: &mut session,
-                config,
-                simulator: options.simulator,
-                semiring: Semiring::PlusTimes,
-            };
+            let job = spgemm::Job { session: &mut session, config, simulator: options.simulator };
             let report = match types {
                 "i32" => {
                     let a: Csr<i32> = a.pattern(1);

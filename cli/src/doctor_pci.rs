@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use mattock::card::{Outcome, SelfCheck};
-use mattock::{Card, Error};
+use mattock::selftest::{Outcome, SelfCheck};
+use mattock::{Device, Error};
 use pcie_mmap::bind::VFIO_PCI;
 use pcie_mmap::{Address, checks};
 use serde::Serialize;
@@ -97,7 +97,7 @@ fn links(address: Address) -> Vec<Line> {
     if lines.iter().any(|line| line.verdict == "FAILED") {
         return lines;
     }
-    let mut card = match Card::open(&format!("pci:{address}")) {
+    let card = match Device::open(&format!("pci:{address}")) {
         Ok(card) => card,
         Err(error) => {
             let name = match &error {

@@ -171,6 +171,12 @@ impl miette::Diagnostic for Failure {
     }
 }
 
+impl From<mattock_testbench::sim::OpenError> for Failure {
+    fn from(error: mattock_testbench::sim::OpenError) -> Self {
+        Self::new("card", error)
+    }
+}
+
 impl From<mattock::Error> for Failure {
     fn from(error: mattock::Error) -> Self {
         Self { message: error.to_string().into(), ..Self::default() }

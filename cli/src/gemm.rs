@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use mattock::dense::RoundingOptions;
+use mattock::GemmOptions;
 use mattock_spec::config::GemmConfig;
 use mattock_spec::{Format, Rounding, Tuple};
 use mattock_testbench::reference::dense::DenseGemm;
@@ -107,8 +107,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         a: &a,
         b: &b,
         orders: options.orders()?,
-        resident: options.resident,
-        rounding: options.rounding(tuple)?,
+        options: options.how(tuple)?,
     };
     let (bytes, memory) = (options.memory_bytes(), &options.memory);
     let mut session = Session::open(&chosen, options.simulator, bytes, memory, output)?;
@@ -155,17 +154,17 @@ impl Options {
         }
     }
 
-    /// How float results are rounded; integers are not.
-    fn rounding(&self, tuple: Tuple) -> Result<RoundingOptions, Failure> {
+    /// How the product is computed; sums of integers are not rounded.
+    fn how(&self, tuple: Tuple) -> Result<GemmOptions, Failure> {
         let modes = Rounding::ALL.into_iter();
         let rounding = modes.into_iter().find(|r| r.name() == self.rounding).unwrap_or_default();
-        let options = RoundingOptions { rounding, saturate: self.saturate };
-        if tuple.a.is_integer() && options != RoundingOptions::default() {
+        if tuple.a.is_integer() && (rounding != Rounding::default() || self.saturate) {
             return Err(Failure::argument("gemm", "--rounding, --saturate", format!("{tuple}"))
                 .allowed("types of floats: sums of integers are exact modulo 2^32")
                 .next("leave the options out"));
         }
-        Ok(options)
+        let (resident, saturate) = (self.resident, self.saturate);
+        Ok(GemmOptions { resident, rounding, saturate, ..GemmOptions::default() })
     }
 
     fn check_size(&self) -> Result<(), Failure> {
@@ -279,8 +278,8 @@ impl Report {
 /// Elements of D that differ from the reference; a result of another length is wrong everywhere.
 fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
     let (m, n, k) = (call.m as usize, call.n as usize, call.k as usize);
-    if !call.tuple.a.is_integer() {
-        let RoundingOptions { rounding, saturate } = call.rounding;
+    if !call.tuple.a.is_integer() && k > 0 {
+        let GemmOptions { rounding, saturate, .. } = call.options;
         let model = DenseGemm { rounding, saturate, ..DenseGemm::new(call.tuple) };
         let codes = |values: &[i32]| values.iter().map(|&v| v as u32).collect::<Vec<u32>>();
         return match model.product(&codes(call.a), &codes(call.b), &[], [m, n, k]) {
@@ -318,8 +317,7 @@ mod tests {
             a,
             b,
             orders: [Order::Row; 3],
-            resident: false,
-            rounding: RoundingOptions::default(),
+            options: GemmOptions::default(),
         }
     }
 

@@ -1,32 +1,21 @@
 //! Cards that are there already: a PCI card, or one that another process simulates.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use mattock::Card;
-use mattock::card::Capabilities;
+use mattock::{Capabilities, Device};
 use mattock_spec::CardConfig;
 use mattock_spec::config::{GemmConfig, SpgemmConfig};
 use mattock_spec::regs::ValueType;
-use mattock_spec::semiring::SEMIRINGS;
 
 use crate::card::Chosen;
 use crate::error::Failure;
 
-/// An open card; whoever works with it takes it.
+/// An open card.
 #[derive(Clone, Debug)]
-pub(crate) struct Live(Rc<RefCell<Option<Card>>>);
+pub(crate) struct Live(Device);
 
 impl Live {
-    /// The open card, once; opened again afterwards.
-    ///
-    /// # Errors
-    /// Those of opening it.
-    pub(crate) fn take(&self, url: &str) -> Result<Card, Failure> {
-        match self.0.take() {
-            Some(card) => Ok(card),
-            None => Ok(Card::open(url)?),
-        }
+    /// The card.
+    pub(crate) fn device(&self) -> Device {
+        self.0.clone()
     }
 }
 
@@ -35,9 +24,9 @@ impl Live {
 /// # Errors
 /// Those of the driver.
 pub(crate) fn open(url: &str) -> Result<Chosen, Failure> {
-    let card = Card::open(url)?;
+    let card = Device::open(url)?;
     let config = described(card.capabilities())?;
-    let live = Some(Live(Rc::new(RefCell::new(Some(card)))));
+    let live = Some(Live(card));
     Ok(Chosen { config, origin: url.to_owned(), live })
 }
 
@@ -72,7 +61,6 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
         adder_latency: caps.adder_latency,
         seed: caps.seed,
         values: ValueType::ALL.into_iter().filter(|value| caps.has(*value)).collect(),
-        semirings: SEMIRINGS.iter().copied().filter(|s| caps.has_semiring(*s)).collect(),
         ..base
     });
     Ok(config)

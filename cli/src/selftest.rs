@@ -7,8 +7,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use mattock::Card;
-use mattock::card::{Outcome, SelfCheck};
+use mattock::Device;
+use mattock::selftest::{Outcome, SelfCheck};
 use serde::Serialize;
 
 use crate::card::CardOptions;
@@ -66,11 +66,11 @@ impl Line {
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     let chosen = options.card.any("selftest")?;
-    let mut session =
+    let session =
         Session::open(&chosen, options.simulator, MEMORY, &MemoryArgs::default(), output)?;
     let card = session.card();
-    let checks = test(card, output);
-    let card = card.description();
+    let checks = test(&card, output);
+    let card = card.description().to_owned();
     let ok = checks.iter().all(|line| line.verdict != "FAILED");
     let verdict = format!("{card} is {}\n", if ok { "well" } else { "not well" });
     output.result(&Report { card, ok, checks }, || verdict);
@@ -78,7 +78,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
 }
 
 /// Runs all checks; each is told as it ends.
-fn test(card: &mut Card, output: Output) -> Vec<Line> {
+fn test(card: &Device, output: Output) -> Vec<Line> {
     let _progress = Progress::start(output, "testing");
     let mut lines = vec![];
     card.selftest(|check| {

@@ -1,11 +1,11 @@
 //! A card opened through the driver, and the calls our commands make on it.
 
 use clap::ValueEnum;
-use mattock::dense::{self, Elements, Operand, RoundingOptions};
 use mattock::plan::{self, Plan};
 use mattock::sparse::{SparseValue, SpgemmOptions};
-use mattock::{Card, Csr, Semiring};
+use mattock::{Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions, Scalar};
 use mattock_spec::{Format, Rounding, Tuple, Value};
+use mattock_testbench::sim::ThreadedCard;
 
 use crate::card::Chosen;
 use crate::error::Failure;
@@ -33,9 +33,7 @@ pub(crate) struct GemmCall<'a> {
     pub(crate) b: &'a [i32],
     /// Of A, B and D.
     pub(crate) orders: [Order; 3],
-    pub(crate) resident: bool,
-    /// Of float results.
-    pub(crate) rounding: RoundingOptions,
+    pub(crate) options: GemmOptions,
 }
 
 /// The result of a dense product, row after row, and what it cost.
@@ -61,7 +59,7 @@ pub(crate) struct SpgemmCounts {
 
 /// An open card.
 pub(crate) struct Session {
-    card: Card,
+    card: Context,
     output: Output,
 }
 
@@ -78,15 +76,19 @@ impl Session {
         output: Output,
     ) -> Result<Self, Failure> {
         if let Some(live) = &chosen.live {
-            return Ok(Self { card: live.take(&chosen.origin)?, output });
+            let device = live.device();
+            return Ok(Self { card: device.context(ContextOptions::default())?, output });
         }
-        let simulated = start(chosen, kind, bytes, memory, output)?;
-        Ok(Self { card: Card::open_with(Box::new(simulated))?, output })
+        // Whoever simulates a card needs nothing of one that is open.
+        let (chosen, memory) = (Chosen { live: None, ..chosen.clone() }, *memory);
+        let simulated = ThreadedCard::spawn(move || start(&chosen, kind, bytes, &memory, output))?;
+        let device = Device::open_with(Box::new(simulated))?;
+        Ok(Self { card: device.context(ContextOptions::default())?, output })
     }
 
     /// The open card.
-    pub(crate) fn card(&mut self) -> &mut Card {
-        &mut self.card
+    pub(crate) fn card(&self) -> Device {
+        self.card.device()
     }
 
     /// A dense product.
@@ -102,15 +104,23 @@ impl Session {
         let [order_a, order_b, order_d] = call.orders;
         let a = Stored::new(call.tuple.a, call.a, (m, k), order_a)?;
         let b = Stored::new(call.tuple.b, call.b, (k, n), order_b)?;
-        let (a, b, order) = (a.operand(), b.operand(), order_d.driver());
-        let product = dense::GemmCall { m, n, k, a, b, order, resident: call.resident };
+        let (a, b) = (a.view((m, k))?, b.view((k, n))?);
+        let order = order_d.driver();
+        let mut d = vec![0u8; 4 * m * n];
+        let ld = if order_d == Order::Row { n } else { m };
+        let (one, zero) = Scalar::one_and_zero(call.tuple.d);
+        let mut c = DynViewMut::new(&mut d, order, m, n, ld, call.tuple.d)?;
         let _progress = Progress::start(self.output, format!("multiplying {m} x {n} x {k}"));
         let bus_bytes = self.card.capabilities().bus_bytes;
         let latency = memory.latency;
         let bytes_per_cycle = memory.bandwidth.unwrap_or(bus_bytes).min(bus_bytes);
         let behind = plan::Memory { bus_bytes, latency, bytes_per_cycle };
-        let plan = self.card.plan_gemm(&product, &behind)?;
-        let (d, stats) = self.card.gemm_rounded(&product, call.rounding)?;
+        let options = &call.options;
+        let plan = self.card.plan_gemm(options, a, b, c.reborrow(), &behind)?;
+        let event = self.card.gemm_dyn(options, one, a, b, zero, c)?;
+        let stats = event.wait()?;
+        let word = |b: &[u8]| i32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+        let d: Vec<i32> = d.chunks_exact(4).map(word).collect();
         Ok(GemmDone {
             plan,
             d: if order_d == Order::Row { d } else { transposed(&d, n, m) },
@@ -128,12 +138,10 @@ impl Session {
         &mut self,
         a: &Csr<T>,
         b: &Csr<T>,
-        semiring: Semiring,
     ) -> Result<(Csr<T>, SpgemmCounts), Failure> {
         let what = format!("multiplying {} by {} entries", a.nnz(), b.nnz());
         let _progress = Progress::start(self.output, what);
-        let (c, stats) =
-            self.card.spgemm(a, b, &SpgemmOptions { semiring, ..SpgemmOptions::default() })?;
+        let (c, stats) = self.card.spgemm(a, b, &SpgemmOptions::default())?;
         let counts = SpgemmCounts {
             cycles: stats.cycles,
             dram_bytes: stats.bytes_read + stats.bytes_written,
@@ -146,20 +154,20 @@ impl Session {
 }
 
 impl Order {
-    fn driver(self) -> dense::Order {
+    fn driver(self) -> mattock::Order {
         match self {
-            Self::Row => dense::Order::Row,
-            Self::Column => dense::Order::Column,
+            Self::Row => mattock::Order::Row,
+            Self::Column => mattock::Order::Column,
         }
     }
 }
 
 /// A matrix as it lies in host memory.
 struct Stored {
+    format: Format,
     order: Order,
     /// Elements from one row (column) to the next.
     ld: usize,
-    format: Format,
     bytes: Vec<u8>,
 }
 
@@ -200,9 +208,9 @@ impl Stored {
         Ok(Self { order, ld, format, bytes })
     }
 
-    fn operand(&self) -> Operand<'_> {
-        let elements = Elements::Packed { format: self.format, bytes: &self.bytes };
-        Operand { elements, order: self.order.driver(), ld: self.ld }
+    fn view(&self, (rows, cols): (usize, usize)) -> Result<DynView<'_>, Failure> {
+        let order = self.order.driver();
+        Ok(DynView::new(&self.bytes, order, rows, cols, self.ld, self.format)?)
     }
 }
 

@@ -3,14 +3,27 @@
 //! The application programmer's side of the project: the same `gemm` and `spgemm` call whether the
 //! card is a PCIe board, a serial board or the simulated one.
 //!
+//! A dense product, from opening the card to the result; sparse ones are [`Context::spgemm`]:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/product.rs")]
+//! ```
+//!
 //! | module     | what is in it                                                             |
 //! |------------|---------------------------------------------------------------------------|
-//! | [`mod@card`] | [`Card`]: opening one, and what it says about itself                      |
-//! | [`dense`]   | dense products: [`Card::gemm`]                                            |
-//! | [`plan`]   | how a dense product runs: blocks, what stays on chip, bytes and cycles    |
-//! | [`error`]  | [`Error`], the one error type of every call                               |
-//! | [`sparse`] | [`Csr`], the checked sparse matrix that calls take and give               |
-//! | [`io`]     | readers for Matrix Market, SNAP, METIS and triplet files, and a writer    |
+//! | [`device`] | [`Device`]: an open card; [`Context`]: memory and calls of one user of it  |
+//! | [`buffer`] | [`DmaBuf`]: operands and results that stay in card memory                  |
+//! | [`element`] | types of elements: integers, floats, packed ones                          |
+//! | [`view`]   | [`View`]: where a matrix lies, in a slice or a buffer, in which order      |
+//! | [`dense`]  | [`Context::gemm`], batched, with run-time types; [`Context::gemv`]         |
+//! | [`plan`]   | how a dense product runs: blocks, what stays on chip, bytes and cycles     |
+//! | [`sparse`] | [`Csr`], the checked sparse matrix; [`Context::spgemm`] and its family     |
+//! | [`selftest`] | [`Device::selftest`]: everything between this process and a right result |
+//! | [`error`]  | [`Error`], the one error type of every call                                |
+//! | [`transport`] | ways to a card, and card URLs                                           |
+//! | [`io`]     | readers for Matrix Market, SNAP, METIS and triplet files, and a writer     |
+//!
+//! Reading a matrix needs no card:
 //!
 //! ```
 //! use mattock::io::{ReadOptions, read_matrix_from};
@@ -21,15 +34,25 @@
 //! # Ok::<(), mattock::io::ReadError>(())
 //! ```
 
-pub mod card;
+pub mod buffer;
+mod card;
 pub mod dense;
+pub mod device;
+pub mod element;
 pub mod error;
 pub mod io;
 pub mod plan;
+pub mod selftest;
 pub mod sparse;
 pub mod transport;
+pub mod view;
 
-pub use card::Card;
+pub use buffer::DmaBuf;
+pub use dense::{Event, GemmOptions, GemmStats};
+pub use device::{Context, ContextOptions, Device};
+pub use element::{Element, Output, Scalar};
 pub use error::Error;
-pub use mattock_spec::Semiring;
+pub use half::{bf16, f16};
+pub use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps};
 pub use sparse::Csr;
+pub use view::{DynView, DynViewMut, Order, View, ViewMut};

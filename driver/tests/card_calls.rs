@@ -1,11 +1,13 @@
 //! Calls against a card of registers and memory only: what the driver itself must get right.
 
-use mattock::dense::{Elements, GemmCall, Operand, Order};
 use mattock::sparse::SpgemmOptions;
 use mattock::transport::{Arena, Limit, Transport, Waited};
-use mattock::{Card, Csr, Error};
-use mattock_spec::CardConfig;
+use mattock::{
+    Context, ContextOptions, Csr, Device, DynView, DynViewMut, Error, GemmOptions, Order, View,
+    ViewMut,
+};
 use mattock_spec::regs::{self, CAPABILITY_BASE, capability_rom, card, gemm, spgemm};
+use mattock_spec::{CardConfig, Format};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -40,8 +42,9 @@ impl Fake {
         Fake { registers, memory: vec![0; BYTES], arena, status, reads_left: usize::MAX }
     }
 
-    fn open(self) -> Card {
-        Card::open_with(Box::new(self)).unwrap()
+    fn open(self) -> Context {
+        let device = Device::open_with(Box::new(self)).unwrap();
+        device.context(ContextOptions::default()).unwrap()
     }
 }
 
@@ -91,15 +94,24 @@ impl Transport for Fake {
         let busy = gemm::STATUS::BUSY.get(self.status) == 1;
         Ok(if busy { Waited::Expired } else { Waited::Interrupt })
     }
+    fn is_simulated(&self) -> bool {
+        true
+    }
 }
 
 const DONE: u32 = gemm::STATUS::DONE.put(1);
 
-const ONES: [i8; 16] = [1; 16];
+/// 4 x 4 ones times 4 x 4 ones.
+fn four(context: &Context) -> Result<Vec<i32>, Error> {
+    let (ones, mut c) = ([1i8; 16], vec![7; 16]);
+    let view = View::<i8>::rows(&ones, 4, 4)?;
+    let options = GemmOptions::default();
+    context.gemm(&options, 1, view, view, 0, ViewMut::<i32>::rows(&mut c, 4, 4)?)?.wait()?;
+    Ok(c)
+}
 
-fn four() -> GemmCall<'static> {
-    let view = Operand { elements: Elements::I8(&ONES), order: Order::Row, ld: 4 };
-    GemmCall { m: 4, n: 4, k: 4, a: view, b: view, order: Order::Row, resident: false }
+fn available(context: &Context) -> u64 {
+    context.device().transport().available()
 }
 
 #[test]
@@ -107,7 +119,7 @@ fn cards_that_are_none_are_refused() {
     let open = |change: &dyn Fn(&mut Fake)| {
         let mut fake = Fake::new(DONE);
         change(&mut fake);
-        Card::open_with(Box::new(fake)).map(drop).unwrap_err().to_string()
+        Device::open_with(Box::new(fake)).map(drop).unwrap_err().to_string()
     };
     let set = |fake: &mut Fake, reg: regs::Reg, value| {
         fake.registers.insert(reg.address(), value);
@@ -124,21 +136,21 @@ fn cards_that_are_none_are_refused() {
 
 #[test]
 fn ends_of_a_command() {
-    let end = |status| Fake::new(status).open().gemm(&four()).map(|r| r.0);
+    let end = |status| four(&Fake::new(status).open());
     assert_eq!(end(DONE).unwrap(), [0; 16]);
     let fault = end(DONE | gemm::STATUS::ERROR.put(16)).unwrap_err();
     assert!(matches!(fault, Error::DeviceFault { .. }), "{fault}");
     let unknown = end(DONE | gemm::STATUS::ERROR.put(77)).unwrap_err();
     assert!(matches!(unknown, Error::DeviceFault { .. }), "{unknown}");
-    let mut stuck = Fake::new(gemm::STATUS::BUSY.put(1)).open();
-    let error = stuck.gemm(&four()).unwrap_err();
+    let error = four(&Fake::new(gemm::STATUS::BUSY.put(1)).open()).unwrap_err();
     assert!(matches!(error, Error::Timeout { op: "gemm", .. }), "{error}");
     // However early the card goes, the call ends with an error and frees its memory.
     for reads in 1..8 {
         let mut fake = Fake::new(DONE);
         fake.reads_left = 20 + reads;
-        let Ok(mut card) = Card::open_with(Box::new(fake)) else { continue };
-        if let Err(error) = card.gemm(&four()) {
+        let Ok(device) = Device::open_with(Box::new(fake)) else { continue };
+        let context = device.context(ContextOptions::default()).unwrap();
+        if let Err(error) = four(&context) {
             assert!(
                 matches!(
                     error,
@@ -147,7 +159,7 @@ fn ends_of_a_command() {
                 "{error}"
             );
         }
-        assert_eq!(card.transport().available(), BYTES as u64);
+        assert_eq!((available(&context), context.memory_held()), (BYTES as u64, 0));
     }
 }
 
@@ -179,31 +191,34 @@ fn size() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    /// Whatever the arguments: a result of the right size or an error, never a panic, and no memory kept.
+    /// Whatever the arguments: a result or an error, never a panic, and no memory kept.
     #[test]
     fn random_arguments(
         dims in [size(), size(), size()], ld in [size(), size()], len in [0usize..300, 0usize..300],
-        flags in any::<[bool; 6]>(), budget in prop::option::of(any::<u64>()),
+        flags in any::<[bool; 7]>(), budget in prop::option::of(any::<u64>()), alpha in -1i32..2, beta in -1i32..2,
     ) {
-        let [(bytes_a, ints_a), (bytes_b, ints_b)] = len.map(|n| (vec![7u8; n], vec![7i8; n]));
-        let view = |ints, bytes, int4, column, ld| Operand {
-            elements: if int4 { Elements::I4(bytes) } else { Elements::I8(ints) },
-            order: if column { Order::Column } else { Order::Row },
-            ld,
-        };
+        let data = len.map(|n| vec![7u8; n]);
+        let format = |int4| if int4 { Format::I4 } else { Format::I8 };
+        let order = |column| if column { Order::Column } else { Order::Row };
         let [m, n, k] = dims;
-        let a = view(&ints_a, &bytes_a, flags[0], flags[1], ld[0]);
-        let b = view(&ints_b, &bytes_b, flags[2], flags[3], ld[1]);
-        let order = if flags[4] { Order::Row } else { Order::Column };
-        let mut card = Fake::new(DONE).open();
-        if let Ok((d, _)) = card.gemm(&GemmCall { m, n, k, a, b, order, resident: flags[5] }) {
-            prop_assert_eq!(d.len(), m * n);
+        let context = Fake::new(DONE).open();
+        let a = DynView::new(&data[0], order(flags[0]), m, k, ld[0], format(flags[1]));
+        let b = DynView::new(&data[1], order(flags[2]), k, n, ld[1], format(flags[3]));
+        let mut d = vec![0; 1200];
+        let c_order = order(flags[4]);
+        let c_ld = if flags[4] { m } else { n };
+        let c = DynViewMut::new(&mut d, c_order, m, n, c_ld, Format::I32);
+        if let (Ok(a), Ok(b), Ok(c)) = (a, b, c) {
+            let options =
+                GemmOptions { resident: flags[5], chunked: flags[6], ..GemmOptions::default() };
+            let event = context.gemm_dyn(&options, alpha.into(), a, b, beta.into(), c);
+            let _ = event.and_then(|event| event.wait());
         }
         let empty = |rows: usize, cols: usize| Csr::<f32>::empty(rows % 5000, cols);
         if let (Ok(a), Ok(b)) = (empty(m, k), empty(k, n)) {
-            let options = SpgemmOptions { memory_budget: budget, ..SpgemmOptions::default() };
-            let _ = card.spgemm(&a, &b, &options);
+            let options = SpgemmOptions { memory_budget: budget, chunked: flags[6], ..Default::default() };
+            let _ = context.spgemm(&a, &b, &options);
         }
-        prop_assert_eq!(card.transport().available(), BYTES as u64);
+        prop_assert_eq!((available(&context), context.memory_held()), (BYTES as u64, 0));
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! Every product is compared element by element and every count with the exact model.
 
-use mattock::Card;
+use mattock::ContextOptions;
 use mattock_testbench::contract::{ARRAYS, LARGEST, Measured, card, measure};
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::process::ExitCode;
 
@@ -41,12 +41,12 @@ fn sweep(rows: u32, cols: u32, shapes: usize) -> Result<Vec<Measured>, String> {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let options = SimOptions::new(SimulatorKind::Verilator, cache);
     let config = card(rows, cols);
-    let sim = SimCard::open(&config, &options).map_err(|e| e.to_string())?;
-    let mut card = Card::open_with(Box::new(sim)).map_err(|e| e.to_string())?;
+    let device = open_device(&config, &options).map_err(|e| e.to_string())?;
+    let card = device.context(ContextOptions::default()).map_err(|e| e.to_string())?;
     let mut rng = StdRng::seed_from_u64(u64::from(rows * 1000 + cols));
     let shape = |seed| {
         let shape = [0; 3].map(|_| rng.random_range(1..=LARGEST));
-        measure(&mut card, &config, shape, seed as u64)
+        measure(&card, &config, shape, seed as u64)
     };
     (0..shapes).map(shape).collect()
 }

@@ -3,10 +3,10 @@
 //! Every product is compared element by element. `of bound` is the measured cycles over
 //! `1.03 * max(compute, bytes / bus) + 4 * latency`; the last two columns are the plan's errors.
 
-use mattock::Card;
+use mattock::ContextOptions;
 use mattock_spec::CardConfig;
 use mattock_testbench::layers::{LISTS, Layer, list, run};
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -18,9 +18,9 @@ fn main() -> ExitCode {
     let mut options = SimOptions::new(SimulatorKind::Verilator, cache);
     (options.memory.bytes, options.memory.latency) = (128 << 20, latency);
     let card = CardConfig::reference("bench16").map_err(|e| e.to_string());
-    let card = card.and_then(|c| SimCard::open(&c, &options).map_err(|e| e.to_string()));
-    let card = card.and_then(|sim| Card::open_with(Box::new(sim)).map_err(|e| e.to_string()));
-    let mut card = match card {
+    let card = card.and_then(|c| open_device(&c, &options).map_err(|e| e.to_string()));
+    let card = card.and_then(|d| d.context(ContextOptions::default()).map_err(|e| e.to_string()));
+    let card = match card {
         Ok(card) => card,
         Err(error) => {
             eprintln!("bench layers: {error}");
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     for layer in named.into_iter().chain(lists.into_iter().flat_map(list)) {
         let [m, n, k] = layer.shape;
         let (name, weights) = (&layer.name, if layer.int4_weights { "i4" } else { "i8" });
-        match run(&mut card, &layer, latency, 1) {
+        match run(&card, &layer, latency, 1) {
             Ok(measured) => {
                 let [cycles, bytes] = measured.errors().map(|e| 100.0 * e);
                 let part = measured.cycles as f64 / measured.allowed as f64;

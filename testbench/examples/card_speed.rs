@@ -2,10 +2,9 @@
 //!
 //! Prints clock cycles per second of wall time, idle and in a dense product.
 
-use mattock::dense::{Elements, GemmCall, Operand, Order};
-use mattock::{Card, Error, transport::Transport};
+use mattock::{ContextOptions, Error, GemmOptions, View, ViewMut};
 use mattock_spec::CardConfig;
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind, open_device};
 use std::time::Instant;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,21 +22,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let rate = idle as f64 / start.elapsed().as_secs_f64();
     println!("{name}, {}: {rate:.0} cycles/s idle", kind.name());
 
-    let at = card.description();
-    let mut card = Card::open_with(Box::new(card))?;
+    let device = open_device(&CardConfig::reference(&name)?, &options)?;
+    let card = device.context(ContextOptions::default())?;
     let n = 128;
-    let ones = vec![1i8; n * n];
-    let view = Operand { elements: Elements::I8(&ones), order: Order::Row, ld: n };
-    let call = GemmCall { m: n, n, k: n, a: view, b: view, order: Order::Row, resident: true };
+    let (ones, mut c) = (vec![1i8; n * n], vec![0i32; n * n]);
+    let mut multiply = |resident| {
+        let options = GemmOptions { resident, ..GemmOptions::default() };
+        let (view, to) = (View::<i8>::rows(&ones, n, n)?, ViewMut::<i32>::rows(&mut c, n, n)?);
+        card.gemm(&options, 1, view, view, 0, to)?.wait()
+    };
     let start = Instant::now();
-    let (_, stats) = match card.gemm(&call) {
+    let stats = match multiply(true) {
         // Smaller cards hold no operands of this size.
-        Err(Error::OutOfMemory { .. }) => card.gemm(&GemmCall { resident: false, ..call })?,
+        Err(Error::OutOfMemory { .. }) => multiply(false)?,
         result => result?,
     };
     let rate = stats.cycles as f64 / start.elapsed().as_secs_f64();
     let peak = card.capabilities().gemm.map_or(0, |g| u64::from(g.rows * g.cols));
     let utilization = stats.macs as f64 / (peak * stats.compute_cycles) as f64;
-    println!("{at}: {rate:.0} cycles/s in 128x128x128, {stats:?}, utilization {utilization:.4}");
+    println!(
+        "{}: {rate:.0} cycles/s in 128x128x128, {stats:?}, utilization {utilization:.4}",
+        device.description()
+    );
     Ok(())
 }

@@ -6,8 +6,8 @@
 //! `mattock_hw::gemm`.
 
 use crate::reference::{self, Layout};
-use mattock::Card;
-use mattock::dense::{Elements, GemmCall, Operand, Order};
+use mattock::element::I4;
+use mattock::{Context, DynView, Error, GemmOptions, GemmStats, View, ViewMut};
 use mattock_hw::gemm::{Geometry, compute_cycles, cycle_bound};
 use mattock_spec::{CardConfig, Format};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -65,12 +65,11 @@ impl Random {
         Random { format, values, packed }
     }
 
-    fn operand(&self, cols: usize) -> Operand<'_> {
-        if self.format == Format::I4 {
-            let ld = cols.next_multiple_of(2);
-            return Operand { elements: Elements::I4(&self.packed), order: Order::Row, ld };
-        }
-        Operand { elements: Elements::I8(&self.values), order: Order::Row, ld: cols }
+    fn view(&self, rows: usize, cols: usize) -> Result<DynView<'_>, Error> {
+        Ok(match self.format {
+            Format::I4 => View::<I4>::rows(&self.packed, rows, cols)?.into(),
+            _ => View::<i8>::rows(&self.values, rows, cols)?.into(),
+        })
     }
 }
 
@@ -108,7 +107,7 @@ impl Measured {
 /// # Panics
 /// When `config`, which is the card's, has no dense engine.
 pub fn measure(
-    card: &mut Card,
+    card: &Context,
     config: &CardConfig,
     shape: [usize; 3],
     seed: u64,
@@ -119,9 +118,15 @@ pub fn measure(
     let mut rng = StdRng::seed_from_u64(seed);
     let mut random = |rows, cols, format| Random::new(rows, cols, format, &mut rng);
     let (a, b) = (random(m, k, tuple.a), random(k, n, tuple.b));
-    let (left, right) = (a.operand(k), b.operand(n));
-    let call = GemmCall { m, n, k, a: left, b: right, order: Order::Row, resident: true };
-    let (d, stats) = card.gemm(&call).map_err(|e| format!("{shape:?}: {e}"))?;
+    let multiply = || -> Result<(Vec<i32>, GemmStats), Error> {
+        let (a, b) = (a.view(m, k)?, b.view(k, n)?);
+        let mut d = vec![0i32; m * n];
+        let options = GemmOptions { resident: true, ..GemmOptions::default() };
+        let to = ViewMut::<i32>::rows(&mut d, m, n)?;
+        let stats = card.gemm_dyn(&options, 1.into(), a, b, 0.into(), to.into())?.wait()?;
+        Ok((d, stats))
+    };
+    let (d, stats) = multiply().map_err(|e| format!("{shape:?}: {e}"))?;
     let mut expected = vec![0; m * n];
     let layout = Layout::row_major;
     let (a, b) = ((&a.values[..], layout(m, k)), (&b.values[..], layout(k, n)));

@@ -1,9 +1,9 @@
 //! Dense products of real networks, run from memory and held against their plan.
 
 use crate::reference::{self, Layout, pack_i4};
-use mattock::Card;
-use mattock::dense::{Elements, GemmCall, Operand, Order};
 use mattock::plan::{Memory, Plan};
+use mattock::{Context, DynView, DynViewMut, Error, GemmOptions, GemmStats, Order};
+use mattock_spec::Format;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::path::PathBuf;
 
@@ -76,7 +76,7 @@ impl Measured {
 ///
 /// # Panics
 /// When the card has no dense engine.
-pub fn run(card: &mut Card, layer: &Layer, latency: u64, seed: u64) -> Result<Measured, String> {
+pub fn run(card: &Context, layer: &Layer, latency: u64, seed: u64) -> Result<Measured, String> {
     let [m, n, k] = layer.shape;
     let failed = |e: &dyn std::fmt::Display| format!("{}: {e}", layer.name);
     let mut rng = StdRng::seed_from_u64(seed);
@@ -85,14 +85,23 @@ pub fn run(card: &mut Card, layer: &Layer, latency: u64, seed: u64) -> Result<Me
     let ld = k.next_multiple_of(2);
     let b: Vec<i8> = (0..n * ld).map(|_| rng.random_range(-weight..weight) as i8).collect();
     let packed = if layer.int4_weights { pack_i4(&b).map_err(|e| failed(&e))? } else { vec![] };
-    let elements = if layer.int4_weights { Elements::I4(&packed) } else { Elements::I8(&b) };
-    let left = Operand { elements: Elements::I8(&a), order: Order::Row, ld: k };
-    let right = Operand { elements, order: Order::Column, ld };
-    let call = GemmCall { m, n, k, a: left, b: right, order: Order::Row, resident: false };
+    let bytes = |values: &[i8]| values.iter().map(|v| *v as u8).collect::<Vec<u8>>();
+    let (a_bytes, b_bytes) = (bytes(&a), if layer.int4_weights { packed } else { bytes(&b) });
+    let b_format = if layer.int4_weights { Format::I4 } else { Format::I8 };
     let bus_bytes = card.capabilities().bus_bytes;
     let memory = Memory { latency, ..Memory::new(bus_bytes) };
-    let plan = card.plan_gemm(&call, &memory).map_err(|e| failed(&e))?;
-    let (d, stats) = card.gemm(&call).map_err(|e| failed(&e))?;
+    let mut d = vec![0u8; 4 * m * n];
+    let mut multiply = || -> Result<(Plan, GemmStats), Error> {
+        let left = DynView::new(&a_bytes, Order::Row, m, k, k, Format::I8)?;
+        let right = DynView::new(&b_bytes, Order::Column, k, n, ld, b_format)?;
+        let mut to = DynViewMut::new(&mut d, Order::Row, m, n, n, Format::I32)?;
+        let options = GemmOptions::default();
+        let plan = card.plan_gemm(&options, left, right, to.reborrow(), &memory)?;
+        Ok((plan, card.gemm_dyn(&options, 1.into(), left, right, 0.into(), to)?.wait()?))
+    };
+    let (plan, stats) = multiply().map_err(|e| failed(&e))?;
+    let d: Vec<i32> =
+        d.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     let mut expected = vec![0; m * n];
     let b_lies = Layout { row_stride: 1, col_stride: ld, ..Layout::row_major(k, n) };
     let (left, result) = ((&a[..], Layout::row_major(m, k)), Layout::row_major(m, n));

@@ -1,10 +1,12 @@
 //! Dense products through the driver on simulated cards.
 
-use mattock::dense::{Elements, GemmCall, Operand, Order};
-use mattock::{Card, Error};
-use mattock_spec::CardConfig;
+use mattock::{Context, ContextOptions, Device, DynView, Error, GemmOptions, Order, View, ViewMut};
+use mattock_spec::{CardConfig, Format};
 use mattock_testbench::reference::pack_i4;
-use mattock_testbench::sim::{MemoryOptions, Response, SimCard, SimOptions, SimulatorKind, Stalls};
+use mattock_testbench::sim::{
+    MemoryOptions, OpenError, Response, SimCard, SimOptions, SimulatorKind, Stalls, ThreadedCard,
+    open_device,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn options(simulator: SimulatorKind) -> SimOptions {
@@ -12,7 +14,7 @@ fn options(simulator: SimulatorKind) -> SimOptions {
     SimOptions::new(simulator, cache)
 }
 
-fn open(config: &str, options: &SimOptions) -> Card {
+fn open(config: &str, options: &SimOptions) -> Context {
     open_config(&CardConfig::reference(config).unwrap(), options)
 }
 
@@ -21,16 +23,16 @@ fn tiny_on_axi() -> CardConfig {
     CardConfig::reference("tiny").unwrap().on_axi()
 }
 
-fn open_config(config: &CardConfig, options: &SimOptions) -> Card {
-    let card = SimCard::open(config, options).unwrap_or_else(|e| panic!("{e}"));
-    Card::open_with(Box::new(card)).unwrap_or_else(|e| panic!("{e}"))
+fn open_config(config: &CardConfig, options: &SimOptions) -> Context {
+    let device = open_device(config, options).unwrap_or_else(|e| panic!("{e}"));
+    device.context(ContextOptions::default()).unwrap()
 }
 
 /// A random operand: values, their memory, order and line length.
 struct Random {
     values: Vec<i8>,
     bytes: Vec<u8>,
-    int4: bool,
+    format: Format,
     order: Order,
     ld: usize,
     rows: usize,
@@ -45,8 +47,10 @@ impl Random {
         let limit = if int4 { 8 } else { 128 };
         let values: Vec<i8> =
             (0..lines * ld).map(|_| rng.random_range(-limit..limit) as i8).collect();
-        let bytes = if int4 { pack_i4(&values).unwrap() } else { vec![] };
-        Random { values, bytes, int4, order, ld, rows, cols }
+        let as_bytes = || values.iter().map(|&v| v as u8).collect();
+        let bytes = if int4 { pack_i4(&values).unwrap() } else { as_bytes() };
+        let format = if int4 { Format::I4 } else { Format::I8 };
+        Random { values, bytes, format, order, ld, rows, cols }
     }
 
     fn at(&self, row: usize, col: usize) -> i32 {
@@ -54,24 +58,26 @@ impl Random {
         self.values[line * self.ld + i].into()
     }
 
-    fn view(&self) -> Operand<'_> {
-        let elements =
-            if self.int4 { Elements::I4(&self.bytes) } else { Elements::I8(&self.values) };
-        Operand { elements, order: self.order, ld: self.ld }
+    fn view(&self) -> DynView<'_> {
+        DynView::new(&self.bytes, self.order, self.rows, self.cols, self.ld, self.format).unwrap()
     }
 }
 
 /// One random product, compared with the definition.
-fn multiply(card: &mut Card, rng: &mut StdRng, dims: [usize; 3], resident: bool) {
+fn multiply(card: &Context, rng: &mut StdRng, dims: [usize; 3], resident: bool) {
     let [m, n, k] = dims;
     let narrow = card.capabilities().gemm.unwrap().tuples.len() > 1;
     let kind = if narrow { rng.random_range(0..3) } else { 0 };
     let a = Random::new(rng, m, k, kind == 1);
     let b = Random::new(rng, k, n, kind > 0);
     let order = if rng.random() { Order::Row } else { Order::Column };
-    let call = GemmCall { m, n, k, a: a.view(), b: b.view(), order, resident };
-    let (d, stats) = card.gemm(&call).unwrap_or_else(|e| panic!("{m}x{n}x{k}: {e}"));
-    assert_eq!((a.rows, a.cols, b.rows, b.cols, d.len()), (m, k, k, n, m * n));
+    let ld = if order == Order::Row { n } else { m };
+    let mut d = vec![-1; m * n];
+    let c = ViewMut::<i32>::new(&mut d, order, m, n, ld).unwrap().into();
+    let options = GemmOptions { resident, ..Default::default() };
+    let event = card.gemm_dyn(&options, 1.into(), a.view(), b.view(), 0.into(), c);
+    let stats = event.and_then(|event| event.wait());
+    let stats = stats.unwrap_or_else(|e| panic!("{m}x{n}x{k}: {e}"));
     for row in 0..m {
         for col in 0..n {
             let expected = (0..k).map(|i| a.at(row, i).wrapping_mul(b.at(i, col)));
@@ -80,7 +86,7 @@ fn multiply(card: &mut Card, rng: &mut StdRng, dims: [usize; 3], resident: bool)
             assert_eq!(d[at], expected, "{m}x{n}x{k} at {row},{col}");
         }
     }
-    if m * n > 0 {
+    if m * n * k > 0 {
         assert_eq!(stats.macs, (m * n * k) as u64);
         assert!(stats.cycles > 0 && stats.bytes_written >= 4 * (m * n) as u64);
     }
@@ -90,81 +96,97 @@ fn multiply(card: &mut Card, rng: &mut StdRng, dims: [usize; 3], resident: bool)
 fn tiny_in_the_interpreter() {
     // The serial card, and the same array with the memory of a host.
     for config in [CardConfig::reference("tiny").unwrap(), tiny_on_axi()] {
-        let mut card = open_config(&config, &options(SimulatorKind::Interpreter));
+        let card = open_config(&config, &options(SimulatorKind::Interpreter));
         let mut rng = StdRng::seed_from_u64(1);
         for dims in [[1, 1, 1], [2, 4, 3], [5, 7, 9], [3, 1, 0], [0, 4, 4], [4, 0, 4], [17, 6, 11]]
         {
-            multiply(&mut card, &mut rng, dims, false);
-            multiply(&mut card, &mut rng, dims, true);
+            multiply(&card, &mut rng, dims, false);
+            multiply(&card, &mut rng, dims, true);
         }
     }
 }
 
 #[test]
 fn random_shapes_in_verilator() {
-    let mut plain = open("bench16", &options(SimulatorKind::Verilator));
+    let plain = open("bench16", &options(SimulatorKind::Verilator));
     let mut stalled = options(SimulatorKind::Verilator);
     stalled.memory.stalls = Some(Stalls { seed: 5, chance: 60 });
-    let mut stalled = open("bench16", &stalled);
+    let stalled = open("bench16", &stalled);
     let mut rng = StdRng::seed_from_u64(2);
     for i in 0..200 {
         let dims = [0; 3].map(|_| rng.random_range(1..70));
-        let card = if i % 3 == 0 { &mut stalled } else { &mut plain };
+        let card = if i % 3 == 0 { &stalled } else { &plain };
         multiply(card, &mut rng, dims, i % 4 == 0);
     }
 }
 
+/// A product of matrices that fill their slices row after row.
+fn plain(
+    card: &Context,
+    options: &GemmOptions,
+    [m, n, k]: [usize; 3],
+    a: &[i8],
+    b: &[i8],
+) -> Result<Vec<i32>, Error> {
+    let (a, b) = (View::<i8>::rows(a, m, k)?, View::<i8>::rows(b, k, n)?);
+    let mut c = vec![-1; m * n];
+    let event = card.gemm(options, 1, a, b, 0, ViewMut::<i32>::rows(&mut c, m, n)?)?;
+    event.wait()?;
+    Ok(c)
+}
+
 #[test]
 fn bad_arguments_are_refused_before_anything_is_sent() {
-    let mut card = open("tiny", &options(SimulatorKind::Interpreter));
+    let card = open("tiny", &options(SimulatorKind::Interpreter));
     let values = [1i8; 16];
-    let good = Operand { elements: Elements::I8(&values), order: Order::Row, ld: 4 };
-    let call = GemmCall { m: 4, n: 4, k: 4, a: good, b: good, order: Order::Row, resident: false };
-    let huge = usize::MAX;
-    let calls = [
-        GemmCall { m: huge, ..call },
-        GemmCall { a: Operand { ld: 3, ..good }, ..call },
-        GemmCall { a: Operand { ld: huge, ..good }, ..call },
-        GemmCall { b: Operand { ld: 5, ..good }, ..call },
-        GemmCall { b: Operand { elements: Elements::I4(&[0; 8]), ..good }, ..call },
-        GemmCall { a: Operand { elements: Elements::I4(&[0; 8]), ld: 5, ..good }, ..call },
-        GemmCall { k: 5, ..call },
+    let dense = DynView::new(&[1; 16], Order::Row, 4, 4, 4, Format::I8).unwrap();
+    let packed = DynView::new(&[0; 8], Order::Row, 4, 4, 4, Format::I4).unwrap();
+    let wide = DynView::new(&[1; 16], Order::Row, 4, 3, 4, Format::I8).unwrap();
+    let mut c = [0i32; 16];
+    let mut refused = |a, b, alpha: mattock::Scalar, rows| {
+        let c = ViewMut::<i32>::rows(&mut c, rows, 4).unwrap().into();
+        let event = card.gemm_dyn(&GemmOptions::default(), alpha, a, b, 0.into(), c);
+        event.map(drop).unwrap_err().to_string()
+    };
+    let texts = [
+        refused(wide, dense, 1.into(), 4),
+        refused(dense, dense, 1.into(), 3),
+        refused(dense, packed, 1.into(), 4),
+        refused(dense, dense, 1.0.into(), 4),
     ];
-    let texts: Vec<String> = calls.iter().map(|c| card.gemm(c).unwrap_err().to_string()).collect();
     insta::assert_snapshot!(texts.join("\n"));
-    assert!(card.gemm(&call).is_ok());
+    let ok = plain(&card, &GemmOptions::default(), [4; 3], &values, &values);
+    assert_eq!(ok.unwrap(), [4; 16]);
 }
 
 #[test]
 fn what_does_not_fit_is_an_error_and_the_card_goes_on() {
     let mut small = options(SimulatorKind::Interpreter);
     small.memory.bytes = 1 << 15;
-    let mut card = open_config(&tiny_on_axi(), &small);
+    let card = open_config(&tiny_on_axi(), &small);
     let values = vec![3i8; 200 * 200];
-    let view = Operand { elements: Elements::I8(&values), order: Order::Row, ld: 200 };
-    let call =
-        GemmCall { m: 200, n: 200, k: 200, a: view, b: view, order: Order::Row, resident: false };
-    let error = card.gemm(&call).unwrap_err();
-    assert!(matches!(error, Error::OutOfMemory { .. }), "{error}");
-    let call = GemmCall { m: 30, n: 30, k: 200, resident: true, ..call };
-    let error = card.gemm(&call).unwrap_err();
+    let error = plain(&card, &GemmOptions::default(), [200; 3], &values, &values).unwrap_err();
+    assert!(matches!(error, Error::OutOfMemory { need: 240_000, have: 32_768 }), "{error}");
+    let resident = GemmOptions { resident: true, ..Default::default() };
+    let error = plain(&card, &resident, [30, 30, 200], &values, &values).unwrap_err();
     assert!(matches!(error, Error::OutOfMemory { need: 6000.., have: 4096 }), "{error}");
-    let call = GemmCall { m: 2, n: 3, k: 200, ..call };
-    assert_eq!(card.gemm(&call).unwrap().0, [1800; 6]);
+    let few = plain(&card, &resident, [2, 3, 200], &values[..400], &values[..600]);
+    assert_eq!(few.unwrap(), [1800; 6]);
 }
 
 #[test]
 fn a_bus_error_reaches_the_caller() {
-    let config = tiny_on_axi();
-    let memory = MemoryOptions { base: 0x4_0000, ..MemoryOptions::default() };
     let mut faulty = options(SimulatorKind::Interpreter);
-    faulty.memory = memory.clone();
-    let mut sim = SimCard::open(&config, &faulty).unwrap();
-    sim.inject(memory.base..memory.base + 1, Response::SlaveError);
-    let mut card = Card::open_with(Box::new(sim)).unwrap();
+    faulty.memory = MemoryOptions { base: 0x4_0000, ..MemoryOptions::default() };
+    let base = faulty.memory.base;
+    let card = ThreadedCard::spawn(move || {
+        let mut sim = SimCard::open(&tiny_on_axi(), &faulty)?;
+        sim.inject(base..base + 1, Response::SlaveError);
+        Ok::<_, OpenError>(sim)
+    });
+    let device = Device::open_with(Box::new(card.unwrap())).unwrap();
+    let card = device.context(ContextOptions::default()).unwrap();
     let values = [1i8; 16];
-    let view = Operand { elements: Elements::I8(&values), order: Order::Row, ld: 4 };
-    let call = GemmCall { m: 4, n: 4, k: 4, a: view, b: view, order: Order::Row, resident: false };
-    let error = card.gemm(&call).unwrap_err().to_string();
+    let error = plain(&card, &GemmOptions::default(), [4; 3], &values, &values).unwrap_err();
     insta::assert_snapshot!(error);
 }

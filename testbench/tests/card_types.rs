@@ -1,19 +1,18 @@
 //! Products of every type of the `mixed` card through the driver, bit for bit the reference model's.
 
-use mattock::dense::{Elements, GemmCall, Operand, Order, RoundingOptions};
-use mattock::{Card, Error};
+use mattock::{Context, ContextOptions, DynView, DynViewMut, Error, GemmOptions, Order, Scalar};
 use mattock_spec::{CardConfig, Format, Rounding, Tuple};
 use mattock_testbench::reference::dense::DenseGemm;
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind, Stalls};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, Stalls, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-fn open(simulator: SimulatorKind, stalls: Option<Stalls>) -> Card {
+fn open(simulator: SimulatorKind, stalls: Option<Stalls>) -> Context {
     let mut options =
         SimOptions::new(simulator, concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated"));
     options.memory.stalls = stalls;
     let config = CardConfig::reference("mixed").unwrap();
-    let card = SimCard::open(&config, &options).unwrap_or_else(|e| panic!("{e}"));
-    Card::open_with(Box::new(card)).unwrap_or_else(|e| panic!("{e}"))
+    let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+    device.context(ContextOptions::default()).unwrap()
 }
 
 /// Codes of a `rows` x `cols` matrix, and how they lie in memory.
@@ -21,6 +20,7 @@ struct Matrix {
     codes: Vec<u32>,
     bytes: Vec<u8>,
     format: Format,
+    shape: (usize, usize),
     order: Order,
     ld: usize,
 }
@@ -51,41 +51,39 @@ impl Matrix {
                 *byte |= (codes[row * cols + col] as u8 & mask) << (at % 8);
             }
         }
-        Matrix { codes, bytes, format, order, ld }
+        Matrix { codes, bytes, format, shape: (rows, cols), order, ld }
     }
 
-    fn view(&self) -> Operand<'_> {
-        let elements = Elements::Packed { format: self.format, bytes: &self.bytes };
-        Operand { elements, order: self.order, ld: self.ld }
+    fn view(&self) -> DynView<'_> {
+        let (rows, cols) = self.shape;
+        DynView::new(&self.bytes, self.order, rows, cols, self.ld, self.format).unwrap()
     }
 }
 
-fn multiply(
-    card: &mut Card,
-    rng: &mut StdRng,
-    tuple: Tuple,
-    [m, n, k]: [usize; 3],
-    resident: bool,
-) {
+fn multiply(card: &Context, rng: &mut StdRng, tuple: Tuple, [m, n, k]: [usize; 3], resident: bool) {
     let any = rng.random_ratio(1, 5);
     let a = Matrix::new(rng, tuple.a, (m, k), any);
     let b = Matrix::new(rng, tuple.b, (k, n), any);
     let order = if rng.random() { Order::Row } else { Order::Column };
     let float = !tuple.a.is_integer();
-    let rounding = RoundingOptions {
-        rounding: if float { Rounding::ALL[rng.random_range(0..5)] } else { Rounding::Rne },
-        saturate: float && rng.random(),
-    };
-    let call = GemmCall { m, n, k, a: a.view(), b: b.view(), order, resident };
-    let (d, stats) =
-        card.gemm_rounded(&call, rounding).unwrap_or_else(|e| panic!("{tuple} {m}x{n}x{k}: {e}"));
-    let RoundingOptions { rounding, saturate } = rounding;
+    let rounding = if float { Rounding::ALL[rng.random_range(0..5)] } else { Rounding::Rne };
+    let saturate = float && rng.random();
+    let options = GemmOptions { resident, rounding, saturate, ..GemmOptions::default() };
+    let mut d = vec![0u8; 4 * m * n];
+    let ld = if order == Order::Row { n } else { m };
+    let to = DynViewMut::new(&mut d, order, m, n, ld, tuple.d).unwrap();
+    let (one, zero) = Scalar::one_and_zero(tuple.d);
+    let event = card.gemm_dyn(&options, one, a.view(), b.view(), zero, to);
+    let stats = event.and_then(|e| e.wait()).unwrap_or_else(|e| panic!("{tuple} {m}x{n}x{k}: {e}"));
+    let d: Vec<u32> =
+        d.chunks_exact(4).map(|b| u32::from_le_bytes(b.try_into().unwrap())).collect();
     let model = DenseGemm { rounding, saturate, ..DenseGemm::new(tuple) };
     let expected = model.product(&a.codes, &b.codes, &[], [m, n, k]).unwrap();
     for row in 0..m {
         for col in 0..n {
             let at = if order == Order::Row { row * n + col } else { col * m + row };
-            let (got, want) = (d[at] as u32, expected[row * n + col]);
+            // Without products there is nothing to round: C = 0 * C.
+            let (got, want) = (d[at], if k == 0 { 0 } else { expected[row * n + col] });
             assert_eq!(
                 got, want,
                 "{tuple} {rounding:?} {m}x{n}x{k} at {row},{col}: {got:#x}, {want:#x}"
@@ -104,7 +102,7 @@ fn multiply(
     }
 }
 
-fn every_type(card: &mut Card, rounds: usize, largest: usize) {
+fn every_type(card: &Context, rounds: usize, largest: usize) {
     let mut rng = StdRng::seed_from_u64(largest as u64);
     let tuples = card.capabilities().gemm.unwrap().tuples;
     for round in 0..rounds {
@@ -121,31 +119,67 @@ fn every_type(card: &mut Card, rounds: usize, largest: usize) {
 
 #[test]
 fn every_type_in_the_interpreter() {
-    every_type(&mut open(SimulatorKind::Interpreter, None), 2, 20);
+    every_type(&open(SimulatorKind::Interpreter, None), 2, 20);
 }
 
 #[test]
 fn every_type_in_verilator() {
-    every_type(&mut open(SimulatorKind::Verilator, None), 6, 60);
-    every_type(&mut open(SimulatorKind::Verilator, Some(Stalls { seed: 3, chance: 70 })), 3, 40);
+    every_type(&open(SimulatorKind::Verilator, None), 6, 60);
+    every_type(&open(SimulatorKind::Verilator, Some(Stalls { seed: 3, chance: 70 })), 3, 40);
+}
+
+/// The card rounds the sum, the host what it makes of it with alpha, beta and C: each once.
+#[test]
+fn alpha_and_beta_of_floats() {
+    let card = open(SimulatorKind::Interpreter, None);
+    let mut rng = StdRng::seed_from_u64(9);
+    let tuple: Tuple = "e5m2,e4m3,f32".parse().unwrap();
+    let [m, n, k] = [9, 5, 11];
+    let a = Matrix::new(&mut rng, tuple.a, (m, k), false);
+    let b = Matrix::new(&mut rng, tuple.b, (k, n), false);
+    let product = DenseGemm::new(tuple).product(&a.codes, &b.codes, &[], [m, n, k]).unwrap();
+    for (alpha, beta) in [(1.0f32, 1.0f32), (-0.3, 1.0), (1.7e-3, 0.0), (0.0, 2.5), (1.0, -0.1)] {
+        let before: Vec<f32> = (0..m * n).map(|_| rng.random_range(-9e3..9e3)).collect();
+        let mut c: Vec<f32> =
+            before.iter().map(|&c| if beta == 0.0 { f32::NAN } else { c }).collect();
+        let to = mattock::ViewMut::<f32>::rows(&mut c, m, n).unwrap().into();
+        let options = GemmOptions::default();
+        let event = card.gemm_dyn(&options, alpha.into(), a.view(), b.view(), beta.into(), to);
+        let stats = event.unwrap().wait().unwrap();
+        assert_eq!(stats.host_elements, (m * n) as u64);
+        for ((got, old), p) in c.iter().zip(&before).zip(&product) {
+            let p = f32::from_bits(*p);
+            let want = if beta == 1.0 {
+                alpha.mul_add(p, *old)
+            } else if alpha == 1.0 {
+                beta.mul_add(*old, p)
+            } else {
+                alpha * p + beta * old
+            };
+            assert_eq!(*got, want, "{alpha} * {p} + {beta} * {old}");
+        }
+    }
 }
 
 #[test]
 fn what_the_card_cannot_do_is_refused_with_what_it_can() {
-    let mut card = open(SimulatorKind::Interpreter, None);
+    let card = open(SimulatorKind::Interpreter, None);
     let e4m3: Format = "e4m3".parse().unwrap();
     let bytes = vec![0u8; 1 << 17];
-    let view = |format| Operand {
-        elements: Elements::Packed { format, bytes: &bytes },
-        order: Order::Row,
-        ld: 1,
+    let multiply = |k, a, b, alpha: f32| {
+        let mut d = [7u8; 4];
+        let a = DynView::new(&bytes, Order::Row, 1, k, k, a).unwrap();
+        let b = DynView::new(&bytes, Order::Row, k, 1, 1, b).unwrap();
+        let to = DynViewMut::new(&mut d, Order::Row, 1, 1, 1, Format::F32).unwrap();
+        card.gemm_dyn(&GemmOptions::default(), alpha.into(), a, b, 0.0.into(), to)?.wait()?;
+        Ok::<_, Error>(d)
     };
-    let row = |format| Operand { ld: 1 << 17, ..view(format) };
-    let call = |k, a, b| GemmCall { m: 1, n: 1, k, a, b, order: Order::Row, resident: false };
-    let deep = card.gemm(&call(85_599, row(e4m3), view(e4m3))).unwrap_err();
-    let missing = card.gemm(&call(1, row("f16".parse().unwrap()), view(e4m3))).unwrap_err();
+    let deep = multiply(85_599, e4m3, e4m3, 1.0).unwrap_err();
+    let missing = multiply(1, "f16".parse().unwrap(), e4m3, 1.0).unwrap_err();
     assert!(
         matches!(deep, Error::Unsupported { .. }) && matches!(missing, Error::Unsupported { .. })
     );
     insta::assert_snapshot!(format!("{deep}\n{missing}"));
+    // With alpha = 0 there is no sum.
+    assert_eq!(multiply(85_599, e4m3, e4m3, 0.0).unwrap(), [0; 4]);
 }

@@ -1,20 +1,20 @@
 //! The cycle contract of the dense engine on several arrays: corner shapes and random ones.
 
-use mattock::Card;
+use mattock::{Context, ContextOptions};
 use mattock_spec::CardConfig;
 use mattock_testbench::contract::{ARRAYS, LARGEST, Measured, card, corners, measure};
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-fn open(config: &CardConfig) -> Card {
+fn open(config: &CardConfig) -> Context {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let mut options = SimOptions::new(SimulatorKind::Verilator, cache);
     options.memory.bytes = 4 << 20;
-    let sim = SimCard::open(config, &options).unwrap_or_else(|e| panic!("{e}"));
-    Card::open_with(Box::new(sim)).unwrap_or_else(|e| panic!("{e}"))
+    let device = open_device(config, &options).unwrap_or_else(|e| panic!("{e}"));
+    device.context(ContextOptions::default()).unwrap()
 }
 
-fn check(card: &mut Card, config: &CardConfig, shape: [usize; 3], seed: u64) -> Measured {
+fn check(card: &Context, config: &CardConfig, shape: [usize; 3], seed: u64) -> Measured {
     let measured = measure(card, config, shape, seed).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(measured.cycles, measured.predicted, "{shape:?}");
     assert!(measured.slack() >= 0, "{measured:?}");
@@ -27,25 +27,25 @@ fn check(card: &mut Card, config: &CardConfig, shape: [usize; 3], seed: u64) -> 
 fn every_shape_keeps_the_contract() {
     for (i, [rows, cols]) in ARRAYS.into_iter().enumerate() {
         let config = &card(rows, cols);
-        let mut card = open(config);
+        let card = open(config);
         for size in corners(rows, cols) {
             for shape in [[size, 3, 5], [2, size, 9], [3, 2, size], [size, size, 1]] {
-                check(&mut card, config, shape, size as u64);
+                check(&card, config, shape, size as u64);
             }
         }
         for shape in [[LARGEST, LARGEST, 1], [1, 1, LARGEST], [LARGEST; 3]] {
-            check(&mut card, config, shape, 1);
+            check(&card, config, shape, 1);
         }
         let mut rng = StdRng::seed_from_u64(i as u64);
         for seed in 0..75 {
             let shape = [0; 3].map(|_| rng.random_range(1..=LARGEST));
-            check(&mut card, config, shape, seed);
+            check(&card, config, shape, seed);
         }
         if [rows, cols] == [16, 16] {
-            let cube = |card: &mut Card, n| check(card, config, [n; 3], 1).utilization(rows, cols);
-            assert!(cube(&mut card, 128) >= 0.994);
+            let cube = |card: &Context, n| check(card, config, [n; 3], 1).utilization(rows, cols);
+            assert!(cube(&card, 128) >= 0.994);
             // The largest cube whose operands and results lie on chip.
-            assert!(cube(&mut card, 512) >= 0.9998);
+            assert!(cube(&card, 512) >= 0.9998);
         }
     }
 }

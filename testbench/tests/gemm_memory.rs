@@ -1,21 +1,21 @@
 //! Dense products from memory: how close to the array's or the bus's bound, and how well the plan foretells it.
 
-use mattock::Card;
+use mattock::{Context, ContextOptions};
 use mattock_spec::CardConfig;
 use mattock_testbench::layers::{LISTS, Layer, Measured, list, run};
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind, Stalls};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, Stalls, open_device};
 
-fn open(latency: u64, stalls: Option<Stalls>) -> Card {
+fn open(latency: u64, stalls: Option<Stalls>) -> Context {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let mut options = SimOptions::new(SimulatorKind::Verilator, cache);
     (options.memory.bytes, options.memory.latency, options.memory.stalls) =
         (16 << 20, latency, stalls);
     let config = CardConfig::reference("bench16").unwrap();
-    let sim = SimCard::open(&config, &options).unwrap_or_else(|e| panic!("{e}"));
-    Card::open_with(Box::new(sim)).unwrap_or_else(|e| panic!("{e}"))
+    let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+    device.context(ContextOptions::default()).unwrap()
 }
 
-fn measure(card: &mut Card, layer: &Layer, latency: u64) -> Measured {
+fn measure(card: &Context, layer: &Layer, latency: u64) -> Measured {
     run(card, layer, latency, 1).unwrap_or_else(|e| panic!("{e}"))
 }
 
@@ -30,9 +30,9 @@ fn products_keep_their_bound_and_their_plan() {
         (100, vec![named("conv5_1x1_in"), named("conv4_1x1_in"), named("conv2_1x1_in")]),
         (200, vec![Layer::plain([512; 3]), named("conv3_1x1_out"), named("tiny_qkv_1")]),
     ] {
-        let mut card = open(latency, None);
+        let card = open(latency, None);
         for layer in layers {
-            let measured = measure(&mut card, &layer, latency);
+            let measured = measure(&card, &layer, latency);
             let at = format!("{} at {latency}: {measured:?}", layer.name);
             assert!(measured.cycles <= measured.allowed, "{at}");
             let errors = measured.errors();
@@ -43,10 +43,10 @@ fn products_keep_their_bound_and_their_plan() {
 
 #[test]
 fn stalls_change_no_result() {
-    let mut card = open(100, Some(Stalls { seed: 3, chance: 64 }));
+    let card = open(100, Some(Stalls { seed: 3, chance: 64 }));
     for shape in [[100, 130, 70], [3, 200, 333], [1, 128, 512]] {
         for int4_weights in [false, true] {
-            measure(&mut card, &Layer { int4_weights, ..Layer::plain(shape) }, 100);
+            measure(&card, &Layer { int4_weights, ..Layer::plain(shape) }, 100);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! A simulated card as a PCI device of another process: driver, socket, simulation.
 
-use mattock::card::Outcome;
-use mattock::dense::{Elements, GemmCall, Operand, Order};
+use mattock::selftest::Outcome;
 use mattock::sparse::SpgemmOptions;
-use mattock::{Card, Csr, Error};
+use mattock::{ContextOptions, Csr, Device, Error, GemmOptions, View, ViewMut};
 use mattock_spec::regs::{card, gemm};
 use mattock_spec::{CardConfig, ErrorCode};
 use mattock_testbench::serve::{LAYOUT, ServeError, serve};
@@ -45,8 +44,8 @@ impl Served {
         format!("vfio-user:{}", self.socket.display())
     }
 
-    fn card(&self) -> Card {
-        Card::open(&self.url()).unwrap()
+    fn card(&self) -> Device {
+        Device::open(&self.url()).unwrap()
     }
 
     fn device(&self) -> VfioUser {
@@ -64,11 +63,13 @@ impl Drop for Served {
     }
 }
 
-fn multiply(card: &mut Card, n: usize) {
+fn multiply(device: &Device, n: usize) {
     let a: Vec<i8> = (0..n * n).map(|i| (i * 37 % 251) as u8 as i8).collect();
-    let view = Operand { elements: Elements::I8(&a), order: Order::Row, ld: n };
-    let call = GemmCall { m: n, n, k: n, a: view, b: view, order: Order::Row, resident: false };
-    let (d, _) = card.gemm(&call).unwrap();
+    let card = device.context(ContextOptions::default()).unwrap();
+    let view = View::<i8>::rows(&a, n, n).unwrap();
+    let mut d = vec![0; n * n];
+    let to = ViewMut::<i32>::rows(&mut d, n, n).unwrap();
+    card.gemm(&GemmOptions::default(), 1, view, view, 0, to).unwrap().wait().unwrap();
     for (at, got) in d.iter().enumerate() {
         let (row, col) = (at / n, at % n);
         let products = (0..n).map(|i| i32::from(a[row * n + i]) * i32::from(a[i * n + col]));
@@ -76,19 +77,28 @@ fn multiply(card: &mut Card, n: usize) {
     }
 }
 
+#[path = "../../driver/examples/product.rs"]
+mod example;
+
+#[test]
+fn the_example_of_the_documentation() {
+    assert_eq!(example::product(&Served::start("small", None).url()).unwrap(), [4, 5, 10, 11]);
+}
+
 #[test]
 fn every_self_test_passes_and_results_are_those_of_a_card_in_this_process() {
     let served = Served::start("small", Some(Stalls { seed: 3, chance: 60 }));
-    let mut card = served.card();
+    let card = served.card();
     let checks = card.selftest(|_| {});
     assert_eq!(checks.len(), 9);
     for check in &checks {
         assert!(matches!(check.outcome, Outcome::Passed(_)), "{check:?}");
     }
-    multiply(&mut card, 21);
+    multiply(&card, 21);
     let columns = (0..30u32).flat_map(|r| (0..3).map(move |i| (r % 10) + 10 * i)).collect();
     let row_ptr = (0..=30).map(|r| 3 * r).collect();
     let a = Csr::new(30, 30, row_ptr, columns, (0..90).map(|v| v - 45).collect()).unwrap();
+    let card = card.context(ContextOptions::default()).unwrap();
     let (c, _) = card.spgemm(&a, &a, &SpgemmOptions::default()).unwrap();
     assert_eq!(c, mattock_testbench::reference::spgemm(&a, &a).unwrap());
 }
@@ -97,16 +107,16 @@ fn every_self_test_passes_and_results_are_those_of_a_card_in_this_process() {
 #[test]
 fn one_client_at_a_time() {
     let served = Served::start("small", None);
-    let mut first = served.card();
+    let first = served.card();
     let start = Instant::now();
-    assert!(matches!(Card::open(&served.url()), Err(Error::Busy { .. })));
+    assert!(matches!(Device::open(&served.url()), Err(Error::Busy { .. })));
     assert!(start.elapsed() < Duration::from_secs(3));
-    multiply(&mut first, 7);
+    multiply(&first, 7);
     first.transport().write32(card::SCRATCH.address(), 77).unwrap();
     drop(first);
-    let mut next = served.card();
+    let next = served.card();
     assert_eq!(next.transport().read32(card::SCRATCH.address()).unwrap(), 0);
-    multiply(&mut next, 7);
+    multiply(&next, 7);
 }
 
 /// Starts a product of `n` x `n` zeros by registers, on memory at 1 MiB, and does not wait for it.
@@ -141,7 +151,7 @@ fn a_client_that_dies_in_the_middle_of_dma_is_survived() {
         drop(memory);
         drop(device);
     }
-    multiply(&mut served.card(), 9);
+    multiply(&served.card(), 9);
 }
 
 #[test]
@@ -160,14 +170,14 @@ fn memory_taken_away_under_a_command_ends_it_with_an_error() {
     let decode = [ErrorCode::ReadDecodeError, ErrorCode::WriteDecodeError];
     assert!(decode.contains(&code), "{}", code.name());
     drop(device);
-    multiply(&mut served.card(), 9);
+    multiply(&served.card(), 9);
 }
 
 #[test]
 fn a_card_that_is_no_bus_master_moves_nothing() {
     let served = Served::start("small", None);
-    let mut card = served.card();
-    multiply(&mut card, 5);
+    let card = served.card();
+    multiply(&card, 5);
     drop(card);
     let mut device = served.device();
     let memory = Memory::new(1 << 20).unwrap();
@@ -203,7 +213,7 @@ fn function_level_reset() {
         device.dma_unmap(0x10_0000, memory.len()).unwrap();
     }
     drop(device);
-    multiply(&mut served.card(), 9);
+    multiply(&served.card(), 9);
 }
 
 /// Odd accesses of a guest: parts of registers, several at once, the MSI-X table.
@@ -227,8 +237,8 @@ fn registers_by_parts() {
 #[test]
 fn memory_is_limited_and_returned() {
     let served = Served::start("small", None);
-    let mut card = Card::open(&format!("{}?memory=4194304", served.url())).unwrap();
-    let transport = card.transport();
+    let card = Device::open(&format!("{}?memory=4194304", served.url())).unwrap();
+    let mut transport = card.transport();
     assert_eq!(transport.available(), 4 << 20);
     assert!(matches!(transport.alloc((4 << 20) + 1), Err(Error::OutOfMemory { .. })));
     let [a, b] = [(); 2].map(|()| transport.alloc(2 << 20).unwrap());
@@ -242,10 +252,11 @@ fn memory_is_limited_and_returned() {
     assert!(transport.trim().unwrap());
     assert!(transport.read(b, &mut [0]).is_err());
     transport.free(a);
-    multiply(&mut card, 3);
-    assert!(matches!(Card::open("vfio-user:/nowhere/x.sock"), Err(Error::NotFound { .. })));
-    assert!(matches!(Card::open("pci:0000:99:00.0"), Err(Error::NotFound { .. })));
+    drop(transport);
+    multiply(&card, 3);
+    assert!(matches!(Device::open("vfio-user:/nowhere/x.sock"), Err(Error::NotFound { .. })));
+    assert!(matches!(Device::open("pci:0000:99:00.0"), Err(Error::NotFound { .. })));
     for url in ["", "vfio-user", "nvme:1", "pci:x", "vfio-user:s?memory=x", "vfio-user:s?size=1"] {
-        assert!(matches!(Card::open(url), Err(Error::InvalidArg { .. })), "{url:?}");
+        assert!(matches!(Device::open(url), Err(Error::InvalidArg { .. })), "{url:?}");
     }
 }

@@ -2,10 +2,9 @@
 //! its line bit by bit at 8 clocks a bit.
 #![cfg(unix)]
 
-use mattock::dense::{Elements, GemmCall, Operand, Order};
 use mattock::transport::uart::{LinkError, Uart};
 use mattock::transport::{Transport, UartUrl};
-use mattock::{Card, Error};
+use mattock::{ContextOptions, Device, Error, GemmOptions, View, ViewMut};
 use mattock_spec::CardConfig;
 use mattock_spec::config::UartConfig;
 use mattock_spec::regs::card::CYCLES_LO;
@@ -71,13 +70,14 @@ fn bytes(rng: &mut StdRng, n: usize) -> Vec<u8> {
 }
 
 /// A product whose result is known: every element is compared.
-fn multiply(card: &mut Card, rng: &mut StdRng, [m, n, k]: [usize; 3]) -> Result<(), Error> {
+fn multiply(card: &Device, rng: &mut StdRng, [m, n, k]: [usize; 3]) -> Result<(), Error> {
     let a: Vec<i8> = (0..m * k).map(|_| rng.random()).collect();
     let b: Vec<i8> = (0..k * n).map(|_| rng.random()).collect();
-    let view = |elements, ld| Operand { elements: Elements::I8(elements), order: Order::Row, ld };
-    let (va, vb) = (view(&a, k), view(&b, n));
-    let call = GemmCall { m, n, k, a: va, b: vb, order: Order::Row, resident: false };
-    let (d, _) = card.gemm(&call)?;
+    let (va, vb) = (View::<i8>::rows(&a, m, k)?, View::<i8>::rows(&b, k, n)?);
+    let mut d = vec![0i32; m * n];
+    let to = ViewMut::<i32>::rows(&mut d, m, n)?;
+    let card = card.context(ContextOptions::default())?;
+    card.gemm(&GemmOptions::default(), 1, va, vb, 0, to)?.wait()?;
     for (i, got) in d.iter().enumerate() {
         let (row, col) = (i / n, i % n);
         let sum: i32 = (0..k).map(|j| i32::from(a[row * k + j]) * i32::from(b[j * n + col])).sum();
@@ -125,10 +125,10 @@ fn bursts_take_at_most_a_hundred_clocks_a_byte() {
 fn products_over_lines_that_are_three_percent_off() {
     for rate in [0.97, 1.0, 1.03] {
         let served = Served::new(Undisturbed, rate);
-        let mut card = Card::open_with(Box::new(served.open())).unwrap();
+        let card = Device::open_with(Box::new(served.open())).unwrap();
         let mut rng = StdRng::seed_from_u64(2);
         for dims in [[1, 1, 1], [5, 7, 9], [16, 12, 20], [3, 2, 0]] {
-            multiply(&mut card, &mut rng, dims).unwrap_or_else(|e| panic!("at {rate}: {e}"));
+            multiply(&card, &mut rng, dims).unwrap_or_else(|e| panic!("at {rate}: {e}"));
         }
     }
 }
@@ -213,9 +213,9 @@ fn damage_is_repaired_and_never_gives_wrong_data() {
     let hits = hits.load(Ordering::Relaxed);
     println!("{hits} bytes hit; {counts:?}");
     assert!(hits > 10 && counts.repeated > 10, "{hits} hits, {counts:?}");
-    let mut card = Card::open_with(Box::new(card)).unwrap();
+    let card = Device::open_with(Box::new(card)).unwrap();
     for dims in [[5, 7, 9], [8, 8, 8]] {
-        multiply(&mut card, &mut rng, dims).unwrap_or_else(|e| panic!("{e}"));
+        multiply(&card, &mut rng, dims).unwrap_or_else(|e| panic!("{e}"));
     }
 }
 

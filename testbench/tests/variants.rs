@@ -1,10 +1,10 @@
 //! Whole cards of every array and PE that go together: random products from memory, exact and in the cycles promised.
 
-use mattock::Card;
+use mattock::ContextOptions;
 use mattock_spec::config::{ArrayKind, PES, Pe};
 use mattock_spec::{CardConfig, Format};
 use mattock_testbench::contract::measure;
-use mattock_testbench::sim::{SimCard, SimOptions, SimulatorKind};
+use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 /// A small card: one line names the array, one the PE.
@@ -26,13 +26,13 @@ fn every_pairing_is_exact_and_keeps_the_cycle_contract() {
         for pe in PES.iter().filter(|pe| pe.arrays.contains(kind) && pe.pe != Pe::Fp) {
             let tuple = if pe.takes(Format::I8) { "i8,i8,i32" } else { "i4,i4,i32" };
             let config = config(array, pe.name, tuple);
-            let sim = SimCard::open(&config, &options).unwrap_or_else(|e| panic!("{e}"));
-            let mut card = Card::open_with(Box::new(sim)).unwrap_or_else(|e| panic!("{e}"));
+            let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+            let card = device.context(ContextOptions::default()).unwrap();
             let mut rng = StdRng::seed_from_u64(pairings);
             let random = (0..12).map(|_| [0; 3].map(|_| rng.random_range(1..=40)));
             let corners = [[1, 1, 1], [4, 4, 1], [5, 9, 3], [8, 8, 64], [33, 2, 5]];
             for shape in corners.into_iter().chain(random.collect::<Vec<_>>()) {
-                let measured = measure(&mut card, &config, shape, 7)
+                let measured = measure(&card, &config, shape, 7)
                     .unwrap_or_else(|e| panic!("{array}, {}: {e}", pe.name));
                 let named = (array, pe.name, shape);
                 assert_eq!((named, measured.cycles), (named, measured.predicted));

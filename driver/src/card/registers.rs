@@ -50,15 +50,3 @@ impl Regs for CardRegisters<'_> {
         }
     }
 }
-
-impl super::Card {
-    /// Reads counters of an idle engine.
-    pub(crate) fn counters(
-        &mut self,
-        read: impl FnOnce(&mut CardRegisters<'_>),
-    ) -> Result<(), Error> {
-        let mut regs = CardRegisters::new(&mut *self.transport);
-        read(&mut regs);
-        regs.finish()
-    }
-}

@@ -1,14 +1,32 @@
 //! Sparse matrices on the host: the checked [`Csr`] form, its assembly from triplets, and the
-//! conversion of values to the types a card computes with, and products on the card.
+//! conversion of values to the types a card computes with. Calls on the card: [`spgemm`], in one
+//! call or in three phases ([estimate], [symbolic], [numeric]), [`spmm`] and [`spmv`] with dense
+//! operands, [`spadd`]. A sparse vector is a matrix of one column, so `spgemm` multiplies it too.
+//!
+//! [`spgemm`]: crate::Context::spgemm
+//! [estimate]: crate::Context::spgemm_estimate
+//! [symbolic]: crate::Context::spgemm_symbolic
+//! [numeric]: SpgemmPlan::numeric
+//! [`spmm`]: crate::Context::spmm
+//! [`spmv`]: crate::Context::spmv
+//! [`spadd`]: crate::Context::spadd
 
+mod add;
 mod convert;
 mod csr;
+mod dense;
 mod error;
-mod multiply;
+mod options;
+mod plan;
+mod run;
+mod spgemm;
 mod triplets;
+mod value;
 
 pub use convert::ConvertError;
 pub use csr::Csr;
 pub use error::CsrError;
-pub use multiply::{SparseValue, SpgemmOptions, SpgemmStats};
+pub use options::{Determinism, Semiring, SpgemmOptions, SpgemmStats};
+pub use plan::{SpgemmEstimate, SpgemmPlan};
 pub use triplets::Triplets;
+pub use value::SparseValue;

@@ -4,10 +4,12 @@ mod arena;
 mod pcie;
 mod pool;
 pub mod uart;
+mod url;
 
 pub use arena::Arena;
 pub use pcie::{Pcie, PcieOptions};
 pub use uart::{Uart, UartUrl};
+pub use url::{CardUrl, Opener, open, register};
 
 use crate::Error;
 use std::time::Duration;
@@ -78,6 +80,11 @@ pub trait Transport {
     /// # Errors
     /// The way to the card is broken.
     fn wait(&mut self, limit: Limit) -> Result<Waited, Error>;
+
+    /// Whether the card's time is a simulated clock, so that limits count in its cycles and not on the wall.
+    fn is_simulated(&self) -> bool {
+        false
+    }
 }
 
 /// How long to wait.
@@ -96,35 +103,4 @@ pub enum Waited {
     Interrupt,
     /// The limit has passed.
     Expired,
-}
-
-/// Opens the way to a card by its URL: `pci:<address>` for a card bound to `vfio-pci`, `vfio-user:<socket>` for one
-/// that is another process, `uart:<tty>` for one at a serial line. `?memory=<bytes>` at the end limits the memory for
-/// DMA, `?baud=<rate>` tells the rate of the line.
-///
-/// # Errors
-/// [`Error::InvalidArg`] for anything else, and those of the transport.
-pub fn open(url: &str) -> Result<Box<dyn Transport>, Error> {
-    let bad = |what: &str| Error::invalid_arg(1, format!("{url:?} {what}"));
-    let (scheme, rest) = url.split_once(':').ok_or_else(|| bad("is no card URL"))?;
-    if scheme == "uart" {
-        let uart =
-            rest.parse::<UartUrl>().map_err(|what| bad(&format!("is no card URL: {what}")))?;
-        return Ok(Box::new(Uart::open(&uart)?));
-    }
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut pcie = PcieOptions::default();
-    for option in query.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=') {
-            Some(("memory", bytes)) => {
-                pcie.memory = bytes.parse().map_err(|_| bad("asks for no number of bytes"))?;
-            }
-            _ => return Err(bad("has an option that is not `memory=<bytes>`")),
-        }
-    }
-    match scheme {
-        "pci" => Ok(Box::new(Pcie::pci(place.parse()?, pcie)?)),
-        "vfio-user" => Ok(Box::new(Pcie::vfio_user(std::path::Path::new(place), pcie)?)),
-        _ => Err(bad("is no card URL: begin with `pci:`, `vfio-user:` or `uart:`")),
-    }
 }

@@ -30,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod emit;
 mod flatten;
 mod interpreter;
 mod kernel;

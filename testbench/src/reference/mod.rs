@@ -3,7 +3,6 @@
 //! Nothing here knows how the hardware works, and nothing of the hardware is used here. The models
 //! are themselves checked against outside libraries in `testbench/tests`.
 
-mod algebra;
 mod compare;
 pub mod dense;
 mod gemm;
@@ -11,9 +10,8 @@ mod int4;
 mod spgemm;
 mod spgemm_bound;
 
-pub use algebra::Element;
-pub use compare::{Comparison, Difference, compare_exact, compare_floats};
+pub use compare::{Comparison, Difference, compare_exact};
 pub use gemm::{Layout, LayoutError, gemm};
 pub use int4::{Int4Error, pack_i4, unpack_i4};
-pub use spgemm::{ShapeError, spgemm, spgemm_over};
-pub use spgemm_bound::{SpgemmBound, check_over};
+pub use spgemm::{PlusTimes, ShapeError, spgemm};
+pub use spgemm_bound::SpgemmBound;

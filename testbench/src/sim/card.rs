@@ -148,6 +148,11 @@ impl SimCard {
         card
     }
 
+    /// The same card under another address.
+    pub(super) fn named(self, name: String) -> Self {
+        SimCard { name, ..self }
+    }
+
     /// Resets card and buses: everything is as after power-up, whatever was under way.
     pub fn power_up(&mut self) {
         self.memory.reset(&*self.sim);
@@ -339,5 +344,9 @@ impl Transport for SimCard {
             self.cycle_once().map_err(|e| self.link(e))?;
         }
         Ok(if self.interrupt() { Waited::Interrupt } else { Waited::Expired })
+    }
+
+    fn is_simulated(&self) -> bool {
+        true
     }
 }

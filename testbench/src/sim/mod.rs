@@ -11,15 +11,19 @@ mod memory;
 mod open;
 mod serial;
 mod storage;
+mod threaded;
+mod url;
 mod verilated;
 
 pub use axi::{PortCounts, Violation};
 pub use card::{SimCard, SimError};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
-pub use open::{OpenError, SimOptions, SimulatorKind};
+pub use open::{OpenError, SimOptions, SimulatorKind, open_device};
 #[cfg(unix)]
 pub use serial::{Disturbance, PtyCard, PtyError, Undisturbed};
 pub use serial::{LineDriver, LineMonitor};
 pub use storage::{BusMemory, MemoryOptions, Response, Stalls};
+pub use threaded::ThreadedCard;
+pub use url::register;
 pub use verilated::{VerilateError, Verilated};

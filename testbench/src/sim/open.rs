@@ -1,7 +1,8 @@
 //! From a configuration to a simulated card.
 
 use super::verilated::{VerilateError, Verilated};
-use super::{MemoryOptions, SimCard};
+use super::{MemoryOptions, SimCard, ThreadedCard};
+use mattock::Device;
 use mattock_hw::top::CardError;
 use mattock_spec::CardConfig;
 use rtl_gen::Interpreter;
@@ -44,6 +45,12 @@ pub enum OpenError {
     /// Verilator cannot build it.
     #[error(transparent)]
     Verilate(#[from] VerilateError),
+    /// There is no thread for it.
+    #[error("no thread for the simulation: {0}")]
+    Thread(std::io::Error),
+    /// The driver refuses it.
+    #[error(transparent)]
+    Driver(#[from] mattock::Error),
 }
 
 /// How to simulate a card.
@@ -65,6 +72,16 @@ impl SimOptions {
         let memory = MemoryOptions::default();
         SimOptions { simulator, memory, cache: cache.into(), tools: None }
     }
+}
+
+/// Simulates the card of a configuration and opens it.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open_device(config: &CardConfig, options: &SimOptions) -> Result<Device, OpenError> {
+    let (config, options) = (config.clone(), options.clone());
+    let card = ThreadedCard::spawn(move || SimCard::open(&config, &options))?;
+    Ok(Device::open_with(Box::new(card))?)
 }
 
 impl SimCard {

@@ -164,6 +164,13 @@ impl CardConfig {
         if self.control == Control::Riscv {
             return later("control", "\"riscv\"".into(), "\"host\"");
         }
+        if self.gemm.is_some() && self.memory.address_bits < 32 {
+            return later(
+                "memory.address_bits",
+                self.memory.address_bits.to_string(),
+                "32 to 64 with a dense engine",
+            );
+        }
         if let Some(tuple) =
             self.gemm.iter().flat_map(|g| &g.tuples).find(|t| !GemmConfig::is_buildable(t))
         {

@@ -3,19 +3,28 @@
 use super::ConfigError;
 use super::keys::nearest;
 
-const TEXTS: [(&str, &str); 7] = [
+/// Smallest first.
+const TEXTS: [(&str, &str); 8] = [
     ("tiny", include_str!("../../../configs/tiny.toml")),
     ("small", include_str!("../../../configs/small.toml")),
     ("mixed", include_str!("../../../configs/mixed.toml")),
     ("bench16", include_str!("../../../configs/bench16.toml")),
+    ("sparse2", include_str!("../../../configs/sparse2.toml")),
     ("sparse4", include_str!("../../../configs/sparse4.toml")),
     ("sparse4_2m", include_str!("../../../configs/sparse4_2m.toml")),
     ("sparse4x4", include_str!("../../../configs/sparse4x4.toml")),
 ];
 
 /// Names of the reference cards, smallest first.
-pub const REFERENCE_NAMES: [&str; 7] =
-    [TEXTS[0].0, TEXTS[1].0, TEXTS[2].0, TEXTS[3].0, TEXTS[4].0, TEXTS[5].0, TEXTS[6].0];
+pub const REFERENCE_NAMES: [&str; TEXTS.len()] = {
+    let mut names = [""; TEXTS.len()];
+    let mut i = 0;
+    while i < names.len() {
+        names[i] = TEXTS[i].0;
+        i += 1;
+    }
+    names
+};
 
 /// The TOML text of a reference card.
 pub(super) fn text(name: &str) -> Result<&'static str, ConfigError> {

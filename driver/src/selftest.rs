@@ -1,10 +1,8 @@
 //! A look at everything between this process and a right result, piece by piece.
 
-use super::Card;
-use crate::dense::{Elements, GemmCall, Operand, Order};
 use crate::sparse::SpgemmOptions;
 use crate::transport::{Limit, Waited};
-use crate::{Csr, Error};
+use crate::{Context, ContextOptions, Csr, Device, Error, GemmOptions, GemmStats, View, ViewMut};
 use mattock_spec::Format;
 use mattock_spec::regs::card::{CYCLES_LO, ID, IRQ_STATUS, MAGIC, SCRATCH};
 use mattock_spec::regs::{self, ErrorCode, Reg, ValueType};
@@ -36,7 +34,7 @@ pub enum Outcome {
 type Seen = Result<Result<String, String>, Error>;
 
 /// One check.
-type Step = fn(&mut Card) -> Seen;
+type Step = fn(&Context) -> Seen;
 
 /// Words that show lines which are stuck or crossed.
 const WORDS: [u32; 6] = [0, u32::MAX, 0xaaaa_aaaa, 0x5555_5555, 0x0123_4567, 0xfedc_ba98];
@@ -44,12 +42,12 @@ const WORDS: [u32; 6] = [0, u32::MAX, 0xaaaa_aaaa, 0x5555_5555, 0x0123_4567, 0xf
 const ROWS: usize = 320;
 const COLS: usize = 16;
 
-impl Card {
+impl Device {
     /// Checks the card and the way to it, in this order: identity, registers, clock, DMA patterns, interrupt, a dense
     /// and a sparse product, a transfer that must fail, reset. `tell` hears of each as it ends.
     ///
     /// A check that fails does not end the test, but a card that is lost does.
-    pub fn selftest(&mut self, mut tell: impl FnMut(&SelfCheck)) -> Vec<SelfCheck> {
+    pub fn selftest(&self, mut tell: impl FnMut(&SelfCheck)) -> Vec<SelfCheck> {
         let steps: [(&'static str, Step); 9] = [
             ("identity", identity),
             ("registers", registers),
@@ -64,7 +62,7 @@ impl Card {
         let mut checks = vec![];
         for (name, step) in steps {
             let start = Instant::now();
-            let seen = step(self);
+            let seen = self.context(ContextOptions::default()).and_then(|card| step(&card));
             let lost = matches!(seen, Err(Error::DeviceLost { .. } | Error::Link { .. }));
             let outcome = match seen {
                 Ok(Ok(seen)) => Outcome::Passed(seen),
@@ -86,8 +84,8 @@ fn wrong(what: String) -> Error {
     Error::BadResult { what }
 }
 
-fn identity(card: &mut Card) -> Seen {
-    let got = card.transport().read32(ID.address())?;
+fn identity(card: &Context) -> Seen {
+    let got = card.device().transport().read32(ID.address())?;
     if got != MAGIC {
         return Err(Error::IdMismatch { got, want: MAGIC });
     }
@@ -95,25 +93,25 @@ fn identity(card: &mut Card) -> Seen {
     Ok(Ok(format!("a card of ours, configuration {digest:016x}")))
 }
 
-fn registers(card: &mut Card) -> Seen {
+fn registers(card: &Context) -> Seen {
     let at = SCRATCH.address();
     let walking = (0..32).map(|bit| 1 << bit);
     let mut count = 0;
     for word in WORDS.into_iter().chain(walking) {
-        card.transport().write32(at, word)?;
-        let got = card.transport().read32(at)?;
+        card.device().transport().write32(at, word)?;
+        let got = card.device().transport().read32(at)?;
         if got != word {
             return Err(wrong(format!("SCRATCH gave {got:#010x} where {word:#010x} was written")));
         }
         count += 1;
     }
-    card.transport().write32(at, 0)?;
+    card.device().transport().write32(at, 0)?;
     Ok(Ok(format!("{count} words written and read")))
 }
 
-fn clock(card: &mut Card) -> Seen {
-    let before = card.transport().read32(CYCLES_LO.address())?;
-    let after = card.transport().read32(CYCLES_LO.address())?;
+fn clock(card: &Context) -> Seen {
+    let before = card.device().transport().read32(CYCLES_LO.address())?;
+    let after = card.device().transport().read32(CYCLES_LO.address())?;
     if before == after {
         return Err(wrong(format!("CYCLES stands still at {before}")));
     }
@@ -121,17 +119,17 @@ fn clock(card: &mut Card) -> Seen {
 }
 
 /// The dense types that every byte pattern can be made of.
-fn has_bytes(card: &Card) -> bool {
+fn has_bytes(card: &Context) -> bool {
     let (a, d) = (Format::int(8), Format::I32);
     card.capabilities().gemm.is_some_and(|caps| caps.tuples.position(a, a, d).is_some())
 }
 
-fn has_words(card: &Card) -> bool {
+fn has_words(card: &Context) -> bool {
     card.capabilities().spgemm.is_some_and(|caps| caps.has(ValueType::I32))
 }
 
 /// Copies patterns through an engine: A times the identity.
-fn dma(card: &mut Card) -> Seen {
+fn dma(card: &Context) -> Seen {
     let mut ways = vec![];
     if has_bytes(card) {
         let mut random = 1u32;
@@ -172,21 +170,10 @@ fn unit() -> Result<Csr<i32>, Error> {
     Ok(Csr::new(COLS, COLS, (0..=n).collect(), (0..n as u32).collect(), vec![1; COLS])?)
 }
 
-fn copy_dense(card: &mut Card, a: &[i8]) -> Result<(), Error> {
+fn copy_dense(card: &Context, a: &[i8]) -> Result<(), Error> {
     let mut unit = vec![0i8; COLS * COLS];
     unit.iter_mut().step_by(COLS + 1).for_each(|one| *one = 1);
-    let operand =
-        |elements| Operand { elements: Elements::I8(elements), order: Order::Row, ld: COLS };
-    let call = GemmCall {
-        m: a.len() / COLS,
-        n: COLS,
-        k: COLS,
-        a: operand(a),
-        b: operand(&unit),
-        order: Order::Row,
-        resident: false,
-    };
-    let (d, _) = card.gemm(&call)?;
+    let (d, _) = multiply(card, [a.len() / COLS, COLS, COLS], a, &unit)?;
     match a.iter().zip(&d).position(|(a, d)| i32::from(*a) != *d) {
         None if d.len() == a.len() => Ok(()),
         None => Err(wrong(format!("{} elements where {} were asked", d.len(), a.len()))),
@@ -197,15 +184,36 @@ fn copy_dense(card: &mut Card, a: &[i8]) -> Result<(), Error> {
     }
 }
 
+/// The product of matrices that fill their slices row after row.
+fn multiply(
+    card: &Context,
+    [m, n, k]: [usize; 3],
+    a: &[i8],
+    b: &[i8],
+) -> Result<(Vec<i32>, GemmStats), Error> {
+    let (a, b) = (View::<i8>::rows(a, m, k)?, View::<i8>::rows(b, k, n)?);
+    let mut d = vec![0; m * n];
+    let to = ViewMut::<i32>::rows(&mut d, m, n)?;
+    let stats = card.gemm(&GemmOptions::default(), 1, a, b, 0, to)?.wait()?;
+    Ok((d, stats))
+}
+
 /// Runs the engine whose command lies in its registers, and waits; whether the interrupt came, and the error code.
-fn start(card: &mut Card, start: Reg, status: Reg) -> Result<(Waited, ErrorCode), Error> {
-    let transport = card.transport();
+fn start(card: &Context, start: Reg, status: Reg) -> Result<(Waited, ErrorCode), Error> {
+    let device = card.device();
+    let mut transport = device.transport();
     let both = IRQ_STATUS::GEMM_DONE.mask() | IRQ_STATUS::SPGEMM_DONE.mask();
     transport.write32(IRQ_STATUS.address(), both)?;
+    // An interrupt of an earlier command may have been left on the way, its end seen in a register.
+    transport.wait(Limit { cycles: 0, time: Duration::ZERO })?;
     transport.write32(start.address(), regs::gemm::START::GO.put(1))?;
     let limit = Limit { cycles: 1_000_000, time: Duration::from_secs(1) };
-    let waited = transport.wait(limit)?;
-    let word = transport.read32(status.address())?;
+    let mut waited = transport.wait(limit)?;
+    let mut word = transport.read32(status.address())?;
+    if regs::gemm::STATUS::DONE.get(word) == 0 && waited == Waited::Interrupt {
+        waited = transport.wait(limit)?;
+        word = transport.read32(status.address())?;
+    }
     transport.write32(IRQ_STATUS.address(), both)?;
     // Both engines lay out STATUS alike.
     if regs::gemm::STATUS::DONE.get(word) == 0 {
@@ -216,19 +224,19 @@ fn start(card: &mut Card, start: Reg, status: Reg) -> Result<(Waited, ErrorCode)
 }
 
 /// An empty product of each engine: nothing but a start and an interrupt.
-fn interrupt(card: &mut Card) -> Seen {
+fn interrupt(card: &Context) -> Seen {
     let begin = Instant::now();
     let caps = card.capabilities();
     let (dense, sparse) = (caps.gemm.is_some(), caps.spgemm.is_some());
     let mut engines = vec![];
     if dense {
         let compute = regs::gemm::MODE::COMPUTE.put(1);
-        card.transport().write32(regs::gemm::MODE.address(), compute)?;
-        card.transport().write32(regs::gemm::M.address(), 0)?;
+        card.device().transport().write32(regs::gemm::MODE.address(), compute)?;
+        card.device().transport().write32(regs::gemm::M.address(), 0)?;
         engines.push(start(card, regs::gemm::START, regs::gemm::STATUS)?);
     }
     if sparse {
-        card.transport().write32(regs::spgemm::ROWS.address(), 0)?;
+        card.device().transport().write32(regs::spgemm::ROWS.address(), 0)?;
         engines.push(start(card, regs::spgemm::START, regs::spgemm::STATUS)?);
     }
     if engines.iter().any(|(waited, _)| *waited == Waited::Expired) {
@@ -237,7 +245,7 @@ fn interrupt(card: &mut Card) -> Seen {
     Ok(Ok(format!("{} commands with their interrupts in {:.1?}", engines.len(), begin.elapsed())))
 }
 
-fn gemm(card: &mut Card) -> Seen {
+fn gemm(card: &Context) -> Seen {
     let Some(caps) = card.capabilities().gemm else { return Ok(Err("no GEMM engine".into())) };
     if !has_bytes(card) {
         return Ok(Err("no i8,i8,i32".into()));
@@ -247,16 +255,7 @@ fn gemm(card: &mut Card) -> Seen {
     let element = |i: usize| ((i * 73 + i / 7 * 31) % 251) as u8 as i8;
     let a: Vec<i8> = (0..m * k).map(element).collect();
     let b: Vec<i8> = (0..k * n).map(|i| element(i + 5)).collect();
-    let call = GemmCall {
-        m,
-        n,
-        k,
-        a: Operand { elements: Elements::I8(&a), order: Order::Row, ld: k },
-        b: Operand { elements: Elements::I8(&b), order: Order::Row, ld: n },
-        order: Order::Row,
-        resident: false,
-    };
-    let (d, stats) = card.gemm(&call)?;
+    let (d, stats) = multiply(card, [m, n, k], &a, &b)?;
     for (at, got) in d.iter().enumerate() {
         let (row, col) = (at / n, at % n);
         let products = (0..k).map(|i| i32::from(a[row * k + i]) * i32::from(b[i * n + col]));
@@ -268,7 +267,7 @@ fn gemm(card: &mut Card) -> Seen {
     Ok(Ok(format!("{m} x {n} x {k}, {} cycles", stats.cycles)))
 }
 
-fn spgemm(card: &mut Card) -> Seen {
+fn spgemm(card: &Context) -> Seen {
     if card.capabilities().spgemm.is_none() {
         return Ok(Err("no SpGEMM engine".into()));
     }
@@ -309,14 +308,14 @@ fn spgemm(card: &mut Card) -> Seen {
 }
 
 /// Memory that was the card's and is no more: reading it must end the command with an error, and nothing else.
-fn unmapped(card: &mut Card) -> Seen {
+fn unmapped(card: &Context) -> Seen {
     const PIECE: u64 = 4 << 20;
     let Some(caps) = card.capabilities().gemm else { return Ok(Err("no GEMM engine".into())) };
     if !has_bytes(card) {
         return Ok(Err("no i8,i8,i32".into()));
     }
-    let transport = card.transport();
-    let piece = match transport.alloc(PIECE) {
+    let allocated = card.device().transport().alloc(PIECE);
+    let piece = match allocated {
         Ok(piece) => piece,
         Err(Error::OutOfMemory { .. } | Error::MemlockLimit { .. }) => {
             return Ok(Err(format!("there are no {PIECE} bytes to map and unmap")));
@@ -324,7 +323,7 @@ fn unmapped(card: &mut Card) -> Seen {
         Err(error) => return Err(error),
     };
     let address = piece + PIECE - 4096;
-    let load = |card: &mut Card| {
+    let load = |card: &Context| {
         let words = [
             (regs::gemm::MODE, regs::gemm::MODE::LOAD_A.put(1)),
             (regs::gemm::M, caps.rows),
@@ -335,15 +334,15 @@ fn unmapped(card: &mut Card) -> Seen {
             (regs::gemm::A_STRIDE, caps.align.next_multiple_of(16)),
         ];
         for (reg, word) in words {
-            card.transport().write32(reg.address(), word)?;
+            card.device().transport().write32(reg.address(), word)?;
         }
         start(card, regs::gemm::START, regs::gemm::STATUS).map(|(_, code)| code)
     };
     let mapped = load(card);
-    card.transport().free(piece);
+    card.device().transport().free(piece);
     let mapped = mapped?;
-    card.transport().trim()?;
-    if card.transport().read(address, &mut [0]).is_ok() {
+    card.device().transport().trim()?;
+    if card.device().transport().read(address, &mut [0]).is_ok() {
         return Ok(Err("memory of this card is not unmapped".into()));
     }
     let code = load(card)?;
@@ -358,14 +357,14 @@ fn unmapped(card: &mut Card) -> Seen {
     Ok(Ok(format!("{} after unmapping, and usable again", code.name())))
 }
 
-fn reset(card: &mut Card) -> Seen {
+fn reset(card: &Context) -> Seen {
     let at = SCRATCH.address();
-    card.reset()?;
-    card.transport().write32(at, 0x5afe_5afe)?;
-    if !card.reset_device()? {
+    card.device().reset()?;
+    card.device().transport().write32(at, 0x5afe_5afe)?;
+    if !card.device().reset_device()? {
         return Ok(Ok("engines reset; this way to the card cannot reset the whole".into()));
     }
-    let left = card.transport().read32(at)?;
+    let left = card.device().transport().read32(at)?;
     if left != 0 {
         return Err(wrong(format!("SCRATCH is still {left:#010x} after a reset of the card")));
     }

@@ -1,0 +1,138 @@
+//! Many products in one call.
+
+use super::product::Product;
+use super::{Event, GemmOptions, arg};
+use crate::Error;
+use crate::device::Context;
+use crate::element::{Element, Output, Scalar};
+use crate::view::{DynView, DynViewMut, Layout, View, ViewMut, available};
+
+/// A matrix and how far it is from it to the next of a batch, in elements.
+#[derive(Clone, Copy, Debug)]
+pub struct Strided<M> {
+    /// The first matrix.
+    pub first: M,
+    /// Elements from one matrix to the next; 0 for an operand that all products share.
+    pub stride: usize,
+}
+
+impl Context {
+    /// [`gemm`](Self::gemm) for each triple of the lists, whose shapes may differ.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm), of the first product at fault, before any of them starts; [`Error::InvalidArg`] when the
+    /// lists are not of one length.
+    pub fn gemm_batched<'a, A: Element, B: Element, D: Output>(
+        &self,
+        options: &GemmOptions,
+        alpha: D::Scale,
+        a: &[View<'a, A>],
+        b: &[View<'a, B>],
+        beta: D::Scale,
+        c: Vec<ViewMut<'a, D>>,
+    ) -> Result<Event<'a>, Error> {
+        let count = a.len();
+        for (index, len) in [(arg::B, b.len()), (arg::C, c.len())] {
+            if len != count {
+                let what = format!("it has {len} matrices, A has {count}");
+                return Err(Error::invalid_arg(index, what));
+            }
+        }
+        let (alpha, beta) = (alpha.into(), beta.into());
+        let mut targets = Vec::with_capacity(count);
+        let products = a.iter().zip(b).zip(c).enumerate().map(|(target, ((a, b), c))| {
+            let DynViewMut { layout, place } = c.into();
+            let c_on_card = place.on_card();
+            targets.push(place);
+            Product { alpha, a: (*a).into(), b: (*b).into(), beta, c: layout, c_on_card, target }
+        });
+        let products = products.collect();
+        self.products(options, products, targets)
+    }
+
+    /// [`gemm`](Self::gemm) for `batch` triples of matrices of one shape, at equal distances in the memory of the first.
+    ///
+    /// Matrices of C may lie beside each other, such as the heads of one attention layer, but never overlap.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm); [`Error::InvalidArg`] too when a matrix of the batch is outside its memory or those of
+    /// C overlap.
+    #[allow(clippy::too_many_arguments, reason = "the arguments of BLAS")]
+    pub fn gemm_strided_batched<'a, A: Element, B: Element, D: Output>(
+        &self,
+        options: &GemmOptions,
+        alpha: D::Scale,
+        a: Strided<View<'a, A>>,
+        b: Strided<View<'a, B>>,
+        beta: D::Scale,
+        c: Strided<ViewMut<'a, D>>,
+        batch: usize,
+    ) -> Result<Event<'a>, Error> {
+        let a = Strided { first: a.first.into(), stride: a.stride };
+        let b = Strided { first: b.first.into(), stride: b.stride };
+        let c = Strided { first: c.first.into(), stride: c.stride };
+        self.gemm_strided_batched_dyn(options, alpha.into(), a, b, beta.into(), c, batch)
+    }
+
+    /// [`gemm_strided_batched`](Self::gemm_strided_batched) with types known at run time.
+    ///
+    /// # Errors
+    /// As [`gemm_strided_batched`](Self::gemm_strided_batched).
+    #[allow(clippy::too_many_arguments, reason = "the arguments of BLAS")]
+    pub fn gemm_strided_batched_dyn<'a>(
+        &self,
+        options: &GemmOptions,
+        alpha: Scalar,
+        a: Strided<DynView<'a>>,
+        b: Strided<DynView<'a>>,
+        beta: Scalar,
+        c: Strided<DynViewMut<'a>>,
+        batch: usize,
+    ) -> Result<Event<'a>, Error> {
+        let Strided { first: DynViewMut { layout, place }, stride } = c;
+        if batch > 1 && overlap(&layout, stride, batch) {
+            let what = format!("matrices {stride} elements apart overlap");
+            return Err(Error::invalid_arg(arg::C, what));
+        }
+        let c_on_card = place.on_card();
+        let room = available(place.bytes(), layout.format);
+        let products = (0..batch).map(|i| {
+            let view = |index, m: &Strided<DynView<'a>>| {
+                let room = available(m.first.place.bytes(), m.first.layout.format);
+                let layout = item(index, &m.first.layout, m.stride, i, room)?;
+                Ok::<_, Error>(DynView { layout, ..m.first })
+            };
+            let (a, b) = (view(arg::A, &a)?, view(arg::B, &b)?);
+            let c = item(arg::C, &layout, stride, i, room)?;
+            Ok(Product { alpha, a, b, beta, c, c_on_card, target: 0 })
+        });
+        let products = products.collect::<Result<_, Error>>()?;
+        self.products(options, products, vec![place])
+    }
+}
+
+/// Matrix `i` of a batch.
+fn item(
+    index: usize,
+    first: &Layout,
+    stride: usize,
+    i: usize,
+    available: usize,
+) -> Result<Layout, Error> {
+    let moved = stride.checked_mul(i).and_then(|distance| first.moved(distance, available));
+    moved.ok_or_else(|| {
+        let what = format!("matrix {i} of the batch, {stride} elements after the one before,");
+        Error::invalid_arg(index, format!("{what} does not lie in its {available} elements"))
+    })
+}
+
+/// Whether matrices at equal distances share elements.
+fn overlap(layout: &Layout, stride: usize, batch: usize) -> bool {
+    if layout.is_empty() {
+        return false;
+    }
+    let (lines, len) = layout.lines();
+    let apart = (lines - 1).saturating_mul(layout.ld).saturating_add(len);
+    let beside = (batch - 1).checked_mul(stride).is_some_and(|last| last + len <= layout.ld);
+    !(stride >= apart || lines > 1 && stride >= len && beside)
+}

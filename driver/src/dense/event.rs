@@ -1,0 +1,101 @@
+//! Waiting for dense products.
+
+use super::GemmStats;
+use super::product::Pending;
+use crate::Error;
+use crate::card::Failure;
+use crate::device::Inner;
+use crate::view::PlaceMut;
+use mattock_spec::ErrorCode;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Products under way. A result in host memory is there once the event is over; dropping the event waits for that.
+///
+/// On cards without rings commands of one card run one after the other, and the next one starts when somebody
+/// waits, asks or submits.
+#[derive(Debug)]
+#[must_use = "dropping an event waits for it and loses its error"]
+pub struct Event<'a> {
+    inner: Arc<Inner>,
+    pending: VecDeque<Pending>,
+    /// Where results go.
+    targets: Vec<PlaceMut<'a>>,
+    stats: GemmStats,
+    failed: Option<Error>,
+}
+
+impl<'a> Event<'a> {
+    pub(super) fn new(
+        inner: &Arc<Inner>,
+        pending: Vec<Pending>,
+        targets: Vec<PlaceMut<'a>>,
+        stats: GemmStats,
+    ) -> Self {
+        let inner = Arc::clone(inner);
+        Event { inner, pending: pending.into(), targets, stats, failed: None }
+    }
+
+    /// Waits for the end, however long the commands may take by the context's timeout.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] when a `resident` product does not fit the card's buffers; [`Error::DeviceFault`],
+    /// [`Error::Timeout`] after which the card has been reset, [`Error::DeviceLost`], and those of the transport. Of
+    /// several products the first error; the others have ended too.
+    pub fn wait(mut self) -> Result<GemmStats, Error> {
+        self.advance(None);
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => Ok(self.stats),
+        }
+    }
+
+    /// Waits for at most `time`. Whether the products are over, well or not, which [`wait`](Self::wait) then tells.
+    pub fn wait_for(&mut self, time: Duration) -> bool {
+        // A time past the end of the clock is no limit.
+        self.advance(Instant::now().checked_add(time))
+    }
+
+    /// Whether the products are over, well or not, without waiting.
+    pub fn query(&mut self) -> bool {
+        self.wait_for(Duration::ZERO)
+    }
+
+    fn advance(&mut self, until: Option<Instant>) -> bool {
+        while let Some(first) = self.pending.front() {
+            let Some(outcome) = self.inner.shared.finish(first.id, until) else { return false };
+            let Some(Pending { fetch, operands, .. }) = self.pending.pop_front() else { break };
+            drop(operands);
+            let outcome = outcome.map_err(|failure| self.refine(failure));
+            let done = outcome.and_then(|done| {
+                let mut stats = done.gemm;
+                if let Some(fetch) = fetch {
+                    stats.host_elements += fetch.run(&mut self.targets[fetch.target])?;
+                }
+                Ok(stats)
+            });
+            match done {
+                Ok(stats) => self.stats += stats,
+                Err(error) => self.failed = self.failed.take().or(Some(error)),
+            }
+        }
+        true
+    }
+
+    fn refine(&self, failure: Failure) -> Error {
+        match (failure, self.inner.shared.caps.gemm) {
+            (Failure::Fault(completion), Some(caps)) if completion.code == ErrorCode::TooLarge => {
+                let kib = caps.a_kib.max(caps.b_kib).max(caps.result_kib);
+                Error::OutOfMemory { need: completion.info.into(), have: u64::from(kib) * 1024 }
+            }
+            (failure, _) => failure.into(),
+        }
+    }
+}
+
+impl Drop for Event<'_> {
+    fn drop(&mut self) {
+        self.advance(None);
+    }
+}

@@ -1,0 +1,406 @@
+//! One product: its checks, its commands.
+
+use super::combine::Combine;
+use super::stage::{self, Fetch, Image};
+use super::{Event, GemmOptions, GemmStats, arg};
+use crate::Error;
+use crate::buffer::CardMemory;
+use crate::card::{Job, JobId, Step};
+use crate::device::{Context, Inner};
+use crate::element::Scalar;
+use crate::plan::{Memory, Plan, Problem};
+use crate::view::{DynView, DynViewMut, Layout, PlaceMut};
+use mattock_spec::Format;
+use mattock_spec::command::{Command, GemmCommand};
+use mattock_spec::regs::{Capabilities, GemmCaps};
+use std::sync::Arc;
+
+/// A product as it was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Product<'a> {
+    pub(super) alpha: Scalar,
+    pub(super) a: DynView<'a>,
+    pub(super) b: DynView<'a>,
+    pub(super) beta: Scalar,
+    pub(super) c: Layout,
+    /// Where C is when it is in card memory.
+    pub(super) c_on_card: Option<&'a CardMemory>,
+    /// Which of the call's places C is in.
+    pub(super) target: usize,
+}
+
+/// A product the card can do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    m: u32,
+    n: u32,
+    k: u32,
+    tuple: u8,
+}
+
+/// A product in the queue.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) id: JobId,
+    /// Copies of operands, held until the card has read them.
+    pub(super) operands: Vec<CardMemory>,
+    pub(super) fetch: Option<Fetch>,
+}
+
+impl Context {
+    /// How a product would run on this card, with `memory` behind it: what [`gemm`](Self::gemm) does with the same call.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm), before anything is sent.
+    pub fn plan_gemm<'a>(
+        &self,
+        options: &GemmOptions,
+        a: impl Into<DynView<'a>>,
+        b: impl Into<DynView<'a>>,
+        c: impl Into<DynViewMut<'a>>,
+        memory: &Memory,
+    ) -> Result<Plan, Error> {
+        let DynViewMut { layout, place } = c.into();
+        let (one, zero) = Scalar::one_and_zero(layout.format);
+        let product = Product {
+            alpha: one,
+            a: a.into(),
+            b: b.into(),
+            beta: zero,
+            c: layout,
+            c_on_card: place.on_card(),
+            target: 0,
+        };
+        let caps = self.gemm_caps()?;
+        let shape = product.check(&self.inner, &caps)?;
+        Call { inner: &self.inner, caps: &caps, options }.plan(&product, &shape, memory)
+    }
+
+    fn gemm_caps(&self) -> Result<GemmCaps, Error> {
+        self.inner.shared.caps.gemm.ok_or_else(|| {
+            let (asked, have) = ("gemm".into(), "no GEMM engine".into());
+            Error::Unsupported { asked, have }
+        })
+    }
+
+    /// Checks all products, then starts them.
+    pub(super) fn products<'a>(
+        &self,
+        options: &GemmOptions,
+        products: Vec<Product<'a>>,
+        mut targets: Vec<PlaceMut<'a>>,
+    ) -> Result<Event<'a>, Error> {
+        let inner = &self.inner;
+        let caps = self.gemm_caps()?;
+        let checked = products.into_iter().map(|p| Ok((p, p.check(inner, &caps)?)));
+        let products = checked.collect::<Result<Vec<_>, Error>>()?;
+        let call = Call { inner, caps: &caps, options };
+        if options.chunked {
+            let mut stats = GemmStats::default();
+            for (product, shape) in products {
+                call.in_parts(product, shape, &mut targets[product.target], &mut stats)?;
+            }
+            return Ok(Event::new(inner, vec![], vec![], stats));
+        }
+        call.start(products, targets)
+    }
+}
+
+/// What all products of a call share.
+#[derive(Clone, Copy)]
+pub(super) struct Call<'c> {
+    pub(super) inner: &'c Arc<Inner>,
+    pub(super) caps: &'c GemmCaps,
+    pub(super) options: &'c GemmOptions,
+}
+
+impl Call<'_> {
+    /// Copies what must be copied and puts the commands into the queue.
+    pub(super) fn start<'a>(
+        &self,
+        products: Vec<(Product<'a>, Shape)>,
+        mut targets: Vec<PlaceMut<'a>>,
+    ) -> Result<Event<'a>, Error> {
+        let Call { inner, caps, .. } = self;
+        let need = products.iter().try_fold(0u64, |sum, (product, shape)| {
+            Ok::<_, Error>(sum.saturating_add(product.staging_bytes(shape, caps.align)?))
+        })?;
+        // Everything is in place before the first command runs: what fails until then leaves every C untouched.
+        let (scaled, products): (Vec<_>, Vec<_>) =
+            products.into_iter().partition(|(product, shape)| product.has_no_product(shape));
+        let ready = products.into_iter().map(|(product, shape)| self.stage(product, &shape));
+        let ready = match ready.collect::<Result<Vec<_>, _>>() {
+            // What was staged is free again: what the whole call needs against what it had.
+            Err(Error::OutOfMemory { .. }) => {
+                return Err(Error::OutOfMemory { need, have: inner.available() });
+            }
+            other => other?,
+        };
+        let mut stats = GemmStats::default();
+        for (product, _) in scaled {
+            let target = &mut targets[product.target];
+            stats.host_elements += self.combine(&product).scale(&product.c, target)?;
+        }
+        let mut card = inner.shared.lock();
+        let pending = ready.into_iter().map(|Ready { job, operands, fetch }| Pending {
+            id: card.submit(job),
+            operands,
+            fetch,
+        });
+        let pending = pending.collect();
+        drop(card);
+        Ok(Event::new(inner, pending, targets, stats))
+    }
+
+    fn combine(&self, product: &Product<'_>) -> Combine {
+        Combine::new(product.alpha, product.beta, product.c.format, self.options)
+    }
+
+    fn stage(&self, product: Product<'_>, shape: &Shape) -> Result<Ready, Error> {
+        let Call { inner, caps, options } = *self;
+        let mut operands = vec![];
+        // The result first: an operand that has been copied for nothing costs more.
+        let plain = product.is_plain();
+        let plan = self.plan(&product, shape, &Memory::new(inner.shared.caps.bus_bytes))?;
+        let [order_a, order_b, order_d] = plan.problem.orders;
+        let mut turned = None;
+        let (d, image, memory) = match product.c_on_card {
+            Some(memory) if plain => (stage::in_place(&product.c, memory), None, None),
+            _ => {
+                let mut image = Image::new(product.c, caps.align)?;
+                if image.order() != order_d {
+                    image = Image::new(stage::other_order(&product.c), caps.align)?;
+                    turned = Some(product.c);
+                }
+                let memory = inner.memory(image.bytes.max(1))?;
+                (image.at(&memory), Some(image), Some(memory))
+            }
+        };
+        let a = stage::operand(inner, &product.a, order_a, caps.align, &mut operands)?;
+        let b = stage::operand(inner, &product.b, order_b, caps.align, &mut operands)?;
+        let buffers = [product.a.place.on_card(), product.b.place.on_card(), product.c_on_card];
+        let touches = buffers.into_iter().flatten().chain(&operands).chain(&memory);
+        let touches = touches.map(CardMemory::range).collect();
+        let command = GemmCommand {
+            tuple: shape.tuple,
+            rounding: options.rounding,
+            saturate: options.saturate,
+            a_col_major: a.column_major,
+            b_col_major: b.column_major,
+            d_col_major: d.column_major,
+            m: shape.m,
+            n: shape.n,
+            k: shape.k,
+            a: a.address,
+            a_stride: a.stride,
+            b: b.address,
+            b_stride: b.stride,
+            d: d.address,
+            d_stride: d.stride,
+            ..GemmCommand::default()
+        };
+        let limit = shape.cycle_limit(caps, &inner.shared.caps);
+        let limit = inner.shared.lock().limit(limit, inner.options.timeout);
+        let steps = steps(command, options.resident);
+        let steps = steps.map(|c| Step { command: Command::Gemm(c), limit }).collect();
+        let fetch = image.zip(memory).map(|(image, memory)| Fetch {
+            image,
+            memory,
+            combine: self.combine(&product),
+            target: product.target,
+            turned,
+        });
+        Ok(Ready { job: Job { op: "gemm", steps, touches }, operands, fetch })
+    }
+}
+
+impl Call<'_> {
+    /// How the product runs. Matrices that are copied may come in the order that costs least; those in buffers lie
+    /// as they lie. Commands that load operands of their own must agree on the order of D: there the caller's
+    /// orders are kept.
+    pub(super) fn plan(
+        &self,
+        product: &Product<'_>,
+        shape: &Shape,
+        memory: &Memory,
+    ) -> Result<Plan, Error> {
+        let align = self.caps.align;
+        let order = |layout: &Layout, on_card: bool| stage::order(layout, on_card, align);
+        let a = order(&product.a.layout, product.a.place.on_card().is_some())?;
+        let b = order(&product.b.layout, product.b.place.on_card().is_some())?;
+        let d = order(&product.c, product.c_on_card.is_some())?;
+        let problem = Problem {
+            m: shape.m,
+            n: shape.n,
+            k: shape.k,
+            bits: [&product.a, &product.b].map(|view| view.format().storage_bits()),
+            orders: [a.0, b.0, d.0],
+        };
+        let free = [a.1, b.1, d.1].map(|free| free && !self.options.resident);
+        Ok(Plan::choose(&problem, free, self.caps, memory))
+    }
+}
+
+/// A job whose operands lie in card memory.
+struct Ready {
+    job: Job,
+    operands: Vec<CardMemory>,
+    fetch: Option<Fetch>,
+}
+
+impl Product<'_> {
+    fn has_no_product(&self, shape: &Shape) -> bool {
+        self.c.is_empty() || shape.k == 0 || self.alpha.is_zero()
+    }
+
+    fn is_plain(&self) -> bool {
+        self.alpha.is_one() && self.beta.is_zero()
+    }
+
+    pub(super) fn check(&self, inner: &Inner, caps: &GemmCaps) -> Result<Shape, Error> {
+        let Product { a, b, c, .. } = self;
+        let bad = |index, what: String| Err(Error::invalid_arg(index, what));
+        let ((m, k), (b_rows, n)) = (a.shape(), b.shape());
+        if b_rows != k {
+            return bad(arg::B, format!("it has {b_rows} rows, A has {k} columns"));
+        }
+        if (c.rows, c.cols) != (m, n) {
+            let (rows, cols) = (c.rows, c.cols);
+            return bad(arg::C, format!("it is {rows} x {cols}, the product is {m} x {n}"));
+        }
+        let dim = |index, value: usize| {
+            let above = |_| Error::invalid_arg(index, format!("{value} is above {}", u32::MAX));
+            u32::try_from(value).map_err(above)
+        };
+        let (m, n, k) = (dim(arg::A, m)?, dim(arg::B, n)?, dim(arg::A, k)?);
+        let tuple = (a.format(), b.format(), c.format);
+        let Some(position) = caps.tuples.position(tuple.0, tuple.1, tuple.2) else {
+            let tuples: Vec<String> = caps.tuples.iter().map(|t| t.to_string()).collect();
+            let asked = format!("{},{},{}", tuple.0, tuple.1, tuple.2);
+            return Err(Error::Unsupported { asked, have: tuples.join(" ") });
+        };
+        let deepest = caps.tuples.get(position).and_then(|tuple| tuple.depth_limit());
+        if let Some(most) = deepest.filter(|&most| u64::from(k) > most && !self.alpha.is_zero()) {
+            let asked = format!("k = {k} of {},{},{}", tuple.0, tuple.1, tuple.2);
+            let have = format!("sums that are exact up to k = {most}; cut k and add the parts");
+            return Err(Error::Unsupported { asked, have });
+        }
+        self.check_scalars()?;
+        for (index, layout, memory) in [
+            (arg::A, &a.layout, a.place.on_card()),
+            (arg::B, &b.layout, b.place.on_card()),
+            (arg::C, c, self.c_on_card),
+        ] {
+            if let Some(memory) = memory {
+                check_on_card(index, layout, memory, inner, caps.align)?;
+            }
+        }
+        if let Some(c_memory) = self.c_on_card {
+            let bytes = |layout: &Layout, memory: &CardMemory| {
+                let span = layout.span();
+                memory.address() + span.start as u64..memory.address() + span.end as u64
+            };
+            let c_bytes = bytes(c, c_memory);
+            for (name, view) in [("A", a), ("B", b)] {
+                let Some(memory) = view.place.on_card() else { continue };
+                let other = bytes(&view.layout, memory);
+                if other.start < c_bytes.end && c_bytes.start < other.end {
+                    return bad(arg::C, format!("its memory overlaps that of {name}"));
+                }
+            }
+        }
+        Ok(Shape { m, n, k, tuple: position as u8 })
+    }
+
+    fn check_scalars(&self) -> Result<(), Error> {
+        let format = self.c.format;
+        for (index, scalar) in [(arg::ALPHA, self.alpha), (arg::BETA, self.beta)] {
+            let fits = match scalar {
+                Scalar::I32(_) => format == Format::I32,
+                Scalar::F32(_) => format != Format::I32,
+            };
+            if !fits {
+                let kind = if matches!(scalar, Scalar::I32(_)) { "i32" } else { "f32" };
+                let what = format!("it is an {kind}, which does not go with results of {format}");
+                return Err(Error::invalid_arg(index, what));
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of card memory the call needs beside buffers.
+    fn staging_bytes(&self, shape: &Shape, align: u32) -> Result<u64, Error> {
+        if self.has_no_product(shape) {
+            return Ok(0);
+        }
+        let mut sum = 0u64;
+        for view in [&self.a, &self.b] {
+            if view.place.on_card().is_none() {
+                sum = sum.saturating_add(Image::new(view.layout, align)?.bytes);
+            }
+        }
+        if self.c_on_card.is_none() || !self.is_plain() {
+            sum = sum.saturating_add(Image::new(self.c, align)?.bytes);
+        }
+        Ok(sum)
+    }
+}
+
+/// The whole product at once, or each part of it as a command.
+fn steps(command: GemmCommand, resident: bool) -> impl Iterator<Item = GemmCommand> {
+    let (load_a, load_b, compute, store) = (true, true, true, true);
+    let all = GemmCommand { load_a, load_b, compute, store, ..command };
+    let parts = [
+        GemmCommand { load_a, load_b, ..command },
+        GemmCommand { compute, ..command },
+        GemmCommand { store, ..command },
+    ];
+    let chosen = if resident { parts.to_vec() } else { vec![all] };
+    chosen.into_iter()
+}
+
+/// A matrix in a buffer must lie as the card can address it.
+fn check_on_card(
+    index: usize,
+    layout: &Layout,
+    memory: &CardMemory,
+    inner: &Inner,
+    align: u32,
+) -> Result<(), Error> {
+    let bad = |what: String| Err(Error::invalid_arg(index, what));
+    if !memory.is_of(inner) {
+        return bad("its buffer belongs to another card".into());
+    }
+    if layout.is_empty() {
+        return Ok(());
+    }
+    let layout = layout.in_fewest_lines();
+    let start = memory.address() + layout.start() as u64;
+    if !start.is_multiple_of(align.into()) {
+        return bad(format!("it begins at {start:#x}, the card wants multiples of {align} bytes"));
+    }
+    let (lines, stride) = (layout.lines().0, layout.ld_bytes());
+    if lines > 1 && !stride.is_multiple_of(align as usize) {
+        let what = format!("its lines are {stride} bytes apart");
+        return bad(format!("{what}, the card wants multiples of {align}"));
+    }
+    if lines > 1 && u32::try_from(stride).is_err() {
+        return bad(format!(
+            "its lines are {stride} bytes apart, at most {} are allowed",
+            u32::MAX
+        ));
+    }
+    Ok(())
+}
+
+impl Shape {
+    /// Cycles after which something must be wrong: many times what the worst memory would take.
+    fn cycle_limit(&self, caps: &GemmCaps, card: &Capabilities) -> u64 {
+        let (m, n, k) = (u64::from(self.m), u64::from(self.n), u64::from(self.k));
+        let (rows, cols) = (u64::from(caps.rows), u64::from(caps.cols));
+        let tiles = m.div_ceil(rows).saturating_mul(n.div_ceil(cols));
+        let beats = 1 + (rows + cols) / u64::from(card.bus_bytes);
+        let tile = k.max(rows).saturating_mul(beats).saturating_add(4 * rows * cols + 1000);
+        tiles.saturating_mul(tile).saturating_mul(16).saturating_add(1_000_000)
+    }
+}

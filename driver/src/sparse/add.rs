@@ -1,0 +1,92 @@
+//! Sums of sparse matrices, and products that no card does yet.
+
+use super::{SparseValue, SpgemmOptions, SpgemmStats};
+use crate::device::Context;
+use crate::view::View;
+use crate::{Csr, Error};
+
+/// Positions of the arguments, for [`Error::InvalidArg`].
+const ARG_B: usize = 4;
+
+impl Context {
+    /// `C = alpha * A + beta * B`; C has an entry where A or B has one.
+    ///
+    /// One command of the sparse engine: the rows of A and B side by side, times two scaled identities one
+    /// above the other.
+    ///
+    /// # Errors
+    /// As [`spgemm`](Self::spgemm).
+    pub fn spadd<T: SparseValue>(
+        &self,
+        alpha: T,
+        a: &Csr<T>,
+        beta: T,
+        b: &Csr<T>,
+        options: &SpgemmOptions,
+    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+        if (a.rows(), a.cols()) != (b.rows(), b.cols()) {
+            let what =
+                format!("it is {} x {}, A is {} x {}", b.rows(), b.cols(), a.rows(), a.cols());
+            return Err(Error::invalid_arg(ARG_B, what));
+        }
+        let n = a.cols();
+        let both = beside(a, b)?;
+        let columns = (0..n as u64).chain(0..n as u64).map(|col| col as u32).collect();
+        let values = std::iter::repeat_n(alpha, n).chain(std::iter::repeat_n(beta, n)).collect();
+        let scaled = Csr::new(2 * n, n, (0..=2 * n as u64).collect(), columns, values)?;
+        self.spgemm(&both, &scaled, options)
+    }
+
+    /// `C = alpha * (A * B) + beta * C` at the entries of a sparse C, with dense A and B. No card does this yet.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub fn sddmm<T: SparseValue>(
+        &self,
+        _alpha: T,
+        _a: View<'_, T>,
+        _b: View<'_, T>,
+        _beta: T,
+        _c: &mut Csr<T>,
+    ) -> Result<SpgemmStats, Error> {
+        self.no_path("sddmm")
+    }
+
+    /// The products of the entries that A and B both have. No card does this yet.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub fn spmultiply<T: SparseValue>(
+        &self,
+        _a: &Csr<T>,
+        _b: &Csr<T>,
+    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+        self.no_path("element-wise multiply")
+    }
+
+    fn no_path<R>(&self, asked: &str) -> Result<R, Error> {
+        let have = match self.inner.shared.caps.spgemm {
+            Some(_) => "spgemm, spmm, spmv and spadd",
+            None => "no SpGEMM engine",
+        };
+        Err(Error::Unsupported { asked: asked.into(), have: have.into() })
+    }
+}
+
+/// The matrix whose rows are those of A followed by those of B.
+fn beside<T: Copy>(a: &Csr<T>, b: &Csr<T>) -> Result<Csr<T>, Error> {
+    let cols = a.cols() + b.cols();
+    if u32::try_from(cols).is_err() {
+        let what = format!("together with A it has {cols} columns, at most {} fit", u32::MAX);
+        return Err(Error::invalid_arg(ARG_B, what));
+    }
+    let row_ptr = a.row_ptr().iter().zip(b.row_ptr()).map(|(a, b)| a + b).collect();
+    let mut columns = Vec::with_capacity(a.nnz() + b.nnz());
+    let mut values = Vec::with_capacity(a.nnz() + b.nnz());
+    for row in 0..a.rows() {
+        let ((a_cols, a_values), (b_cols, b_values)) = (a.row(row), b.row(row));
+        columns.extend(a_cols.iter().copied().chain(b_cols.iter().map(|c| c + a.cols() as u32)));
+        values.extend(a_values.iter().chain(b_values).copied());
+    }
+    Ok(Csr::new(a.rows(), cols, row_ptr, columns, values)?)
+}

@@ -1,0 +1,129 @@
+//! How sparse products are computed, and what they cost.
+
+use crate::Error;
+use crate::card::registers::CardRegisters;
+use mattock_spec::regs::spgemm;
+use std::ops::AddAssign;
+
+/// What takes the place of plus and times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Semiring {
+    /// Sums of products.
+    #[default]
+    PlusTimes,
+    /// The smallest sum: shortest paths.
+    MinPlus,
+    /// The largest sum.
+    MaxPlus,
+    /// Whether any pair of entries meets: reachability.
+    OrAnd,
+    /// How many pairs of entries meet: triangles.
+    PlusPair,
+    /// One where any pair of entries meets.
+    AnyPair,
+}
+
+/// In which order the products of an entry are added.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Determinism {
+    /// As they come: sums of floats may differ within rounding from run to run of different cards.
+    #[default]
+    Fast,
+    /// By rising k: the same bits always.
+    Ordered,
+}
+
+/// How a sparse product is computed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpgemmOptions {
+    /// Most bytes of card memory for the columns and values of C; all there is when `None`.
+    pub memory_budget: Option<u64>,
+    /// Seed of the card's hash; the card's own when `None`. Any seed gives the same C.
+    pub seed: Option<u32>,
+    /// Compute C in blocks of rows that fit the memory, when the whole does not. B must fit at any rate.
+    pub chunked: bool,
+    /// What takes the place of plus and times.
+    pub semiring: Semiring,
+    /// In which order the products of an entry are added.
+    pub determinism: Determinism,
+}
+
+impl SpgemmOptions {
+    /// Refuses what no card has yet.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let refuse =
+            |asked: String, have: &str| Err(Error::Unsupported { asked, have: have.into() });
+        if self.semiring != Semiring::PlusTimes {
+            return refuse(format!("the semiring {:?}", self.semiring), "PlusTimes");
+        }
+        if self.determinism != Determinism::Fast {
+            return refuse("sums in order".into(), "sums in the order products come (Fast)");
+        }
+        Ok(())
+    }
+}
+
+/// What a sparse product cost, by the card's own counters; of several commands the sum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpgemmStats {
+    /// Commands the card completed.
+    pub commands: u64,
+    /// Clock cycles from the start of a command to its last write response.
+    pub cycles: u64,
+    /// Products merged into C.
+    pub products: u64,
+    /// Table halves drained.
+    pub windows: u64,
+    /// Products that went through the spill path.
+    pub spills: u64,
+    /// Row segments computed again.
+    pub restarts: u64,
+    /// Cycles a bank refused a product because its entry was in the adder; 0 by design.
+    pub hazard_stalls: u64,
+    /// Bytes read from memory, whole bus beats.
+    pub bytes_read: u64,
+    /// Bytes written to memory, whole bus beats.
+    pub bytes_written: u64,
+    /// Line requests the B cache answered itself.
+    pub cache_hits: u64,
+    /// Line requests the B cache fetched.
+    pub cache_misses: u64,
+    /// Elements of a dense result that the host scaled by alpha or beta because the card does not.
+    pub host_elements: u64,
+}
+
+impl SpgemmStats {
+    /// Adds the counters of the command that has ended.
+    pub(crate) fn add(&mut self, regs: &mut CardRegisters<'_>, cycles: u64) {
+        self.commands += 1;
+        self.cycles += cycles;
+        self.products += regs.wide(spgemm::PRODUCTS_LO, spgemm::PRODUCTS_HI);
+        self.bytes_read += regs.wide(spgemm::BYTES_READ_LO, spgemm::BYTES_READ_HI);
+        self.bytes_written += regs.wide(spgemm::BYTES_WRITTEN_LO, spgemm::BYTES_WRITTEN_HI);
+        self.windows += regs.word(spgemm::WINDOWS);
+        self.spills += regs.word(spgemm::SPILLS);
+        self.restarts += regs.word(spgemm::RESTARTS);
+        self.hazard_stalls += regs.word(spgemm::HAZARD_STALLS);
+        self.cache_hits += regs.word(spgemm::CACHE_HITS);
+        self.cache_misses += regs.word(spgemm::CACHE_MISSES);
+    }
+}
+
+impl AddAssign for SpgemmStats {
+    fn add_assign(&mut self, other: SpgemmStats) {
+        self.commands += other.commands;
+        self.cycles += other.cycles;
+        self.products += other.products;
+        self.windows += other.windows;
+        self.spills += other.spills;
+        self.restarts += other.restarts;
+        self.hazard_stalls += other.hazard_stalls;
+        self.bytes_read += other.bytes_read;
+        self.bytes_written += other.bytes_written;
+        self.cache_hits += other.cache_hits;
+        self.cache_misses += other.cache_misses;
+        self.host_elements += other.host_elements;
+    }
+}

@@ -1,0 +1,93 @@
+//! Sparse products in one call.
+
+use super::run::{Block, Run, Sizes, engine};
+use super::{SparseValue, SpgemmOptions, SpgemmStats};
+use crate::device::Context;
+use crate::{Csr, Error};
+use std::ops::Range;
+
+impl Context {
+    /// Computes `C = A * B` over plus and times; C is canonical: columns rise within each row, and an entry is there
+    /// where any product is, zero or not.
+    ///
+    /// Sums of `i32` wrap. The order of additions depends on timing, so sums of `f32` may differ from another card's
+    /// within rounding.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArg`] and [`Error::Unsupported`] before anything is sent; [`Error::OutOfMemory`] when operands or
+    /// C do not fit, with the bytes C needed when the card gave up; [`Error::DeviceFault`], [`Error::Timeout`] and
+    /// those of the transport.
+    pub fn spgemm<T: SparseValue>(
+        &self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        options: &SpgemmOptions,
+    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+        options.check()?;
+        let caps = engine(&self.inner, T::TYPE, "spgemm")?;
+        let all = 0..a.rows();
+        let sizes = Sizes::new(a, b, all.clone(), &caps)?;
+        let mut c = Parts { row_ptr: vec![0], columns: vec![], values: vec![] };
+        let mut stats = SpgemmStats::default();
+        if sizes.rows > 0 {
+            let b_block = Block::structure(&self.inner, b, 0..b.rows())?;
+            b_block.set_values(b.values())?;
+            let run = Run::new(&self.inner, caps, options, &b_block);
+            c.add(&run, a, b, all, sizes, &mut stats)?;
+        }
+        let c = Csr::new(a.rows(), b.cols(), c.row_ptr, c.columns, c.values)
+            .map_err(|e| Error::BadResult { what: e.to_string() })?;
+        Ok((c, stats))
+    }
+}
+
+/// C as far as it is known, row after row.
+struct Parts<T> {
+    row_ptr: Vec<u64>,
+    columns: Vec<u32>,
+    values: Vec<T>,
+}
+
+impl<T: SparseValue> Parts<T> {
+    /// Adds the next rows, in halves if the whole does not fit and that was allowed.
+    fn add(
+        &mut self,
+        run: &Run<'_, T>,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        rows: Range<usize>,
+        sizes: Sizes,
+        stats: &mut SpgemmStats,
+    ) -> Result<(), Error> {
+        match self.add_whole(run, a, rows.clone(), &sizes, stats) {
+            Err(Error::OutOfMemory { .. }) if run.options.chunked && rows.len() > 1 => {
+                let middle = sizes.middle(a, b, rows.clone());
+                for half in [rows.start..middle, middle..rows.end] {
+                    let sizes = Sizes::new(a, b, half.clone(), &run.caps)?;
+                    self.add(run, a, b, half, sizes, stats)?;
+                }
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn add_whole(
+        &mut self,
+        run: &Run<'_, T>,
+        a: &Csr<T>,
+        rows: Range<usize>,
+        sizes: &Sizes,
+        stats: &mut SpgemmStats,
+    ) -> Result<(), Error> {
+        let block = Block::structure(run.inner, a, rows.clone())?;
+        block.set_values(&a.values()[block.entries.clone()])?;
+        let result = run.result(sizes, None)?;
+        *stats += run.multiply(&block, sizes, &result)?;
+        let base = self.columns.len() as u64;
+        self.row_ptr.extend(result.row_ptr()?.into_iter().skip(1).map(|p| base + u64::from(p)));
+        self.columns.extend(result.columns()?);
+        self.values.extend(result.values::<T>()?);
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! From operands to merged entries: lanes into the merge core, and the plans of rows in ranges.
+
+use super::super::merge::MergeCore;
+use super::control::{Command, Control};
+use super::front::Front;
+use super::{Cluster, ROW_BITS};
+use rtl_gen::{Builder, Instance, Sig, all, cat};
+
+impl Cluster {
+    pub(super) fn merge_core<'m>(
+        &self,
+        m: &'m Builder,
+        command: &Command<'m>,
+        control: &Control<'m>,
+        front: &Front<'m>,
+    ) -> Instance<'m> {
+        let c = &self.config;
+        let Control { table, sequencer, plans, .. } = *control;
+        let Front { feed, dispatcher, lanes: fetch, .. } = front;
+        let seq = |port: &str| control.seq(port);
+        let core = m.inst(
+            "core",
+            &MergeCore {
+                lanes: c.lanes,
+                banks: c.banks,
+                ways: c.ways,
+                entries_per_half: c.entries_per_half,
+                index_bits: c.index_bits,
+                row_bits: ROW_BITS,
+                look_ahead: c.look_ahead,
+                adder_latency: c.adder_latency,
+                sorter_width: c.sorter_width,
+            },
+        );
+        core.set("is_float", command.float).set("seed", command.seed);
+        for (l, lane) in fetch.iter().enumerate() {
+            for field in ["valid", "half", "row", "col", "a", "b"] {
+                core.set(&format!("l{l}_{field}"), lane.get(&format!("out_{field}")));
+            }
+            lane.set("out_ready", core.get(&format!("l{l}_ready")));
+        }
+        for port in ["drain_start", "drain_half", "drain_discard"] {
+            core.set(port, seq(port));
+        }
+        let both =
+            |name: &str| cat(&[core.get(&format!("{name}_1")), core.get(&format!("{name}_0"))]);
+        table.set("busy", both("busy")).set("overflow", both("overflow"));
+        plans.set("cols", command.cols).set("reset", command.start).set("abort", seq("flush"));
+        plans.set("plan", feed.get("plan")).set("parts", feed.get("plan_parts"));
+        for port in ["redo", "split", "done", "left"] {
+            plans.set(port, seq(port));
+        }
+        plans.set("stack", table.get("stack")).set("pass", table.get("pass").trunc(6));
+        plans.set("forget", seq("restart")).set("open_pass", feed.get("open_pass"));
+        plans.set("retire", seq("retire") & table.get("ranged"));
+        plans.set("retire_stack", table.get("stack"));
+        sequencer.set("plan_busy", plans.get("busy"));
+        let idles: Vec<Sig> = fetch.iter().map(|l| l.get("idle")).collect();
+        let quiet = all(&[
+            feed.get("idle"),
+            dispatcher.get("idle"),
+            all(&idles),
+            !core.get("busy_0"),
+            !core.get("busy_1"),
+        ]);
+        sequencer.set("quiet", quiet.named("quiet"));
+        core
+    }
+}

@@ -1,0 +1,101 @@
+//! The whole engine: one cluster with its memory port (`docs/spgemm.md`).
+
+mod back;
+mod control;
+mod front;
+mod memory;
+mod merge;
+mod status;
+
+use control::{Command, Control};
+use front::LOOKUPS;
+use mattock_spec::config::{CardConfig, SpgemmConfig};
+use rtl_gen::{Builder, Module, Sig, index_width, uint};
+use status::Blocks;
+
+/// Bits of a row slot: a window holds at most 256 rows.
+const ROW_BITS: u32 = 8;
+
+/// SpGEMM engine: `C = A * B` in split CSR, i32 or f32, one cluster.
+///
+/// Ports: those every engine of the card has (`start`, `flush`, `idle`, `done`, `error`, `error_info`, `read_beat`,
+/// `write_beat`, `m_axi_*`), and the values of the SPGEMM register block by name: inputs `mode`, `rows`,
+/// `inner`, `cols`, `seed`, `nnz_a`, `nnz_b`, `c_capacity`, `a_ptr` to `c_val`; outputs `products`, `nnz_c`, `windows`, `spills`,
+/// `restarts`, `hazard_stalls`, `cache_hits`, `cache_misses`.
+///
+/// Throughput: `lanes` products a cycle while memory, table and sorter keep up.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Table, lanes, cache.
+    pub config: SpgemmConfig,
+    /// Bytes of a bus beat: a line.
+    pub bus_bytes: u32,
+    /// Bits of a byte address.
+    pub address_bits: u32,
+}
+
+impl Cluster {
+    /// The cluster of a card, if it has one.
+    pub fn of(card: &CardConfig) -> Option<Self> {
+        let config = card.spgemm.clone()?;
+        let (bus_bytes, address_bits) = (card.memory.bus_bytes, card.memory.address_bits);
+        Some(Cluster { config, bus_bytes, address_bits })
+    }
+
+    fn line_words(&self) -> u32 {
+        self.bus_bytes / 4
+    }
+
+    fn line_bits(&self) -> u32 {
+        self.bus_bytes * 8
+    }
+
+    fn offset_bits(&self) -> u32 {
+        self.bus_bytes.trailing_zeros()
+    }
+
+    fn addr_bits(&self) -> u32 {
+        self.address_bits - self.offset_bits()
+    }
+
+    /// Whole lines are queued, of which short rows use a quarter.
+    fn lane_slots(&self) -> u32 {
+        (self.config.lane_queue * 4 / self.line_words()).max(16)
+    }
+
+    fn tag_bits(&self) -> u32 {
+        index_width(self.lane_slots().max(LOOKUPS)) + 1
+    }
+
+    /// A line address from a byte address.
+    fn base<'m>(&self, m: &'m Builder, name: &str) -> Sig<'m> {
+        m.input(name, uint(self.address_bits)).shr_k(self.offset_bits())
+    }
+}
+
+impl Module for Cluster {
+    fn name(&self) -> String {
+        "spgemm_cluster".into()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.config.sorter_width > self.line_words() {
+            let (sorter, line) = (self.config.sorter_width, self.line_words());
+            return Err(format!(
+                "sorter_width {sorter} is more than the {line} words of a memory line"
+            ));
+        }
+        Ok(())
+    }
+    fn build(&self, m: &Builder) {
+        m.doc("SpGEMM cluster: row-wise products merged by atomic hashing.");
+        let command = Command::ports(m);
+        let control = Control::new(m, self, &command);
+        let front = self.front(m, &command, &control);
+        let core = self.merge_core(m, &command, &control, &front);
+        let writer = self.back(m, &command, &control, core);
+        let memory = self.memory(m, &command, &control, &front, writer);
+        let blocks = Blocks { control: &control, front: &front, core, writer, memory: &memory };
+        self.status(m, &command, &blocks);
+    }
+}
