@@ -118,6 +118,15 @@ impl<T: Element> DmaBuf<T> {
     /// # Errors
     /// [`Error::InvalidArg`] when it does not fit, and those of the transport.
     pub fn write(&mut self, start: usize, data: &[T::Unit]) -> Result<(), Error> {
+        self.write_shared(start, data)
+    }
+
+    /// [`write`](Self::write) for programs that share buffers and keep the order of their calls themselves, such as
+    /// those in C.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_shared(&self, start: usize, data: &[T::Unit]) -> Result<(), Error> {
         let start = self.place(start, data.len())?;
         self.memory.settle();
         self.memory.write(start, bytemuck::cast_slice(data))

@@ -329,6 +329,22 @@ impl<'a> DynViewMut<'a> {
         format: Format,
         start: usize,
     ) -> Result<Self, Error> {
+        Self::on_shared_card(buffer, order, rows, cols, ld, format, start)
+    }
+
+    /// The same for programs that share buffers and keep the order of their calls themselves, such as those in C.
+    ///
+    /// # Errors
+    /// As [`DynView::new`].
+    pub fn on_shared_card<T: Element>(
+        buffer: &'a DmaBuf<T>,
+        order: Order,
+        rows: usize,
+        cols: usize,
+        ld: usize,
+        format: Format,
+        start: usize,
+    ) -> Result<Self, Error> {
         let memory = buffer.memory();
         let layout = card_layout(memory, order, (rows, cols), ld, format, start)?;
         Ok(DynViewMut { layout, place: PlaceMut::Card(memory) })
@@ -457,6 +473,35 @@ impl<'a, T: Element> From<View<'a, T>> for DynView<'a> {
     fn from(view: View<'a, T>) -> Self {
         view.view
     }
+}
+
+impl<'a, T: Element> TryFrom<DynView<'a>> for View<'a, T> {
+    type Error = Error;
+
+    /// # Errors
+    /// [`Error::InvalidArg`] with index 1 when the elements are of another format.
+    fn try_from(view: DynView<'a>) -> Result<Self, Error> {
+        of_format::<T>(view.layout.format)?;
+        Ok(Self::typed(view))
+    }
+}
+
+impl<'a, T: Element> TryFrom<DynViewMut<'a>> for ViewMut<'a, T> {
+    type Error = Error;
+
+    /// # Errors
+    /// As for [`View`].
+    fn try_from(view: DynViewMut<'a>) -> Result<Self, Error> {
+        of_format::<T>(view.layout.format)?;
+        Ok(Self::typed(view))
+    }
+}
+
+fn of_format<T: Element>(format: Format) -> Result<(), Error> {
+    if format == T::FORMAT {
+        return Ok(());
+    }
+    Err(Error::invalid_arg(1, format!("it has elements of {format}, they must be {}", T::FORMAT)))
 }
 
 impl<'a, T: Element> From<ViewMut<'a, T>> for DynViewMut<'a> {

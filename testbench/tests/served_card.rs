@@ -3,64 +3,19 @@
 use mattock::selftest::Outcome;
 use mattock::sparse::SpgemmOptions;
 use mattock::{ContextOptions, Csr, Device, Error, GemmOptions, View, ViewMut};
+use mattock_spec::ErrorCode;
 use mattock_spec::regs::{card, gemm};
-use mattock_spec::{CardConfig, ErrorCode};
-use mattock_testbench::serve::{LAYOUT, ServeError, serve};
-use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls};
-use pcie_mmap::vfio_user::{Server, Stop};
+use mattock_testbench::serve::Served;
+use mattock_testbench::sim::Stalls;
 use pcie_mmap::{Access, EventFd, IrqKind, Memory, PciDevice, VfioUser};
-use rtl_gen::Interpreter;
-use std::path::PathBuf;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A served card in this process; it ends with the value.
-struct Served {
-    socket: PathBuf,
-    stop: Stop,
-    thread: Option<JoinHandle<Result<(), ServeError>>>,
-    _folder: tempfile::TempDir,
+fn card(served: &Served) -> Device {
+    Device::open(&served.url()).unwrap()
 }
 
-impl Served {
-    fn start(config: &str, stalls: Option<Stalls>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("card.sock");
-        let server = Server::bind(&socket, LAYOUT).unwrap();
-        let stop = server.stopper();
-        let config = CardConfig::reference(config).unwrap();
-        let thread = std::thread::spawn(move || {
-            serve(server, false, |memory| {
-                let design = mattock_hw::card(&config).unwrap();
-                let sim = Box::new(Interpreter::new(&design).unwrap());
-                let options = MemoryOptions { stalls, ..MemoryOptions::default() };
-                Ok::<_, ServeError>(SimCard::with_host(sim, "served", &options, Box::new(memory)))
-            })
-        });
-        Served { socket, stop, thread: Some(thread), _folder: folder }
-    }
-
-    fn url(&self) -> String {
-        format!("vfio-user:{}", self.socket.display())
-    }
-
-    fn card(&self) -> Device {
-        Device::open(&self.url()).unwrap()
-    }
-
-    fn device(&self) -> VfioUser {
-        VfioUser::open(&self.socket).unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.stop.stop();
-        let ended = self.thread.take().unwrap().join();
-        if !std::thread::panicking() {
-            ended.unwrap().unwrap();
-        }
-    }
+fn device(served: &Served) -> VfioUser {
+    VfioUser::open(served.socket()).unwrap()
 }
 
 fn multiply(device: &Device, n: usize) {
@@ -88,7 +43,7 @@ fn the_example_of_the_documentation() {
 #[test]
 fn every_self_test_passes_and_results_are_those_of_a_card_in_this_process() {
     let served = Served::start("small", Some(Stalls { seed: 3, chance: 60 }));
-    let card = served.card();
+    let card = card(&served);
     let checks = card.selftest(|_| {});
     assert_eq!(checks.len(), 9);
     for check in &checks {
@@ -107,14 +62,14 @@ fn every_self_test_passes_and_results_are_those_of_a_card_in_this_process() {
 #[test]
 fn one_client_at_a_time() {
     let served = Served::start("small", None);
-    let first = served.card();
+    let first = card(&served);
     let start = Instant::now();
     assert!(matches!(Device::open(&served.url()), Err(Error::Busy { .. })));
     assert!(start.elapsed() < Duration::from_secs(3));
     multiply(&first, 7);
     first.transport().write32(card::SCRATCH.address(), 77).unwrap();
     drop(first);
-    let next = served.card();
+    let next = card(&served);
     assert_eq!(next.transport().read32(card::SCRATCH.address()).unwrap(), 0);
     multiply(&next, 7);
 }
@@ -144,20 +99,20 @@ fn begin(device: &mut VfioUser, memory: &Memory, n: u32) {
 fn a_client_that_dies_in_the_middle_of_dma_is_survived() {
     let served = Served::start("small", Some(Stalls { seed: 1, chance: 100 }));
     for after in [0, 1, 5, 20] {
-        let mut device = served.device();
+        let mut device = device(&served);
         let memory = Memory::new(1 << 20).unwrap();
         begin(&mut device, &memory, 128);
         std::thread::sleep(Duration::from_millis(after));
         drop(memory);
         drop(device);
     }
-    multiply(&served.card(), 9);
+    multiply(&card(&served), 9);
 }
 
 #[test]
 fn memory_taken_away_under_a_command_ends_it_with_an_error() {
     let served = Served::start("small", None);
-    let mut device = served.device();
+    let mut device = device(&served);
     let memory = Memory::new(1 << 20).unwrap();
     let event = EventFd::new().unwrap();
     device.set_interrupts(IrqKind::MsiX, &[&event]).unwrap();
@@ -170,16 +125,16 @@ fn memory_taken_away_under_a_command_ends_it_with_an_error() {
     let decode = [ErrorCode::ReadDecodeError, ErrorCode::WriteDecodeError];
     assert!(decode.contains(&code), "{}", code.name());
     drop(device);
-    multiply(&served.card(), 9);
+    multiply(&card(&served), 9);
 }
 
 #[test]
 fn a_card_that_is_no_bus_master_moves_nothing() {
     let served = Served::start("small", None);
-    let card = served.card();
+    let card = card(&served);
     multiply(&card, 5);
     drop(card);
-    let mut device = served.device();
+    let mut device = device(&served);
     let memory = Memory::new(1 << 20).unwrap();
     begin(&mut device, &memory, 128);
     device.set_bus_master(false).unwrap();
@@ -198,7 +153,7 @@ fn a_card_that_is_no_bus_master_moves_nothing() {
 #[test]
 fn function_level_reset() {
     let served = Served::start("small", Some(Stalls { seed: 2, chance: 50 }));
-    let mut device = served.device();
+    let mut device = device(&served);
     let express = pcie_mmap::config::capability(&mut device, 0x10).unwrap().unwrap();
     let memory = Memory::new(1 << 20).unwrap();
     for _ in 0..3 {
@@ -213,14 +168,14 @@ fn function_level_reset() {
         device.dma_unmap(0x10_0000, memory.len()).unwrap();
     }
     drop(device);
-    multiply(&served.card(), 9);
+    multiply(&card(&served), 9);
 }
 
 /// Odd accesses of a guest: parts of registers, several at once, the MSI-X table.
 #[test]
 fn registers_by_parts() {
     let served = Served::start("small", None);
-    let mut client = vfio_user::Client::new(&served.socket).unwrap();
+    let mut client = vfio_user::Client::new(served.socket()).unwrap();
     let scratch = u64::from(card::SCRATCH.address());
     client.region_write(0, scratch, &[1, 2, 3, 4]).unwrap();
     client.region_write(0, scratch + 1, &[9, 8]).unwrap();

@@ -11,6 +11,7 @@ mod batch;
 mod chunk;
 mod combine;
 mod event;
+mod f32;
 mod product;
 mod stage;
 mod stats;

@@ -12,9 +12,11 @@
 
 mod config_space;
 mod device;
+mod local;
 mod tasks;
 
 pub use device::{BAR0_BYTES, LAYOUT};
+pub use local::Served;
 
 use crate::sim::{BusMemory, SimCard, SimError};
 use device::Device;

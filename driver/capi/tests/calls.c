@@ -1,0 +1,173 @@
+/* Every call of the C interface, its good and its bad arguments; prints what it sees. */
+#include <mattock.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROW MATTOCK_ROW_MAJOR
+#define EXPECT(x) do { if (!(x)) { fprintf(stderr, "line %d: %s\n", __LINE__, #x); exit(1); } } while (0)
+#define OK(call) do { int32_t s_ = (call); if (s_) { said("failed", s_); fprintf(stderr, "line %d\n", __LINE__); exit(1); } } while (0)
+
+static void said(const char *what, int32_t status) {
+    char why[300];
+    size_t bytes = mattock_last_error(why, sizeof why);
+    EXPECT(bytes == strlen(why) + 1);
+    printf("%s: %d, %s\n", what, status, why);
+}
+
+static MattockMatrix matrix(const char *type, int64_t rows, int64_t cols, int64_t ld, const void *data) {
+    MattockMatrix m = {sizeof m, ROW, .rows = rows, .cols = cols, .ld = ld, .data = (void *)data};
+    strncpy(m.type_name, type, sizeof m.type_name);
+    return m;
+}
+
+static void dense(MattockContext *card) {
+    int8_t a[6] = {1, 2, 3, 4, 5, 6}, b[6] = {1, 0, 0, 1, 1, 1};
+    int32_t c[4] = {10, 20, 30, 40}, one = 1, two = 2, zero = 0;
+    float half = 0.5f;
+    MattockMatrix A = matrix("i8", 2, 3, 0, a), B = matrix("i8", 3, 2, 2, b), C = matrix("i32", 2, 2, 2, c);
+    OK(mattock_gemm(card, NULL, &two, &A, &B, &one, &C, NULL));
+    EXPECT(c[0] == 18 && c[1] == 30 && c[2] == 50 && c[3] == 62);
+    /* Transposes: A' = B' * ... of the same memory. */
+    MattockMatrix At = A, Bt = B;
+    At.trans = MATTOCK_TRANS, Bt.trans = MATTOCK_TRANS;
+    int32_t d[9];
+    MattockMatrix D = matrix("i32", 3, 3, 3, d);
+    OK(mattock_gemm(card, NULL, &one, &At, &Bt, &zero, &D, NULL));
+    EXPECT(d[0] == 1 && d[1] == 4 && d[2] == 5 && d[8] == 9);
+    /* A vector. */
+    int8_t x[3] = {1, 1, 1};
+    int32_t y[2];
+    MattockMatrix X = matrix("i8", 3, 1, 1, x), Y = matrix("i32", 2, 1, 1, y);
+    OK(mattock_gemv(card, NULL, &one, &A, &X, &zero, &Y, NULL));
+    EXPECT(y[0] == 6 && y[1] == 15);
+    said("gemv", mattock_gemv(card, NULL, &one, &A, &B, &zero, &Y, NULL));
+    /* A batch: A for both, B and C one after the other. */
+    int8_t bs[12] = {1, 0, 0, 1, 1, 1, 2, 0, 0, 2, 2, 2};
+    int32_t cs[8];
+    MattockMatrix Bs = matrix("i8", 3, 2, 2, bs), Cs = matrix("i32", 2, 2, 2, cs);
+    OK(mattock_gemm_strided_batched(card, NULL, &one, &A, 0, &Bs, 6, &zero, &Cs, 4, 2, NULL));
+    EXPECT(cs[0] == 4 && cs[3] == 11 && cs[4] == 8 && cs[7] == 22);
+    said("batch", mattock_gemm_strided_batched(card, NULL, &one, &A, 0, &Bs, 6, &zero, &Cs, 3, 2, NULL));
+    /* Wrong arguments leave C as it is. */
+    MattockMatrix wrong = B;
+    wrong.ld = 1;
+    said("ld", mattock_gemm(card, NULL, &one, &A, &wrong, &zero, &C, NULL));
+    wrong.ld = 0, wrong.rows = -3;
+    said("rows", mattock_gemm(card, NULL, &one, &A, &wrong, &zero, &C, NULL));
+    wrong.rows = 2;
+    said("shape", mattock_gemm(card, NULL, &one, &A, &wrong, &zero, &C, NULL));
+    wrong = matrix("i9000", 3, 2, 2, b);
+    said("type", mattock_gemm(card, NULL, &one, &A, &wrong, &zero, &C, NULL));
+    wrong = matrix("f32", 3, 2, 2, b);
+    said("pair", mattock_gemm(card, NULL, &half, &A, &wrong, &half, &C, NULL));
+    wrong = matrix("i8", 3, 2, 2, c);
+    said("overlap", mattock_gemm(card, NULL, &one, &A, &wrong, &zero, &C, NULL));
+    wrong = B, wrong.struct_size = 8;
+    said("size", mattock_gemm(card, NULL, &one, &A, &wrong, &zero, &C, NULL));
+    said("null", mattock_gemm(card, NULL, &one, &A, NULL, &zero, &C, NULL));
+    said("alpha", mattock_gemm(card, NULL, NULL, &A, &B, &zero, &C, NULL));
+    said("closed", mattock_gemm(NULL, NULL, &one, &A, &B, &zero, &C, NULL));
+    EXPECT(c[0] == 18 && c[3] == 62);
+}
+
+static void buffers(MattockContext *card) {
+    enum { N = 16, LD = 64 };
+    static int8_t a[N][LD], back[N][LD];
+    static int32_t c[N][LD];
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) a[i][j] = (int8_t)(i - j);
+    MattockBuffer *on_card, *result;
+    OK(mattock_alloc(card, sizeof a, &on_card));
+    OK(mattock_alloc(card, sizeof c, &result));
+    OK(mattock_write(on_card, 0, a, sizeof a));
+    OK(mattock_read(on_card, 0, back, sizeof back));
+    EXPECT(!memcmp(a, back, sizeof a));
+    int32_t one = 1, zero = 0;
+    MattockMatrix A = matrix("i8", N, N, LD, NULL), C = matrix("i32", N, N, LD, NULL);
+    A.buffer = on_card, C.buffer = result;
+    MattockEvent *event;
+    OK(mattock_gemm(card, NULL, &one, &A, &A, &zero, &C, &event));
+    int32_t over = 0;
+    while (!over) OK(mattock_event_query(event, 1, &over));
+    MattockGemmStats cost = {sizeof cost};
+    OK(mattock_event_wait(event, &cost));
+    EXPECT(cost.macs == N * N * N && cost.commands == 1 && cost.host_elements == 0);
+    OK(mattock_read(result, 0, c, sizeof c));
+    for (int i = 0; i < N; i++)
+        for (int j = 0; j < N; j++) {
+            int32_t want = 0;
+            for (int k = 0; k < N; k++) want += a[i][k] * a[k][j];
+            EXPECT(c[i][j] == want);
+        }
+    /* Freed while a command uses it: the event keeps it. */
+    OK(mattock_gemm(card, NULL, &one, &A, &A, &one, &C, &event));
+    mattock_free(on_card);
+    mattock_free(result);
+    mattock_event_free(event);
+    said("write", mattock_write(NULL, 0, a, 1));
+    OK(mattock_alloc(card, 10, &on_card));
+    said("end", mattock_write(on_card, 8, a, 3));
+    mattock_free(on_card);
+    said("memory", mattock_alloc(card, (size_t)1 << 60, &on_card));
+}
+
+static void sparse(MattockContext *card) {
+    uint64_t row_ptr[] = {0, 2, 3, 3};
+    uint32_t columns[] = {0, 2, 1};
+    int32_t values[] = {1, 2, 3}, twice[] = {2, 4, 6};
+    MattockCsr A = {sizeof A, MATTOCK_VALUES_I32, 3, 3, 3, row_ptr, columns, values};
+    MattockSpgemmEstimate bound = {sizeof bound};
+    OK(mattock_spgemm_estimate(card, NULL, &A, &A, &bound));
+    EXPECT(bound.products == 3 && bound.nnz_upper >= 3 && bound.workspace > 0);
+    MattockPlan *plan;
+    uint64_t nnz;
+    OK(mattock_spgemm_symbolic(card, NULL, &A, &A, &nnz, &plan));
+    EXPECT(nnz == 3);
+    for (int round = 1; round <= 2; round++) {
+        MattockProduct *product;
+        OK(mattock_spgemm_numeric(plan, round == 1 ? values : twice, values, &product));
+        MattockCsr C = {sizeof C};
+        MattockSpgemmStats cost = {sizeof cost};
+        OK(mattock_product_csr(product, &C, &cost));
+        const int32_t *c = C.values;
+        EXPECT(C.nnz == 3 && C.rows == 3 && C.row_ptr[1] == 2 && C.columns[1] == 2 && C.value_type == MATTOCK_VALUES_I32);
+        EXPECT(c[0] == round && c[1] == 2 * round && c[2] == 9 * round && cost.products == 3);
+        mattock_product_free(product);
+    }
+    mattock_plan_free(plan);
+    int32_t x[3] = {1, 10, 100}, y[3] = {5, 5, 5}, one = 1, two = 2;
+    MattockMatrix X = matrix("i32", 3, 1, 1, x), Y = matrix("i32", 3, 1, 1, y);
+    OK(mattock_spmm(card, NULL, &two, &A, &X, &one, &Y, NULL));
+    EXPECT(y[0] == 407 && y[1] == 65 && y[2] == 5);
+    MattockProduct *none;
+    row_ptr[1] = 4;
+    said("pointers", mattock_spgemm(card, NULL, &A, &A, &none));
+    row_ptr[1] = 2, columns[1] = 3;
+    said("columns", mattock_spgemm(card, NULL, &A, &A, &none));
+    A.value_type = 7;
+    said("values", mattock_spgemm(card, NULL, &A, &A, &none));
+    MattockSpgemmOptions odd = {sizeof odd, .semiring = 9};
+    said("semiring", mattock_spgemm(card, &odd, &A, &A, &none));
+}
+
+int main(int argc, char **argv) {
+    MattockContext *card;
+    EXPECT(argc == 2 && mattock_abi_version() == MATTOCK_ABI_VERSION);
+    said("url", mattock_open("sim:small", NULL, &card));
+    said("nowhere", mattock_open("vfio-user:/nowhere/card.sock", NULL, &card));
+    MattockOptions options = {sizeof options, .memory_budget = 1 << 20};
+    OK(mattock_open(argv[1], &options, &card));
+    MattockCaps caps = {sizeof caps};
+    OK(mattock_caps(card, &caps));
+    EXPECT(caps.gemm_rows == 8 && caps.gemm_cols == 8 && caps.spgemm_clusters == 1);
+    char types[200];
+    EXPECT(mattock_types(card, types, sizeof types) == strlen(types) + 1 && strstr(types, "i8,i8,i32"));
+    dense(card);
+    buffers(card);
+    sparse(card);
+    OK(mattock_reset(card));
+    mattock_close(card);
+    mattock_close(NULL);
+    return 0;
+}

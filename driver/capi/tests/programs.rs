@@ -1,0 +1,80 @@
+//! Programs in C, compiled with the system's compiler and run against a served card.
+
+use mattock_testbench::serve::Served;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The folder of the library, which cargo does not build for a test of its own: no Rust program links it.
+fn library() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "-q", "--lib", "-p", "mattock-capi"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let test = std::env::current_exe().unwrap();
+        let found = test.ancestors().skip(1).map(|folder| folder.with_file_name("debug"));
+        let found = found.into_iter().find(|folder| folder.join("libmattock.so").exists());
+        found.unwrap_or_else(|| panic!("no libmattock.so near {}", test.display()))
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// Compiles one file with all warnings as errors.
+fn compile(source: &str, folder: &Path) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let program = folder.join("program");
+    let compiler = std::env::var_os("CC").unwrap_or("cc".into());
+    let output = Command::new(&compiler)
+        .args(["-std=c11", "-O1", "-Wall", "-Wextra", "-Wno-missing-field-initializers", "-Werror"])
+        .arg(root.join(source))
+        .arg("-I")
+        .arg(root.join("include"))
+        .arg("-L")
+        .arg(library())
+        .args(["-lmattock", "-lm", "-o"])
+        .arg(&program)
+        .output()
+        .unwrap_or_else(|e| panic!("{compiler:?}: {e}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
+/// What the program prints.
+fn run(source: &str, url: Option<&str>, arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program = Command::new(compile(source, folder.path()));
+    program.args(arguments).env("LD_LIBRARY_PATH", library()).env_remove("MATTOCK_CARD");
+    if let Some(url) = url {
+        program.env("MATTOCK_CARD", url);
+    }
+    let output = program.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let both = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{}: {both}", output.status);
+    both
+}
+
+#[test]
+fn the_example_of_the_documentation() {
+    let served = Served::start("small", None);
+    let text = run("examples/product.c", None, &[&served.url()]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn every_call_and_its_wrong_arguments() {
+    let served = Served::start("small", None);
+    let text = run("tests/calls.c", None, &[&served.url()]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_program_that_knows_cblas_only() {
+    let served = Served::start("small", None);
+    let text = run("tests/blas.c", Some(&served.url()), &[]);
+    insta::assert_snapshot!(text);
+}
