@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bind, boards, check, completions, demo, doctor, export, gemm, r#gen, new, program, regs,
+    bench, bind, boards, check, completions, demo, doctor, export, gemm, r#gen, new, program, regs,
     selftest, serve, sim, spgemm, synth,
 };
 
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Gemm(gemm::Options),
     /// Multiply sparse matrices from files on a card and check the result
     Spgemm(spgemm::Options),
+    /// Measure what this generator makes, side by side
+    Bench(bench::Options),
     /// Make a card's bitstream for a board
     Synth(synth::Options),
     /// List the boards, or show one

@@ -53,7 +53,7 @@ struct Report {
 pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let board = options.board.as_deref().map(|name| find(ASKED, "--board", name)).transpose()?;
     let chosen = options.card.choose(ASKED)?;
-    let (design, _) = hand_over(&chosen, output)?;
+    let (design, _) = hand_over(&chosen, None, output)?;
     let mut files = design.files.clone();
     match (options.format, board) {
         (Format::Fusesoc, _) => files.push(fusesoc(&design)),

@@ -322,9 +322,9 @@ mod tests {
     }
 
     fn plan() -> Plan {
-        let (rows, cols, k_split, align) = (2, 4, 1, 8);
+        let (rows, cols, depth, k_split, align) = (2, 4, 1, 1, 8);
         let (a_kib, b_kib, result_kib, tuples) = (4, 4, 4, TupleList::default());
-        let caps = GemmCaps { rows, cols, k_split, a_kib, b_kib, result_kib, align, tuples };
+        let caps = GemmCaps { rows, cols, depth, k_split, a_kib, b_kib, result_kib, align, tuples };
         let problem = Problem { m: 2, n: 2, k: 1, bits: [8; 2], orders: [dense::Order::Row; 3] };
         Plan::of(&problem, &caps, &Memory::new(8))
     }

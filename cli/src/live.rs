@@ -2,7 +2,7 @@
 
 use mattock::{Capabilities, Device};
 use mattock_spec::CardConfig;
-use mattock_spec::config::{GemmConfig, SpgemmConfig};
+use mattock_spec::config::{ArrayKind, GemmConfig, SpgemmConfig};
 use mattock_spec::regs::ValueType;
 
 use crate::card::Chosen;
@@ -39,8 +39,13 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
     config.memory.bus_bytes = caps.bus_bytes;
     config.memory.address_bits = caps.address_bits;
     config.gemm = config.gemm.zip(caps.gemm).map(|(base, caps)| GemmConfig {
-        rows: caps.rows,
+        rows: caps.rows * caps.depth,
         cols: caps.cols,
+        array: match (caps.depth, caps.rows) {
+            (1, _) => base.array,
+            (_, 1) => ArrayKind::Tree,
+            _ => ArrayKind::Cube,
+        },
         tuples: caps.tuples.iter().collect(),
         a_kib: caps.a_kib,
         b_kib: caps.b_kib,

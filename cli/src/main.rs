@@ -5,6 +5,7 @@
 //! [`Failure`](error::Failure), and exit with 0 only when the result is right.
 
 mod arguments;
+mod bench;
 mod bind;
 mod board;
 mod boards;
@@ -76,6 +77,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Sim(options) => return sim::run(&options, output),
         Command::Gemm(options) => return gemm::run(&options, output),
         Command::Spgemm(options) => return spgemm::run(&options, output),
+        Command::Bench(options) => return bench::run(&options, output),
         Command::Synth(options) => synth::run(&options, output)?,
         Command::Boards(options) => boards::run(&options, output)?,
         Command::Program(options) => program::run(&options, output)?,

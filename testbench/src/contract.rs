@@ -8,7 +8,7 @@
 use crate::reference::{self, Layout};
 use mattock::element::I4;
 use mattock::{Context, DynView, Error, GemmOptions, GemmStats, View, ViewMut};
-use mattock_hw::gemm::{Geometry, compute_cycles, cycle_bound};
+use mattock_hw::gemm::Geometry;
 use mattock_spec::{CardConfig, Format};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -137,11 +137,10 @@ pub fn measure(
     }
     let g = Geometry::of(gemm, &config.memory).map_err(|t| format!("{t} is not built"))?;
     let dims = shape.map(|x| x as u64);
-    let (rows, cols) = (g.rows.into(), g.cols.into());
     Ok(Measured {
         shape,
         cycles: stats.compute_cycles,
-        predicted: compute_cycles(dims, rows, cols, g.array_latency().into()),
-        allowed: cycle_bound(dims, rows, cols),
+        predicted: g.compute_cycles(dims),
+        allowed: g.cycle_bound(dims),
     })
 }

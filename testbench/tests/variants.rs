@@ -29,7 +29,8 @@ fn every_pairing_is_exact_and_keeps_the_cycle_contract() {
             let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
             let card = device.context(ContextOptions::default()).unwrap();
             let mut rng = StdRng::seed_from_u64(pairings);
-            let random = (0..12).map(|_| [0; 3].map(|_| rng.random_range(1..=40)));
+            // A result of one column may be computed as one of one row.
+            let random = (0..12).map(|_| [0; 3].map(|_| rng.random_range(2..=40)));
             let corners = [[1, 1, 1], [4, 4, 1], [5, 9, 3], [8, 8, 64], [33, 2, 5]];
             for shape in corners.into_iter().chain(random.collect::<Vec<_>>()) {
                 let measured = measure(&card, &config, shape, 7)
@@ -41,5 +42,5 @@ fn every_pairing_is_exact_and_keeps_the_cycle_contract() {
             pairings += 1;
         }
     }
-    assert!(pairings >= 2, "{pairings} pairings");
+    assert!(pairings >= 16, "{pairings} pairings");
 }

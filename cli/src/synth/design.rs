@@ -1,6 +1,7 @@
 //! From a card to what `fpga-boards` is handed.
 
-use fpga_boards::{Design, Direction, Link, Port};
+use fpga_boards::{Design, Direction, Family, Link, Port};
+use mattock_hw::cells::ECP5;
 use mattock_spec::config::HostPort;
 use rtl_gen::ir;
 
@@ -9,11 +10,15 @@ use crate::design::elaborate;
 use crate::error::Failure;
 use crate::output::Output;
 
-/// The card's Verilog and ports, and its multiply-adds a cycle.
+/// The card's Verilog and ports, and its multiply-adds a cycle. For a `family` whose cells leaves are also drawn in, in these.
 ///
 /// # Errors
 /// The card cannot be built.
-pub(crate) fn hand_over(chosen: &Chosen, output: Output) -> Result<(Design, u32), Failure> {
+pub(crate) fn hand_over(
+    chosen: &Chosen,
+    family: Option<Family>,
+    output: Output,
+) -> Result<(Design, u32), Failure> {
     let card = elaborate(chosen, output)?;
     let config = &chosen.config;
     let port = |port: &ir::Port| Port {
@@ -30,7 +35,11 @@ pub(crate) fn hand_over(chosen: &Chosen, output: Output) -> Result<(Design, u32)
         }
         _ => Link::Axi,
     };
-    let files = card.verilog().into_iter().map(|file| (file.name, file.text)).collect();
+    let files = match family {
+        Some(Family::Ecp5) => card.verilog_for(ECP5),
+        _ => card.verilog(),
+    };
+    let files = files.into_iter().map(|file| (file.name, file.text)).collect();
     let top = card.top();
     let design = Design {
         name: config.name.clone(),

@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     if let (Fit::Full { .. }, false) = (&room.fit, options.force) {
         return Err(room.refusal(&chosen, output));
     }
-    let (design, macs) = hand_over(&chosen, output)?;
+    let (design, macs) = hand_over(&chosen, Some(board.fpga.family), output)?;
     let out = options.out.clone().unwrap_or_else(|| folder(&chosen.config.name, board));
     let flow = FlowOptions { seed: options.seed };
     let build = Build::plan(board, &design, flow, &out).map_err(|error| {

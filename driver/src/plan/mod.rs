@@ -104,7 +104,8 @@ impl Plan {
 
         // The engine's own rule for block sizes.
         let panel = |window: u32| window.max(2).next_power_of_two();
-        let pads = [(caps.rows, caps.a_kib, 1), (caps.cols, caps.b_kib, caps.k_split)];
+        let deep = caps.k_split.max(caps.depth);
+        let pads = [(caps.rows, caps.a_kib, caps.depth), (caps.cols, caps.b_kib, deep)];
         // Steps of k that a panel of rows may have in half a scratchpad.
         let half = pads.map(|(window, kib, _)| u64::from(kib) * 512 / u64::from(panel(window)));
         let lanes = pads.map(|(window, _, deep)| panel(window) * deep);
@@ -139,7 +140,7 @@ impl Plan {
         let k_split = k_split.into_iter().find(|g| left.rows <= caps.rows / g).unwrap_or(1);
         let tiles = u64::from(left.rows.div_ceil(left.window))
             * u64::from(right.rows.div_ceil(right.window));
-        let tile_cycles = u64::from(k.div_ceil(k_split).max(caps.rows / k_split));
+        let tile_cycles = u64::from(k.div_ceil(k_split * caps.depth).max(caps.rows / k_split));
         let mut plan = Plan {
             problem: *problem,
             left,

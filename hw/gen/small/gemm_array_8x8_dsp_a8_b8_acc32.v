@@ -72,494 +72,487 @@ module gemm_array_8x8_dsp_a8_b8_acc32 (
   reg signed [7:0] b_skew_0_7_5;
   reg signed [7:0] b_skew_0_7_6;
   reg signed [7:0] b_skew_0_7_7;
-  reg first_skew_1;
+  reg keep_skew_1;
+  reg keep_skew_2;
   wire signed [7:0] pe_0_0_a_out, pe_0_0_b_out;
-  wire pe_0_0_first_out;
+  wire pe_0_0_keep_out;
   wire [31:0] pe_0_0_drain;
   wire signed [7:0] pe_0_1_a_out, pe_0_1_b_out;
-  wire pe_0_1_first_out;
+  wire pe_0_1_keep_out;
   wire [31:0] pe_0_1_drain;
   wire signed [7:0] pe_0_2_a_out, pe_0_2_b_out;
-  wire pe_0_2_first_out;
+  wire pe_0_2_keep_out;
   wire [31:0] pe_0_2_drain;
   wire signed [7:0] pe_0_3_a_out, pe_0_3_b_out;
-  wire pe_0_3_first_out;
+  wire pe_0_3_keep_out;
   wire [31:0] pe_0_3_drain;
   wire signed [7:0] pe_0_4_a_out, pe_0_4_b_out;
-  wire pe_0_4_first_out;
+  wire pe_0_4_keep_out;
   wire [31:0] pe_0_4_drain;
   wire signed [7:0] pe_0_5_a_out, pe_0_5_b_out;
-  wire pe_0_5_first_out;
+  wire pe_0_5_keep_out;
   wire [31:0] pe_0_5_drain;
   wire signed [7:0] pe_0_6_a_out, pe_0_6_b_out;
-  wire pe_0_6_first_out;
+  wire pe_0_6_keep_out;
   wire [31:0] pe_0_6_drain;
-  wire signed [7:0] pe_0_7_a_out, pe_0_7_b_out;
-  wire pe_0_7_first_out;
+  wire signed [7:0] pe_0_7_b_out;
   wire [31:0] pe_0_7_drain;
   wire signed [7:0] pe_1_0_a_out, pe_1_0_b_out;
-  wire pe_1_0_first_out;
+  wire pe_1_0_keep_out;
   wire [31:0] pe_1_0_drain;
   wire signed [7:0] pe_1_1_a_out, pe_1_1_b_out;
-  wire pe_1_1_first_out;
+  wire pe_1_1_keep_out;
   wire [31:0] pe_1_1_drain;
   wire signed [7:0] pe_1_2_a_out, pe_1_2_b_out;
-  wire pe_1_2_first_out;
+  wire pe_1_2_keep_out;
   wire [31:0] pe_1_2_drain;
   wire signed [7:0] pe_1_3_a_out, pe_1_3_b_out;
-  wire pe_1_3_first_out;
+  wire pe_1_3_keep_out;
   wire [31:0] pe_1_3_drain;
   wire signed [7:0] pe_1_4_a_out, pe_1_4_b_out;
-  wire pe_1_4_first_out;
+  wire pe_1_4_keep_out;
   wire [31:0] pe_1_4_drain;
   wire signed [7:0] pe_1_5_a_out, pe_1_5_b_out;
-  wire pe_1_5_first_out;
+  wire pe_1_5_keep_out;
   wire [31:0] pe_1_5_drain;
   wire signed [7:0] pe_1_6_a_out, pe_1_6_b_out;
-  wire pe_1_6_first_out;
+  wire pe_1_6_keep_out;
   wire [31:0] pe_1_6_drain;
-  wire signed [7:0] pe_1_7_a_out, pe_1_7_b_out;
-  wire pe_1_7_first_out;
+  wire signed [7:0] pe_1_7_b_out;
   wire [31:0] pe_1_7_drain;
   wire signed [7:0] pe_2_0_a_out, pe_2_0_b_out;
-  wire pe_2_0_first_out;
+  wire pe_2_0_keep_out;
   wire [31:0] pe_2_0_drain;
   wire signed [7:0] pe_2_1_a_out, pe_2_1_b_out;
-  wire pe_2_1_first_out;
+  wire pe_2_1_keep_out;
   wire [31:0] pe_2_1_drain;
   wire signed [7:0] pe_2_2_a_out, pe_2_2_b_out;
-  wire pe_2_2_first_out;
+  wire pe_2_2_keep_out;
   wire [31:0] pe_2_2_drain;
   wire signed [7:0] pe_2_3_a_out, pe_2_3_b_out;
-  wire pe_2_3_first_out;
+  wire pe_2_3_keep_out;
   wire [31:0] pe_2_3_drain;
   wire signed [7:0] pe_2_4_a_out, pe_2_4_b_out;
-  wire pe_2_4_first_out;
+  wire pe_2_4_keep_out;
   wire [31:0] pe_2_4_drain;
   wire signed [7:0] pe_2_5_a_out, pe_2_5_b_out;
-  wire pe_2_5_first_out;
+  wire pe_2_5_keep_out;
   wire [31:0] pe_2_5_drain;
   wire signed [7:0] pe_2_6_a_out, pe_2_6_b_out;
-  wire pe_2_6_first_out;
+  wire pe_2_6_keep_out;
   wire [31:0] pe_2_6_drain;
-  wire signed [7:0] pe_2_7_a_out, pe_2_7_b_out;
-  wire pe_2_7_first_out;
+  wire signed [7:0] pe_2_7_b_out;
   wire [31:0] pe_2_7_drain;
   wire signed [7:0] pe_3_0_a_out, pe_3_0_b_out;
-  wire pe_3_0_first_out;
+  wire pe_3_0_keep_out;
   wire [31:0] pe_3_0_drain;
   wire signed [7:0] pe_3_1_a_out, pe_3_1_b_out;
-  wire pe_3_1_first_out;
+  wire pe_3_1_keep_out;
   wire [31:0] pe_3_1_drain;
   wire signed [7:0] pe_3_2_a_out, pe_3_2_b_out;
-  wire pe_3_2_first_out;
+  wire pe_3_2_keep_out;
   wire [31:0] pe_3_2_drain;
   wire signed [7:0] pe_3_3_a_out, pe_3_3_b_out;
-  wire pe_3_3_first_out;
+  wire pe_3_3_keep_out;
   wire [31:0] pe_3_3_drain;
   wire signed [7:0] pe_3_4_a_out, pe_3_4_b_out;
-  wire pe_3_4_first_out;
+  wire pe_3_4_keep_out;
   wire [31:0] pe_3_4_drain;
   wire signed [7:0] pe_3_5_a_out, pe_3_5_b_out;
-  wire pe_3_5_first_out;
+  wire pe_3_5_keep_out;
   wire [31:0] pe_3_5_drain;
   wire signed [7:0] pe_3_6_a_out, pe_3_6_b_out;
-  wire pe_3_6_first_out;
+  wire pe_3_6_keep_out;
   wire [31:0] pe_3_6_drain;
-  wire signed [7:0] pe_3_7_a_out, pe_3_7_b_out;
-  wire pe_3_7_first_out;
+  wire signed [7:0] pe_3_7_b_out;
   wire [31:0] pe_3_7_drain;
   wire signed [7:0] pe_4_0_a_out, pe_4_0_b_out;
-  wire pe_4_0_first_out;
+  wire pe_4_0_keep_out;
   wire [31:0] pe_4_0_drain;
   wire signed [7:0] pe_4_1_a_out, pe_4_1_b_out;
-  wire pe_4_1_first_out;
+  wire pe_4_1_keep_out;
   wire [31:0] pe_4_1_drain;
   wire signed [7:0] pe_4_2_a_out, pe_4_2_b_out;
-  wire pe_4_2_first_out;
+  wire pe_4_2_keep_out;
   wire [31:0] pe_4_2_drain;
   wire signed [7:0] pe_4_3_a_out, pe_4_3_b_out;
-  wire pe_4_3_first_out;
+  wire pe_4_3_keep_out;
   wire [31:0] pe_4_3_drain;
   wire signed [7:0] pe_4_4_a_out, pe_4_4_b_out;
-  wire pe_4_4_first_out;
+  wire pe_4_4_keep_out;
   wire [31:0] pe_4_4_drain;
   wire signed [7:0] pe_4_5_a_out, pe_4_5_b_out;
-  wire pe_4_5_first_out;
+  wire pe_4_5_keep_out;
   wire [31:0] pe_4_5_drain;
   wire signed [7:0] pe_4_6_a_out, pe_4_6_b_out;
-  wire pe_4_6_first_out;
+  wire pe_4_6_keep_out;
   wire [31:0] pe_4_6_drain;
-  wire signed [7:0] pe_4_7_a_out, pe_4_7_b_out;
-  wire pe_4_7_first_out;
+  wire signed [7:0] pe_4_7_b_out;
   wire [31:0] pe_4_7_drain;
   wire signed [7:0] pe_5_0_a_out, pe_5_0_b_out;
-  wire pe_5_0_first_out;
+  wire pe_5_0_keep_out;
   wire [31:0] pe_5_0_drain;
   wire signed [7:0] pe_5_1_a_out, pe_5_1_b_out;
-  wire pe_5_1_first_out;
+  wire pe_5_1_keep_out;
   wire [31:0] pe_5_1_drain;
   wire signed [7:0] pe_5_2_a_out, pe_5_2_b_out;
-  wire pe_5_2_first_out;
+  wire pe_5_2_keep_out;
   wire [31:0] pe_5_2_drain;
   wire signed [7:0] pe_5_3_a_out, pe_5_3_b_out;
-  wire pe_5_3_first_out;
+  wire pe_5_3_keep_out;
   wire [31:0] pe_5_3_drain;
   wire signed [7:0] pe_5_4_a_out, pe_5_4_b_out;
-  wire pe_5_4_first_out;
+  wire pe_5_4_keep_out;
   wire [31:0] pe_5_4_drain;
   wire signed [7:0] pe_5_5_a_out, pe_5_5_b_out;
-  wire pe_5_5_first_out;
+  wire pe_5_5_keep_out;
   wire [31:0] pe_5_5_drain;
   wire signed [7:0] pe_5_6_a_out, pe_5_6_b_out;
-  wire pe_5_6_first_out;
+  wire pe_5_6_keep_out;
   wire [31:0] pe_5_6_drain;
-  wire signed [7:0] pe_5_7_a_out, pe_5_7_b_out;
-  wire pe_5_7_first_out;
+  wire signed [7:0] pe_5_7_b_out;
   wire [31:0] pe_5_7_drain;
   wire signed [7:0] pe_6_0_a_out, pe_6_0_b_out;
-  wire pe_6_0_first_out;
+  wire pe_6_0_keep_out;
   wire [31:0] pe_6_0_drain;
   wire signed [7:0] pe_6_1_a_out, pe_6_1_b_out;
-  wire pe_6_1_first_out;
+  wire pe_6_1_keep_out;
   wire [31:0] pe_6_1_drain;
   wire signed [7:0] pe_6_2_a_out, pe_6_2_b_out;
-  wire pe_6_2_first_out;
+  wire pe_6_2_keep_out;
   wire [31:0] pe_6_2_drain;
   wire signed [7:0] pe_6_3_a_out, pe_6_3_b_out;
-  wire pe_6_3_first_out;
+  wire pe_6_3_keep_out;
   wire [31:0] pe_6_3_drain;
   wire signed [7:0] pe_6_4_a_out, pe_6_4_b_out;
-  wire pe_6_4_first_out;
+  wire pe_6_4_keep_out;
   wire [31:0] pe_6_4_drain;
   wire signed [7:0] pe_6_5_a_out, pe_6_5_b_out;
-  wire pe_6_5_first_out;
+  wire pe_6_5_keep_out;
   wire [31:0] pe_6_5_drain;
   wire signed [7:0] pe_6_6_a_out, pe_6_6_b_out;
-  wire pe_6_6_first_out;
+  wire pe_6_6_keep_out;
   wire [31:0] pe_6_6_drain;
-  wire signed [7:0] pe_6_7_a_out, pe_6_7_b_out;
-  wire pe_6_7_first_out;
+  wire signed [7:0] pe_6_7_b_out;
   wire [31:0] pe_6_7_drain;
   wire signed [7:0] pe_7_0_a_out, pe_7_0_b_out;
-  wire pe_7_0_first_out;
+  wire pe_7_0_keep_out;
   wire [31:0] pe_7_0_drain;
   wire signed [7:0] pe_7_1_a_out, pe_7_1_b_out;
-  wire pe_7_1_first_out;
+  wire pe_7_1_keep_out;
   wire [31:0] pe_7_1_drain;
   wire signed [7:0] pe_7_2_a_out, pe_7_2_b_out;
-  wire pe_7_2_first_out;
+  wire pe_7_2_keep_out;
   wire [31:0] pe_7_2_drain;
   wire signed [7:0] pe_7_3_a_out, pe_7_3_b_out;
-  wire pe_7_3_first_out;
+  wire pe_7_3_keep_out;
   wire [31:0] pe_7_3_drain;
   wire signed [7:0] pe_7_4_a_out, pe_7_4_b_out;
-  wire pe_7_4_first_out;
+  wire pe_7_4_keep_out;
   wire [31:0] pe_7_4_drain;
   wire signed [7:0] pe_7_5_a_out, pe_7_5_b_out;
-  wire pe_7_5_first_out;
+  wire pe_7_5_keep_out;
   wire [31:0] pe_7_5_drain;
   wire signed [7:0] pe_7_6_a_out, pe_7_6_b_out;
-  wire pe_7_6_first_out;
+  wire pe_7_6_keep_out;
   wire [31:0] pe_7_6_drain;
-  wire signed [7:0] pe_7_7_a_out, pe_7_7_b_out;
-  wire pe_7_7_first_out;
+  wire signed [7:0] pe_7_7_b_out;
   wire [31:0] pe_7_7_drain;
-  wire [31:0] drain_7_out;
-  wire [31:0] drain_6_out;
-  wire [31:0] drain_5_out;
-  wire [31:0] drain_4_out;
-  wire [31:0] drain_3_out;
-  wire [31:0] drain_2_out;
-  wire [31:0] drain_1_out;
   wire [31:0] drain_0_out;
+  wire [31:0] drain_1_out;
+  wire [31:0] drain_2_out;
+  wire [31:0] drain_3_out;
+  wire [31:0] drain_4_out;
+  wire [31:0] drain_5_out;
+  wire [31:0] drain_6_out;
+  wire [31:0] drain_7_out;
   int_mac_a8_b8_acc32 pe_0_0 (
-    .a_in(a[7:0]), .clk(clk), .b_in(b[7:0]), .first_in(first_skew_1), .a_out(pe_0_0_a_out),
-    .b_out(pe_0_0_b_out), .first_out(pe_0_0_first_out), .drain(pe_0_0_drain)
+    .a_in(a[7:0]), .b_in(b[7:0]), .keep_in(keep_skew_2), .clk(clk), .a_out(pe_0_0_a_out),
+    .b_out(pe_0_0_b_out), .keep_out(pe_0_0_keep_out), .drain(pe_0_0_drain)
   );
   int_mac_a8_b8_acc32 pe_0_1 (
-    .a_in(pe_0_0_a_out), .clk(clk), .b_in(b_skew_0_1_1), .first_in(pe_0_0_first_out),
-    .a_out(pe_0_1_a_out), .b_out(pe_0_1_b_out), .first_out(pe_0_1_first_out), .drain(pe_0_1_drain)
+    .a_in(pe_0_0_a_out), .b_in(b_skew_0_1_1), .keep_in(pe_0_0_keep_out), .clk(clk),
+    .a_out(pe_0_1_a_out), .b_out(pe_0_1_b_out), .keep_out(pe_0_1_keep_out), .drain(pe_0_1_drain)
   );
   int_mac_a8_b8_acc32 pe_0_2 (
-    .a_in(pe_0_1_a_out), .clk(clk), .b_in(b_skew_0_2_2), .first_in(pe_0_1_first_out),
-    .a_out(pe_0_2_a_out), .b_out(pe_0_2_b_out), .first_out(pe_0_2_first_out), .drain(pe_0_2_drain)
+    .a_in(pe_0_1_a_out), .b_in(b_skew_0_2_2), .keep_in(pe_0_1_keep_out), .clk(clk),
+    .a_out(pe_0_2_a_out), .b_out(pe_0_2_b_out), .keep_out(pe_0_2_keep_out), .drain(pe_0_2_drain)
   );
   int_mac_a8_b8_acc32 pe_0_3 (
-    .a_in(pe_0_2_a_out), .clk(clk), .b_in(b_skew_0_3_3), .first_in(pe_0_2_first_out),
-    .a_out(pe_0_3_a_out), .b_out(pe_0_3_b_out), .first_out(pe_0_3_first_out), .drain(pe_0_3_drain)
+    .a_in(pe_0_2_a_out), .b_in(b_skew_0_3_3), .keep_in(pe_0_2_keep_out), .clk(clk),
+    .a_out(pe_0_3_a_out), .b_out(pe_0_3_b_out), .keep_out(pe_0_3_keep_out), .drain(pe_0_3_drain)
   );
   int_mac_a8_b8_acc32 pe_0_4 (
-    .a_in(pe_0_3_a_out), .clk(clk), .b_in(b_skew_0_4_4), .first_in(pe_0_3_first_out),
-    .a_out(pe_0_4_a_out), .b_out(pe_0_4_b_out), .first_out(pe_0_4_first_out), .drain(pe_0_4_drain)
+    .a_in(pe_0_3_a_out), .b_in(b_skew_0_4_4), .keep_in(pe_0_3_keep_out), .clk(clk),
+    .a_out(pe_0_4_a_out), .b_out(pe_0_4_b_out), .keep_out(pe_0_4_keep_out), .drain(pe_0_4_drain)
   );
   int_mac_a8_b8_acc32 pe_0_5 (
-    .a_in(pe_0_4_a_out), .clk(clk), .b_in(b_skew_0_5_5), .first_in(pe_0_4_first_out),
-    .a_out(pe_0_5_a_out), .b_out(pe_0_5_b_out), .first_out(pe_0_5_first_out), .drain(pe_0_5_drain)
+    .a_in(pe_0_4_a_out), .b_in(b_skew_0_5_5), .keep_in(pe_0_4_keep_out), .clk(clk),
+    .a_out(pe_0_5_a_out), .b_out(pe_0_5_b_out), .keep_out(pe_0_5_keep_out), .drain(pe_0_5_drain)
   );
   int_mac_a8_b8_acc32 pe_0_6 (
-    .a_in(pe_0_5_a_out), .clk(clk), .b_in(b_skew_0_6_6), .first_in(pe_0_5_first_out),
-    .a_out(pe_0_6_a_out), .b_out(pe_0_6_b_out), .first_out(pe_0_6_first_out), .drain(pe_0_6_drain)
+    .a_in(pe_0_5_a_out), .b_in(b_skew_0_6_6), .keep_in(pe_0_5_keep_out), .clk(clk),
+    .a_out(pe_0_6_a_out), .b_out(pe_0_6_b_out), .keep_out(pe_0_6_keep_out), .drain(pe_0_6_drain)
   );
   int_mac_a8_b8_acc32 pe_0_7 (
-    .a_in(pe_0_6_a_out), .clk(clk), .b_in(b_skew_0_7_7), .first_in(pe_0_6_first_out),
-    .a_out(pe_0_7_a_out), .b_out(pe_0_7_b_out), .first_out(pe_0_7_first_out), .drain(pe_0_7_drain)
+    .a_in(pe_0_6_a_out), .b_in(b_skew_0_7_7), .keep_in(pe_0_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_0_7_b_out), .keep_out(), .drain(pe_0_7_drain)
   );
   int_mac_a8_b8_acc32 pe_1_0 (
-    .a_in(a_skew_1_1), .clk(clk), .b_in(pe_0_0_b_out), .first_in(pe_0_0_first_out),
-    .a_out(pe_1_0_a_out), .b_out(pe_1_0_b_out), .first_out(pe_1_0_first_out), .drain(pe_1_0_drain)
+    .a_in(a_skew_1_1), .b_in(pe_0_0_b_out), .keep_in(pe_0_0_keep_out), .clk(clk),
+    .a_out(pe_1_0_a_out), .b_out(pe_1_0_b_out), .keep_out(pe_1_0_keep_out), .drain(pe_1_0_drain)
   );
   int_mac_a8_b8_acc32 pe_1_1 (
-    .a_in(pe_1_0_a_out), .clk(clk), .b_in(pe_0_1_b_out), .first_in(pe_1_0_first_out),
-    .a_out(pe_1_1_a_out), .b_out(pe_1_1_b_out), .first_out(pe_1_1_first_out), .drain(pe_1_1_drain)
+    .a_in(pe_1_0_a_out), .b_in(pe_0_1_b_out), .keep_in(pe_1_0_keep_out), .clk(clk),
+    .a_out(pe_1_1_a_out), .b_out(pe_1_1_b_out), .keep_out(pe_1_1_keep_out), .drain(pe_1_1_drain)
   );
   int_mac_a8_b8_acc32 pe_1_2 (
-    .a_in(pe_1_1_a_out), .clk(clk), .b_in(pe_0_2_b_out), .first_in(pe_1_1_first_out),
-    .a_out(pe_1_2_a_out), .b_out(pe_1_2_b_out), .first_out(pe_1_2_first_out), .drain(pe_1_2_drain)
+    .a_in(pe_1_1_a_out), .b_in(pe_0_2_b_out), .keep_in(pe_1_1_keep_out), .clk(clk),
+    .a_out(pe_1_2_a_out), .b_out(pe_1_2_b_out), .keep_out(pe_1_2_keep_out), .drain(pe_1_2_drain)
   );
   int_mac_a8_b8_acc32 pe_1_3 (
-    .a_in(pe_1_2_a_out), .clk(clk), .b_in(pe_0_3_b_out), .first_in(pe_1_2_first_out),
-    .a_out(pe_1_3_a_out), .b_out(pe_1_3_b_out), .first_out(pe_1_3_first_out), .drain(pe_1_3_drain)
+    .a_in(pe_1_2_a_out), .b_in(pe_0_3_b_out), .keep_in(pe_1_2_keep_out), .clk(clk),
+    .a_out(pe_1_3_a_out), .b_out(pe_1_3_b_out), .keep_out(pe_1_3_keep_out), .drain(pe_1_3_drain)
   );
   int_mac_a8_b8_acc32 pe_1_4 (
-    .a_in(pe_1_3_a_out), .clk(clk), .b_in(pe_0_4_b_out), .first_in(pe_1_3_first_out),
-    .a_out(pe_1_4_a_out), .b_out(pe_1_4_b_out), .first_out(pe_1_4_first_out), .drain(pe_1_4_drain)
+    .a_in(pe_1_3_a_out), .b_in(pe_0_4_b_out), .keep_in(pe_1_3_keep_out), .clk(clk),
+    .a_out(pe_1_4_a_out), .b_out(pe_1_4_b_out), .keep_out(pe_1_4_keep_out), .drain(pe_1_4_drain)
   );
   int_mac_a8_b8_acc32 pe_1_5 (
-    .a_in(pe_1_4_a_out), .clk(clk), .b_in(pe_0_5_b_out), .first_in(pe_1_4_first_out),
-    .a_out(pe_1_5_a_out), .b_out(pe_1_5_b_out), .first_out(pe_1_5_first_out), .drain(pe_1_5_drain)
+    .a_in(pe_1_4_a_out), .b_in(pe_0_5_b_out), .keep_in(pe_1_4_keep_out), .clk(clk),
+    .a_out(pe_1_5_a_out), .b_out(pe_1_5_b_out), .keep_out(pe_1_5_keep_out), .drain(pe_1_5_drain)
   );
   int_mac_a8_b8_acc32 pe_1_6 (
-    .a_in(pe_1_5_a_out), .clk(clk), .b_in(pe_0_6_b_out), .first_in(pe_1_5_first_out),
-    .a_out(pe_1_6_a_out), .b_out(pe_1_6_b_out), .first_out(pe_1_6_first_out), .drain(pe_1_6_drain)
+    .a_in(pe_1_5_a_out), .b_in(pe_0_6_b_out), .keep_in(pe_1_5_keep_out), .clk(clk),
+    .a_out(pe_1_6_a_out), .b_out(pe_1_6_b_out), .keep_out(pe_1_6_keep_out), .drain(pe_1_6_drain)
   );
   int_mac_a8_b8_acc32 pe_1_7 (
-    .a_in(pe_1_6_a_out), .clk(clk), .b_in(pe_0_7_b_out), .first_in(pe_1_6_first_out),
-    .a_out(pe_1_7_a_out), .b_out(pe_1_7_b_out), .first_out(pe_1_7_first_out), .drain(pe_1_7_drain)
+    .a_in(pe_1_6_a_out), .b_in(pe_0_7_b_out), .keep_in(pe_1_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_1_7_b_out), .keep_out(), .drain(pe_1_7_drain)
   );
   int_mac_a8_b8_acc32 pe_2_0 (
-    .a_in(a_skew_2_2), .clk(clk), .b_in(pe_1_0_b_out), .first_in(pe_1_0_first_out),
-    .a_out(pe_2_0_a_out), .b_out(pe_2_0_b_out), .first_out(pe_2_0_first_out), .drain(pe_2_0_drain)
+    .a_in(a_skew_2_2), .b_in(pe_1_0_b_out), .keep_in(pe_1_0_keep_out), .clk(clk),
+    .a_out(pe_2_0_a_out), .b_out(pe_2_0_b_out), .keep_out(pe_2_0_keep_out), .drain(pe_2_0_drain)
   );
   int_mac_a8_b8_acc32 pe_2_1 (
-    .a_in(pe_2_0_a_out), .clk(clk), .b_in(pe_1_1_b_out), .first_in(pe_2_0_first_out),
-    .a_out(pe_2_1_a_out), .b_out(pe_2_1_b_out), .first_out(pe_2_1_first_out), .drain(pe_2_1_drain)
+    .a_in(pe_2_0_a_out), .b_in(pe_1_1_b_out), .keep_in(pe_2_0_keep_out), .clk(clk),
+    .a_out(pe_2_1_a_out), .b_out(pe_2_1_b_out), .keep_out(pe_2_1_keep_out), .drain(pe_2_1_drain)
   );
   int_mac_a8_b8_acc32 pe_2_2 (
-    .a_in(pe_2_1_a_out), .clk(clk), .b_in(pe_1_2_b_out), .first_in(pe_2_1_first_out),
-    .a_out(pe_2_2_a_out), .b_out(pe_2_2_b_out), .first_out(pe_2_2_first_out), .drain(pe_2_2_drain)
+    .a_in(pe_2_1_a_out), .b_in(pe_1_2_b_out), .keep_in(pe_2_1_keep_out), .clk(clk),
+    .a_out(pe_2_2_a_out), .b_out(pe_2_2_b_out), .keep_out(pe_2_2_keep_out), .drain(pe_2_2_drain)
   );
   int_mac_a8_b8_acc32 pe_2_3 (
-    .a_in(pe_2_2_a_out), .clk(clk), .b_in(pe_1_3_b_out), .first_in(pe_2_2_first_out),
-    .a_out(pe_2_3_a_out), .b_out(pe_2_3_b_out), .first_out(pe_2_3_first_out), .drain(pe_2_3_drain)
+    .a_in(pe_2_2_a_out), .b_in(pe_1_3_b_out), .keep_in(pe_2_2_keep_out), .clk(clk),
+    .a_out(pe_2_3_a_out), .b_out(pe_2_3_b_out), .keep_out(pe_2_3_keep_out), .drain(pe_2_3_drain)
   );
   int_mac_a8_b8_acc32 pe_2_4 (
-    .a_in(pe_2_3_a_out), .clk(clk), .b_in(pe_1_4_b_out), .first_in(pe_2_3_first_out),
-    .a_out(pe_2_4_a_out), .b_out(pe_2_4_b_out), .first_out(pe_2_4_first_out), .drain(pe_2_4_drain)
+    .a_in(pe_2_3_a_out), .b_in(pe_1_4_b_out), .keep_in(pe_2_3_keep_out), .clk(clk),
+    .a_out(pe_2_4_a_out), .b_out(pe_2_4_b_out), .keep_out(pe_2_4_keep_out), .drain(pe_2_4_drain)
   );
   int_mac_a8_b8_acc32 pe_2_5 (
-    .a_in(pe_2_4_a_out), .clk(clk), .b_in(pe_1_5_b_out), .first_in(pe_2_4_first_out),
-    .a_out(pe_2_5_a_out), .b_out(pe_2_5_b_out), .first_out(pe_2_5_first_out), .drain(pe_2_5_drain)
+    .a_in(pe_2_4_a_out), .b_in(pe_1_5_b_out), .keep_in(pe_2_4_keep_out), .clk(clk),
+    .a_out(pe_2_5_a_out), .b_out(pe_2_5_b_out), .keep_out(pe_2_5_keep_out), .drain(pe_2_5_drain)
   );
   int_mac_a8_b8_acc32 pe_2_6 (
-    .a_in(pe_2_5_a_out), .clk(clk), .b_in(pe_1_6_b_out), .first_in(pe_2_5_first_out),
-    .a_out(pe_2_6_a_out), .b_out(pe_2_6_b_out), .first_out(pe_2_6_first_out), .drain(pe_2_6_drain)
+    .a_in(pe_2_5_a_out), .b_in(pe_1_6_b_out), .keep_in(pe_2_5_keep_out), .clk(clk),
+    .a_out(pe_2_6_a_out), .b_out(pe_2_6_b_out), .keep_out(pe_2_6_keep_out), .drain(pe_2_6_drain)
   );
   int_mac_a8_b8_acc32 pe_2_7 (
-    .a_in(pe_2_6_a_out), .clk(clk), .b_in(pe_1_7_b_out), .first_in(pe_2_6_first_out),
-    .a_out(pe_2_7_a_out), .b_out(pe_2_7_b_out), .first_out(pe_2_7_first_out), .drain(pe_2_7_drain)
+    .a_in(pe_2_6_a_out), .b_in(pe_1_7_b_out), .keep_in(pe_2_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_2_7_b_out), .keep_out(), .drain(pe_2_7_drain)
   );
   int_mac_a8_b8_acc32 pe_3_0 (
-    .a_in(a_skew_3_3), .clk(clk), .b_in(pe_2_0_b_out), .first_in(pe_2_0_first_out),
-    .a_out(pe_3_0_a_out), .b_out(pe_3_0_b_out), .first_out(pe_3_0_first_out), .drain(pe_3_0_drain)
+    .a_in(a_skew_3_3), .b_in(pe_2_0_b_out), .keep_in(pe_2_0_keep_out), .clk(clk),
+    .a_out(pe_3_0_a_out), .b_out(pe_3_0_b_out), .keep_out(pe_3_0_keep_out), .drain(pe_3_0_drain)
   );
   int_mac_a8_b8_acc32 pe_3_1 (
-    .a_in(pe_3_0_a_out), .clk(clk), .b_in(pe_2_1_b_out), .first_in(pe_3_0_first_out),
-    .a_out(pe_3_1_a_out), .b_out(pe_3_1_b_out), .first_out(pe_3_1_first_out), .drain(pe_3_1_drain)
+    .a_in(pe_3_0_a_out), .b_in(pe_2_1_b_out), .keep_in(pe_3_0_keep_out), .clk(clk),
+    .a_out(pe_3_1_a_out), .b_out(pe_3_1_b_out), .keep_out(pe_3_1_keep_out), .drain(pe_3_1_drain)
   );
   int_mac_a8_b8_acc32 pe_3_2 (
-    .a_in(pe_3_1_a_out), .clk(clk), .b_in(pe_2_2_b_out), .first_in(pe_3_1_first_out),
-    .a_out(pe_3_2_a_out), .b_out(pe_3_2_b_out), .first_out(pe_3_2_first_out), .drain(pe_3_2_drain)
+    .a_in(pe_3_1_a_out), .b_in(pe_2_2_b_out), .keep_in(pe_3_1_keep_out), .clk(clk),
+    .a_out(pe_3_2_a_out), .b_out(pe_3_2_b_out), .keep_out(pe_3_2_keep_out), .drain(pe_3_2_drain)
   );
   int_mac_a8_b8_acc32 pe_3_3 (
-    .a_in(pe_3_2_a_out), .clk(clk), .b_in(pe_2_3_b_out), .first_in(pe_3_2_first_out),
-    .a_out(pe_3_3_a_out), .b_out(pe_3_3_b_out), .first_out(pe_3_3_first_out), .drain(pe_3_3_drain)
+    .a_in(pe_3_2_a_out), .b_in(pe_2_3_b_out), .keep_in(pe_3_2_keep_out), .clk(clk),
+    .a_out(pe_3_3_a_out), .b_out(pe_3_3_b_out), .keep_out(pe_3_3_keep_out), .drain(pe_3_3_drain)
   );
   int_mac_a8_b8_acc32 pe_3_4 (
-    .a_in(pe_3_3_a_out), .clk(clk), .b_in(pe_2_4_b_out), .first_in(pe_3_3_first_out),
-    .a_out(pe_3_4_a_out), .b_out(pe_3_4_b_out), .first_out(pe_3_4_first_out), .drain(pe_3_4_drain)
+    .a_in(pe_3_3_a_out), .b_in(pe_2_4_b_out), .keep_in(pe_3_3_keep_out), .clk(clk),
+    .a_out(pe_3_4_a_out), .b_out(pe_3_4_b_out), .keep_out(pe_3_4_keep_out), .drain(pe_3_4_drain)
   );
   int_mac_a8_b8_acc32 pe_3_5 (
-    .a_in(pe_3_4_a_out), .clk(clk), .b_in(pe_2_5_b_out), .first_in(pe_3_4_first_out),
-    .a_out(pe_3_5_a_out), .b_out(pe_3_5_b_out), .first_out(pe_3_5_first_out), .drain(pe_3_5_drain)
+    .a_in(pe_3_4_a_out), .b_in(pe_2_5_b_out), .keep_in(pe_3_4_keep_out), .clk(clk),
+    .a_out(pe_3_5_a_out), .b_out(pe_3_5_b_out), .keep_out(pe_3_5_keep_out), .drain(pe_3_5_drain)
   );
   int_mac_a8_b8_acc32 pe_3_6 (
-    .a_in(pe_3_5_a_out), .clk(clk), .b_in(pe_2_6_b_out), .first_in(pe_3_5_first_out),
-    .a_out(pe_3_6_a_out), .b_out(pe_3_6_b_out), .first_out(pe_3_6_first_out), .drain(pe_3_6_drain)
+    .a_in(pe_3_5_a_out), .b_in(pe_2_6_b_out), .keep_in(pe_3_5_keep_out), .clk(clk),
+    .a_out(pe_3_6_a_out), .b_out(pe_3_6_b_out), .keep_out(pe_3_6_keep_out), .drain(pe_3_6_drain)
   );
   int_mac_a8_b8_acc32 pe_3_7 (
-    .a_in(pe_3_6_a_out), .clk(clk), .b_in(pe_2_7_b_out), .first_in(pe_3_6_first_out),
-    .a_out(pe_3_7_a_out), .b_out(pe_3_7_b_out), .first_out(pe_3_7_first_out), .drain(pe_3_7_drain)
+    .a_in(pe_3_6_a_out), .b_in(pe_2_7_b_out), .keep_in(pe_3_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_3_7_b_out), .keep_out(), .drain(pe_3_7_drain)
   );
   int_mac_a8_b8_acc32 pe_4_0 (
-    .a_in(a_skew_4_4), .clk(clk), .b_in(pe_3_0_b_out), .first_in(pe_3_0_first_out),
-    .a_out(pe_4_0_a_out), .b_out(pe_4_0_b_out), .first_out(pe_4_0_first_out), .drain(pe_4_0_drain)
+    .a_in(a_skew_4_4), .b_in(pe_3_0_b_out), .keep_in(pe_3_0_keep_out), .clk(clk),
+    .a_out(pe_4_0_a_out), .b_out(pe_4_0_b_out), .keep_out(pe_4_0_keep_out), .drain(pe_4_0_drain)
   );
   int_mac_a8_b8_acc32 pe_4_1 (
-    .a_in(pe_4_0_a_out), .clk(clk), .b_in(pe_3_1_b_out), .first_in(pe_4_0_first_out),
-    .a_out(pe_4_1_a_out), .b_out(pe_4_1_b_out), .first_out(pe_4_1_first_out), .drain(pe_4_1_drain)
+    .a_in(pe_4_0_a_out), .b_in(pe_3_1_b_out), .keep_in(pe_4_0_keep_out), .clk(clk),
+    .a_out(pe_4_1_a_out), .b_out(pe_4_1_b_out), .keep_out(pe_4_1_keep_out), .drain(pe_4_1_drain)
   );
   int_mac_a8_b8_acc32 pe_4_2 (
-    .a_in(pe_4_1_a_out), .clk(clk), .b_in(pe_3_2_b_out), .first_in(pe_4_1_first_out),
-    .a_out(pe_4_2_a_out), .b_out(pe_4_2_b_out), .first_out(pe_4_2_first_out), .drain(pe_4_2_drain)
+    .a_in(pe_4_1_a_out), .b_in(pe_3_2_b_out), .keep_in(pe_4_1_keep_out), .clk(clk),
+    .a_out(pe_4_2_a_out), .b_out(pe_4_2_b_out), .keep_out(pe_4_2_keep_out), .drain(pe_4_2_drain)
   );
   int_mac_a8_b8_acc32 pe_4_3 (
-    .a_in(pe_4_2_a_out), .clk(clk), .b_in(pe_3_3_b_out), .first_in(pe_4_2_first_out),
-    .a_out(pe_4_3_a_out), .b_out(pe_4_3_b_out), .first_out(pe_4_3_first_out), .drain(pe_4_3_drain)
+    .a_in(pe_4_2_a_out), .b_in(pe_3_3_b_out), .keep_in(pe_4_2_keep_out), .clk(clk),
+    .a_out(pe_4_3_a_out), .b_out(pe_4_3_b_out), .keep_out(pe_4_3_keep_out), .drain(pe_4_3_drain)
   );
   int_mac_a8_b8_acc32 pe_4_4 (
-    .a_in(pe_4_3_a_out), .clk(clk), .b_in(pe_3_4_b_out), .first_in(pe_4_3_first_out),
-    .a_out(pe_4_4_a_out), .b_out(pe_4_4_b_out), .first_out(pe_4_4_first_out), .drain(pe_4_4_drain)
+    .a_in(pe_4_3_a_out), .b_in(pe_3_4_b_out), .keep_in(pe_4_3_keep_out), .clk(clk),
+    .a_out(pe_4_4_a_out), .b_out(pe_4_4_b_out), .keep_out(pe_4_4_keep_out), .drain(pe_4_4_drain)
   );
   int_mac_a8_b8_acc32 pe_4_5 (
-    .a_in(pe_4_4_a_out), .clk(clk), .b_in(pe_3_5_b_out), .first_in(pe_4_4_first_out),
-    .a_out(pe_4_5_a_out), .b_out(pe_4_5_b_out), .first_out(pe_4_5_first_out), .drain(pe_4_5_drain)
+    .a_in(pe_4_4_a_out), .b_in(pe_3_5_b_out), .keep_in(pe_4_4_keep_out), .clk(clk),
+    .a_out(pe_4_5_a_out), .b_out(pe_4_5_b_out), .keep_out(pe_4_5_keep_out), .drain(pe_4_5_drain)
   );
   int_mac_a8_b8_acc32 pe_4_6 (
-    .a_in(pe_4_5_a_out), .clk(clk), .b_in(pe_3_6_b_out), .first_in(pe_4_5_first_out),
-    .a_out(pe_4_6_a_out), .b_out(pe_4_6_b_out), .first_out(pe_4_6_first_out), .drain(pe_4_6_drain)
+    .a_in(pe_4_5_a_out), .b_in(pe_3_6_b_out), .keep_in(pe_4_5_keep_out), .clk(clk),
+    .a_out(pe_4_6_a_out), .b_out(pe_4_6_b_out), .keep_out(pe_4_6_keep_out), .drain(pe_4_6_drain)
   );
   int_mac_a8_b8_acc32 pe_4_7 (
-    .a_in(pe_4_6_a_out), .clk(clk), .b_in(pe_3_7_b_out), .first_in(pe_4_6_first_out),
-    .a_out(pe_4_7_a_out), .b_out(pe_4_7_b_out), .first_out(pe_4_7_first_out), .drain(pe_4_7_drain)
+    .a_in(pe_4_6_a_out), .b_in(pe_3_7_b_out), .keep_in(pe_4_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_4_7_b_out), .keep_out(), .drain(pe_4_7_drain)
   );
   int_mac_a8_b8_acc32 pe_5_0 (
-    .a_in(a_skew_5_5), .clk(clk), .b_in(pe_4_0_b_out), .first_in(pe_4_0_first_out),
-    .a_out(pe_5_0_a_out), .b_out(pe_5_0_b_out), .first_out(pe_5_0_first_out), .drain(pe_5_0_drain)
+    .a_in(a_skew_5_5), .b_in(pe_4_0_b_out), .keep_in(pe_4_0_keep_out), .clk(clk),
+    .a_out(pe_5_0_a_out), .b_out(pe_5_0_b_out), .keep_out(pe_5_0_keep_out), .drain(pe_5_0_drain)
   );
   int_mac_a8_b8_acc32 pe_5_1 (
-    .a_in(pe_5_0_a_out), .clk(clk), .b_in(pe_4_1_b_out), .first_in(pe_5_0_first_out),
-    .a_out(pe_5_1_a_out), .b_out(pe_5_1_b_out), .first_out(pe_5_1_first_out), .drain(pe_5_1_drain)
+    .a_in(pe_5_0_a_out), .b_in(pe_4_1_b_out), .keep_in(pe_5_0_keep_out), .clk(clk),
+    .a_out(pe_5_1_a_out), .b_out(pe_5_1_b_out), .keep_out(pe_5_1_keep_out), .drain(pe_5_1_drain)
   );
   int_mac_a8_b8_acc32 pe_5_2 (
-    .a_in(pe_5_1_a_out), .clk(clk), .b_in(pe_4_2_b_out), .first_in(pe_5_1_first_out),
-    .a_out(pe_5_2_a_out), .b_out(pe_5_2_b_out), .first_out(pe_5_2_first_out), .drain(pe_5_2_drain)
+    .a_in(pe_5_1_a_out), .b_in(pe_4_2_b_out), .keep_in(pe_5_1_keep_out), .clk(clk),
+    .a_out(pe_5_2_a_out), .b_out(pe_5_2_b_out), .keep_out(pe_5_2_keep_out), .drain(pe_5_2_drain)
   );
   int_mac_a8_b8_acc32 pe_5_3 (
-    .a_in(pe_5_2_a_out), .clk(clk), .b_in(pe_4_3_b_out), .first_in(pe_5_2_first_out),
-    .a_out(pe_5_3_a_out), .b_out(pe_5_3_b_out), .first_out(pe_5_3_first_out), .drain(pe_5_3_drain)
+    .a_in(pe_5_2_a_out), .b_in(pe_4_3_b_out), .keep_in(pe_5_2_keep_out), .clk(clk),
+    .a_out(pe_5_3_a_out), .b_out(pe_5_3_b_out), .keep_out(pe_5_3_keep_out), .drain(pe_5_3_drain)
   );
   int_mac_a8_b8_acc32 pe_5_4 (
-    .a_in(pe_5_3_a_out), .clk(clk), .b_in(pe_4_4_b_out), .first_in(pe_5_3_first_out),
-    .a_out(pe_5_4_a_out), .b_out(pe_5_4_b_out), .first_out(pe_5_4_first_out), .drain(pe_5_4_drain)
+    .a_in(pe_5_3_a_out), .b_in(pe_4_4_b_out), .keep_in(pe_5_3_keep_out), .clk(clk),
+    .a_out(pe_5_4_a_out), .b_out(pe_5_4_b_out), .keep_out(pe_5_4_keep_out), .drain(pe_5_4_drain)
   );
   int_mac_a8_b8_acc32 pe_5_5 (
-    .a_in(pe_5_4_a_out), .clk(clk), .b_in(pe_4_5_b_out), .first_in(pe_5_4_first_out),
-    .a_out(pe_5_5_a_out), .b_out(pe_5_5_b_out), .first_out(pe_5_5_first_out), .drain(pe_5_5_drain)
+    .a_in(pe_5_4_a_out), .b_in(pe_4_5_b_out), .keep_in(pe_5_4_keep_out), .clk(clk),
+    .a_out(pe_5_5_a_out), .b_out(pe_5_5_b_out), .keep_out(pe_5_5_keep_out), .drain(pe_5_5_drain)
   );
   int_mac_a8_b8_acc32 pe_5_6 (
-    .a_in(pe_5_5_a_out), .clk(clk), .b_in(pe_4_6_b_out), .first_in(pe_5_5_first_out),
-    .a_out(pe_5_6_a_out), .b_out(pe_5_6_b_out), .first_out(pe_5_6_first_out), .drain(pe_5_6_drain)
+    .a_in(pe_5_5_a_out), .b_in(pe_4_6_b_out), .keep_in(pe_5_5_keep_out), .clk(clk),
+    .a_out(pe_5_6_a_out), .b_out(pe_5_6_b_out), .keep_out(pe_5_6_keep_out), .drain(pe_5_6_drain)
   );
   int_mac_a8_b8_acc32 pe_5_7 (
-    .a_in(pe_5_6_a_out), .clk(clk), .b_in(pe_4_7_b_out), .first_in(pe_5_6_first_out),
-    .a_out(pe_5_7_a_out), .b_out(pe_5_7_b_out), .first_out(pe_5_7_first_out), .drain(pe_5_7_drain)
+    .a_in(pe_5_6_a_out), .b_in(pe_4_7_b_out), .keep_in(pe_5_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_5_7_b_out), .keep_out(), .drain(pe_5_7_drain)
   );
   int_mac_a8_b8_acc32 pe_6_0 (
-    .a_in(a_skew_6_6), .clk(clk), .b_in(pe_5_0_b_out), .first_in(pe_5_0_first_out),
-    .a_out(pe_6_0_a_out), .b_out(pe_6_0_b_out), .first_out(pe_6_0_first_out), .drain(pe_6_0_drain)
+    .a_in(a_skew_6_6), .b_in(pe_5_0_b_out), .keep_in(pe_5_0_keep_out), .clk(clk),
+    .a_out(pe_6_0_a_out), .b_out(pe_6_0_b_out), .keep_out(pe_6_0_keep_out), .drain(pe_6_0_drain)
   );
   int_mac_a8_b8_acc32 pe_6_1 (
-    .a_in(pe_6_0_a_out), .clk(clk), .b_in(pe_5_1_b_out), .first_in(pe_6_0_first_out),
-    .a_out(pe_6_1_a_out), .b_out(pe_6_1_b_out), .first_out(pe_6_1_first_out), .drain(pe_6_1_drain)
+    .a_in(pe_6_0_a_out), .b_in(pe_5_1_b_out), .keep_in(pe_6_0_keep_out), .clk(clk),
+    .a_out(pe_6_1_a_out), .b_out(pe_6_1_b_out), .keep_out(pe_6_1_keep_out), .drain(pe_6_1_drain)
   );
   int_mac_a8_b8_acc32 pe_6_2 (
-    .a_in(pe_6_1_a_out), .clk(clk), .b_in(pe_5_2_b_out), .first_in(pe_6_1_first_out),
-    .a_out(pe_6_2_a_out), .b_out(pe_6_2_b_out), .first_out(pe_6_2_first_out), .drain(pe_6_2_drain)
+    .a_in(pe_6_1_a_out), .b_in(pe_5_2_b_out), .keep_in(pe_6_1_keep_out), .clk(clk),
+    .a_out(pe_6_2_a_out), .b_out(pe_6_2_b_out), .keep_out(pe_6_2_keep_out), .drain(pe_6_2_drain)
   );
   int_mac_a8_b8_acc32 pe_6_3 (
-    .a_in(pe_6_2_a_out), .clk(clk), .b_in(pe_5_3_b_out), .first_in(pe_6_2_first_out),
-    .a_out(pe_6_3_a_out), .b_out(pe_6_3_b_out), .first_out(pe_6_3_first_out), .drain(pe_6_3_drain)
+    .a_in(pe_6_2_a_out), .b_in(pe_5_3_b_out), .keep_in(pe_6_2_keep_out), .clk(clk),
+    .a_out(pe_6_3_a_out), .b_out(pe_6_3_b_out), .keep_out(pe_6_3_keep_out), .drain(pe_6_3_drain)
   );
   int_mac_a8_b8_acc32 pe_6_4 (
-    .a_in(pe_6_3_a_out), .clk(clk), .b_in(pe_5_4_b_out), .first_in(pe_6_3_first_out),
-    .a_out(pe_6_4_a_out), .b_out(pe_6_4_b_out), .first_out(pe_6_4_first_out), .drain(pe_6_4_drain)
+    .a_in(pe_6_3_a_out), .b_in(pe_5_4_b_out), .keep_in(pe_6_3_keep_out), .clk(clk),
+    .a_out(pe_6_4_a_out), .b_out(pe_6_4_b_out), .keep_out(pe_6_4_keep_out), .drain(pe_6_4_drain)
   );
   int_mac_a8_b8_acc32 pe_6_5 (
-    .a_in(pe_6_4_a_out), .clk(clk), .b_in(pe_5_5_b_out), .first_in(pe_6_4_first_out),
-    .a_out(pe_6_5_a_out), .b_out(pe_6_5_b_out), .first_out(pe_6_5_first_out), .drain(pe_6_5_drain)
+    .a_in(pe_6_4_a_out), .b_in(pe_5_5_b_out), .keep_in(pe_6_4_keep_out), .clk(clk),
+    .a_out(pe_6_5_a_out), .b_out(pe_6_5_b_out), .keep_out(pe_6_5_keep_out), .drain(pe_6_5_drain)
   );
   int_mac_a8_b8_acc32 pe_6_6 (
-    .a_in(pe_6_5_a_out), .clk(clk), .b_in(pe_5_6_b_out), .first_in(pe_6_5_first_out),
-    .a_out(pe_6_6_a_out), .b_out(pe_6_6_b_out), .first_out(pe_6_6_first_out), .drain(pe_6_6_drain)
+    .a_in(pe_6_5_a_out), .b_in(pe_5_6_b_out), .keep_in(pe_6_5_keep_out), .clk(clk),
+    .a_out(pe_6_6_a_out), .b_out(pe_6_6_b_out), .keep_out(pe_6_6_keep_out), .drain(pe_6_6_drain)
   );
   int_mac_a8_b8_acc32 pe_6_7 (
-    .a_in(pe_6_6_a_out), .clk(clk), .b_in(pe_5_7_b_out), .first_in(pe_6_6_first_out),
-    .a_out(pe_6_7_a_out), .b_out(pe_6_7_b_out), .first_out(pe_6_7_first_out), .drain(pe_6_7_drain)
+    .a_in(pe_6_6_a_out), .b_in(pe_5_7_b_out), .keep_in(pe_6_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_6_7_b_out), .keep_out(), .drain(pe_6_7_drain)
   );
   int_mac_a8_b8_acc32 pe_7_0 (
-    .a_in(a_skew_7_7), .clk(clk), .b_in(pe_6_0_b_out), .first_in(pe_6_0_first_out),
-    .a_out(pe_7_0_a_out), .b_out(pe_7_0_b_out), .first_out(pe_7_0_first_out), .drain(pe_7_0_drain)
+    .a_in(a_skew_7_7), .b_in(pe_6_0_b_out), .keep_in(pe_6_0_keep_out), .clk(clk),
+    .a_out(pe_7_0_a_out), .b_out(pe_7_0_b_out), .keep_out(pe_7_0_keep_out), .drain(pe_7_0_drain)
   );
   int_mac_a8_b8_acc32 pe_7_1 (
-    .a_in(pe_7_0_a_out), .clk(clk), .b_in(pe_6_1_b_out), .first_in(pe_7_0_first_out),
-    .a_out(pe_7_1_a_out), .b_out(pe_7_1_b_out), .first_out(pe_7_1_first_out), .drain(pe_7_1_drain)
+    .a_in(pe_7_0_a_out), .b_in(pe_6_1_b_out), .keep_in(pe_7_0_keep_out), .clk(clk),
+    .a_out(pe_7_1_a_out), .b_out(pe_7_1_b_out), .keep_out(pe_7_1_keep_out), .drain(pe_7_1_drain)
   );
   int_mac_a8_b8_acc32 pe_7_2 (
-    .a_in(pe_7_1_a_out), .clk(clk), .b_in(pe_6_2_b_out), .first_in(pe_7_1_first_out),
-    .a_out(pe_7_2_a_out), .b_out(pe_7_2_b_out), .first_out(pe_7_2_first_out), .drain(pe_7_2_drain)
+    .a_in(pe_7_1_a_out), .b_in(pe_6_2_b_out), .keep_in(pe_7_1_keep_out), .clk(clk),
+    .a_out(pe_7_2_a_out), .b_out(pe_7_2_b_out), .keep_out(pe_7_2_keep_out), .drain(pe_7_2_drain)
   );
   int_mac_a8_b8_acc32 pe_7_3 (
-    .a_in(pe_7_2_a_out), .clk(clk), .b_in(pe_6_3_b_out), .first_in(pe_7_2_first_out),
-    .a_out(pe_7_3_a_out), .b_out(pe_7_3_b_out), .first_out(pe_7_3_first_out), .drain(pe_7_3_drain)
+    .a_in(pe_7_2_a_out), .b_in(pe_6_3_b_out), .keep_in(pe_7_2_keep_out), .clk(clk),
+    .a_out(pe_7_3_a_out), .b_out(pe_7_3_b_out), .keep_out(pe_7_3_keep_out), .drain(pe_7_3_drain)
   );
   int_mac_a8_b8_acc32 pe_7_4 (
-    .a_in(pe_7_3_a_out), .clk(clk), .b_in(pe_6_4_b_out), .first_in(pe_7_3_first_out),
-    .a_out(pe_7_4_a_out), .b_out(pe_7_4_b_out), .first_out(pe_7_4_first_out), .drain(pe_7_4_drain)
+    .a_in(pe_7_3_a_out), .b_in(pe_6_4_b_out), .keep_in(pe_7_3_keep_out), .clk(clk),
+    .a_out(pe_7_4_a_out), .b_out(pe_7_4_b_out), .keep_out(pe_7_4_keep_out), .drain(pe_7_4_drain)
   );
   int_mac_a8_b8_acc32 pe_7_5 (
-    .a_in(pe_7_4_a_out), .clk(clk), .b_in(pe_6_5_b_out), .first_in(pe_7_4_first_out),
-    .a_out(pe_7_5_a_out), .b_out(pe_7_5_b_out), .first_out(pe_7_5_first_out), .drain(pe_7_5_drain)
+    .a_in(pe_7_4_a_out), .b_in(pe_6_5_b_out), .keep_in(pe_7_4_keep_out), .clk(clk),
+    .a_out(pe_7_5_a_out), .b_out(pe_7_5_b_out), .keep_out(pe_7_5_keep_out), .drain(pe_7_5_drain)
   );
   int_mac_a8_b8_acc32 pe_7_6 (
-    .a_in(pe_7_5_a_out), .clk(clk), .b_in(pe_6_6_b_out), .first_in(pe_7_5_first_out),
-    .a_out(pe_7_6_a_out), .b_out(pe_7_6_b_out), .first_out(pe_7_6_first_out), .drain(pe_7_6_drain)
+    .a_in(pe_7_5_a_out), .b_in(pe_6_6_b_out), .keep_in(pe_7_5_keep_out), .clk(clk),
+    .a_out(pe_7_6_a_out), .b_out(pe_7_6_b_out), .keep_out(pe_7_6_keep_out), .drain(pe_7_6_drain)
   );
   int_mac_a8_b8_acc32 pe_7_7 (
-    .a_in(pe_7_6_a_out), .clk(clk), .b_in(pe_6_7_b_out), .first_in(pe_7_6_first_out),
-    .a_out(pe_7_7_a_out), .b_out(pe_7_7_b_out), .first_out(pe_7_7_first_out), .drain(pe_7_7_drain)
+    .a_in(pe_7_6_a_out), .b_in(pe_6_7_b_out), .keep_in(pe_7_6_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_7_7_b_out), .keep_out(), .drain(pe_7_7_drain)
   );
-  drain_tree_8x32 drain_7 (
-    .in({pe_7_7_drain, pe_6_7_drain, pe_5_7_drain, pe_4_7_drain, pe_3_7_drain, pe_2_7_drain, pe_1_7_drain, pe_0_7_drain}),
-    .clk(clk), .out(drain_7_out)
-  );
-  drain_tree_8x32 drain_6 (
-    .in({pe_7_6_drain, pe_6_6_drain, pe_5_6_drain, pe_4_6_drain, pe_3_6_drain, pe_2_6_drain, pe_1_6_drain, pe_0_6_drain}),
-    .clk(clk), .out(drain_6_out)
-  );
-  drain_tree_8x32 drain_5 (
-    .in({pe_7_5_drain, pe_6_5_drain, pe_5_5_drain, pe_4_5_drain, pe_3_5_drain, pe_2_5_drain, pe_1_5_drain, pe_0_5_drain}),
-    .clk(clk), .out(drain_5_out)
-  );
-  drain_tree_8x32 drain_4 (
-    .in({pe_7_4_drain, pe_6_4_drain, pe_5_4_drain, pe_4_4_drain, pe_3_4_drain, pe_2_4_drain, pe_1_4_drain, pe_0_4_drain}),
-    .clk(clk), .out(drain_4_out)
-  );
-  drain_tree_8x32 drain_3 (
-    .in({pe_7_3_drain, pe_6_3_drain, pe_5_3_drain, pe_4_3_drain, pe_3_3_drain, pe_2_3_drain, pe_1_3_drain, pe_0_3_drain}),
-    .clk(clk), .out(drain_3_out)
-  );
-  drain_tree_8x32 drain_2 (
-    .in({pe_7_2_drain, pe_6_2_drain, pe_5_2_drain, pe_4_2_drain, pe_3_2_drain, pe_2_2_drain, pe_1_2_drain, pe_0_2_drain}),
-    .clk(clk), .out(drain_2_out)
+  drain_tree_8x32 drain_0 (
+    .in({pe_7_0_drain, pe_6_0_drain, pe_5_0_drain, pe_4_0_drain, pe_3_0_drain, pe_2_0_drain, pe_1_0_drain, pe_0_0_drain}),
+    .clk(clk), .out(drain_0_out)
   );
   drain_tree_8x32 drain_1 (
     .in({pe_7_1_drain, pe_6_1_drain, pe_5_1_drain, pe_4_1_drain, pe_3_1_drain, pe_2_1_drain, pe_1_1_drain, pe_0_1_drain}),
     .clk(clk), .out(drain_1_out)
   );
-  drain_tree_8x32 drain_0 (
-    .in({pe_7_0_drain, pe_6_0_drain, pe_5_0_drain, pe_4_0_drain, pe_3_0_drain, pe_2_0_drain, pe_1_0_drain, pe_0_0_drain}),
-    .clk(clk), .out(drain_0_out)
+  drain_tree_8x32 drain_2 (
+    .in({pe_7_2_drain, pe_6_2_drain, pe_5_2_drain, pe_4_2_drain, pe_3_2_drain, pe_2_2_drain, pe_1_2_drain, pe_0_2_drain}),
+    .clk(clk), .out(drain_2_out)
+  );
+  drain_tree_8x32 drain_3 (
+    .in({pe_7_3_drain, pe_6_3_drain, pe_5_3_drain, pe_4_3_drain, pe_3_3_drain, pe_2_3_drain, pe_1_3_drain, pe_0_3_drain}),
+    .clk(clk), .out(drain_3_out)
+  );
+  drain_tree_8x32 drain_4 (
+    .in({pe_7_4_drain, pe_6_4_drain, pe_5_4_drain, pe_4_4_drain, pe_3_4_drain, pe_2_4_drain, pe_1_4_drain, pe_0_4_drain}),
+    .clk(clk), .out(drain_4_out)
+  );
+  drain_tree_8x32 drain_5 (
+    .in({pe_7_5_drain, pe_6_5_drain, pe_5_5_drain, pe_4_5_drain, pe_3_5_drain, pe_2_5_drain, pe_1_5_drain, pe_0_5_drain}),
+    .clk(clk), .out(drain_5_out)
+  );
+  drain_tree_8x32 drain_6 (
+    .in({pe_7_6_drain, pe_6_6_drain, pe_5_6_drain, pe_4_6_drain, pe_3_6_drain, pe_2_6_drain, pe_1_6_drain, pe_0_6_drain}),
+    .clk(clk), .out(drain_6_out)
+  );
+  drain_tree_8x32 drain_7 (
+    .in({pe_7_7_drain, pe_6_7_drain, pe_5_7_drain, pe_4_7_drain, pe_3_7_drain, pe_2_7_drain, pe_1_7_drain, pe_0_7_drain}),
+    .clk(clk), .out(drain_7_out)
   );
   always @(posedge clk) begin
     a_skew_1_1 <= a[15:8];
@@ -618,7 +611,8 @@ module gemm_array_8x8_dsp_a8_b8_acc32 (
     b_skew_0_7_5 <= b_skew_0_7_4;
     b_skew_0_7_6 <= b_skew_0_7_5;
     b_skew_0_7_7 <= b_skew_0_7_6;
-    first_skew_1 <= first;
+    keep_skew_1 <= ~first;
+    keep_skew_2 <= keep_skew_1;
   end
   assign result = {drain_7_out, drain_6_out, drain_5_out, drain_4_out, drain_3_out, drain_2_out, drain_1_out, drain_0_out};
 endmodule

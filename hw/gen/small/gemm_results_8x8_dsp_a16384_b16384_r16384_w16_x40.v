@@ -31,6 +31,7 @@ module gemm_results_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg drains_3;
   reg drains_4;
   reg drains_5;
+  reg drains_6;
   reg [2:0] row;
   reg busy;
   reg [5:0] slot;
@@ -80,7 +81,7 @@ module gemm_results_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [31:0] bank_7 [0:511];
   reg [31:0] read_7;
-  wire arrives = drains_5;
+  wire arrives = drains_6;
   wire [2:0] row_now = arrives ? 3'd0 : row;
   wire valid = arrives | busy;
   wire last_row = valid & (row_now == 3'd7);
@@ -132,6 +133,7 @@ module gemm_results_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       drains_3 <= 1'b0;
       drains_4 <= 1'b0;
       drains_5 <= 1'b0;
+      drains_6 <= 1'b0;
       row <= 3'd0;
       busy <= 1'b0;
       slot <= 6'd0;
@@ -156,6 +158,7 @@ module gemm_results_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       drains_3 <= drains_2;
       drains_4 <= drains_3;
       drains_5 <= drains_4;
+      drains_6 <= drains_5;
       row <= row_now + 3'd1;
       busy <= valid & (~last_row);
       if (start | last_row) slot <= start ? 6'd0 : (slot + 6'd1);

@@ -23,78 +23,77 @@ module gemm_array_2x4_dsp_a8_b8_acc32 (
   reg signed [7:0] b_skew_0_3_1;
   reg signed [7:0] b_skew_0_3_2;
   reg signed [7:0] b_skew_0_3_3;
-  reg first_skew_1;
+  reg keep_skew_1;
+  reg keep_skew_2;
   wire signed [7:0] pe_0_0_a_out, pe_0_0_b_out;
-  wire pe_0_0_first_out;
+  wire pe_0_0_keep_out;
   wire [31:0] pe_0_0_drain;
   wire signed [7:0] pe_0_1_a_out, pe_0_1_b_out;
-  wire pe_0_1_first_out;
+  wire pe_0_1_keep_out;
   wire [31:0] pe_0_1_drain;
   wire signed [7:0] pe_0_2_a_out, pe_0_2_b_out;
-  wire pe_0_2_first_out;
+  wire pe_0_2_keep_out;
   wire [31:0] pe_0_2_drain;
-  wire signed [7:0] pe_0_3_a_out, pe_0_3_b_out;
-  wire pe_0_3_first_out;
+  wire signed [7:0] pe_0_3_b_out;
   wire [31:0] pe_0_3_drain;
   wire signed [7:0] pe_1_0_a_out, pe_1_0_b_out;
-  wire pe_1_0_first_out;
+  wire pe_1_0_keep_out;
   wire [31:0] pe_1_0_drain;
   wire signed [7:0] pe_1_1_a_out, pe_1_1_b_out;
-  wire pe_1_1_first_out;
+  wire pe_1_1_keep_out;
   wire [31:0] pe_1_1_drain;
   wire signed [7:0] pe_1_2_a_out, pe_1_2_b_out;
-  wire pe_1_2_first_out;
+  wire pe_1_2_keep_out;
   wire [31:0] pe_1_2_drain;
-  wire signed [7:0] pe_1_3_a_out, pe_1_3_b_out;
-  wire pe_1_3_first_out;
+  wire signed [7:0] pe_1_3_b_out;
   wire [31:0] pe_1_3_drain;
-  wire [31:0] drain_3_out;
-  wire [31:0] drain_2_out;
-  wire [31:0] drain_1_out;
   wire [31:0] drain_0_out;
+  wire [31:0] drain_1_out;
+  wire [31:0] drain_2_out;
+  wire [31:0] drain_3_out;
   int_mac_a8_b8_acc32 pe_0_0 (
-    .a_in(a[7:0]), .clk(clk), .b_in(b[7:0]), .first_in(first_skew_1), .a_out(pe_0_0_a_out),
-    .b_out(pe_0_0_b_out), .first_out(pe_0_0_first_out), .drain(pe_0_0_drain)
+    .a_in(a[7:0]), .b_in(b[7:0]), .keep_in(keep_skew_2), .clk(clk), .a_out(pe_0_0_a_out),
+    .b_out(pe_0_0_b_out), .keep_out(pe_0_0_keep_out), .drain(pe_0_0_drain)
   );
   int_mac_a8_b8_acc32 pe_0_1 (
-    .a_in(pe_0_0_a_out), .clk(clk), .b_in(b_skew_0_1_1), .first_in(pe_0_0_first_out),
-    .a_out(pe_0_1_a_out), .b_out(pe_0_1_b_out), .first_out(pe_0_1_first_out), .drain(pe_0_1_drain)
+    .a_in(pe_0_0_a_out), .b_in(b_skew_0_1_1), .keep_in(pe_0_0_keep_out), .clk(clk),
+    .a_out(pe_0_1_a_out), .b_out(pe_0_1_b_out), .keep_out(pe_0_1_keep_out), .drain(pe_0_1_drain)
   );
   int_mac_a8_b8_acc32 pe_0_2 (
-    .a_in(pe_0_1_a_out), .clk(clk), .b_in(b_skew_0_2_2), .first_in(pe_0_1_first_out),
-    .a_out(pe_0_2_a_out), .b_out(pe_0_2_b_out), .first_out(pe_0_2_first_out), .drain(pe_0_2_drain)
+    .a_in(pe_0_1_a_out), .b_in(b_skew_0_2_2), .keep_in(pe_0_1_keep_out), .clk(clk),
+    .a_out(pe_0_2_a_out), .b_out(pe_0_2_b_out), .keep_out(pe_0_2_keep_out), .drain(pe_0_2_drain)
   );
   int_mac_a8_b8_acc32 pe_0_3 (
-    .a_in(pe_0_2_a_out), .clk(clk), .b_in(b_skew_0_3_3), .first_in(pe_0_2_first_out),
-    .a_out(pe_0_3_a_out), .b_out(pe_0_3_b_out), .first_out(pe_0_3_first_out), .drain(pe_0_3_drain)
+    .a_in(pe_0_2_a_out), .b_in(b_skew_0_3_3), .keep_in(pe_0_2_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_0_3_b_out), .keep_out(), .drain(pe_0_3_drain)
   );
   int_mac_a8_b8_acc32 pe_1_0 (
-    .a_in(a_skew_1_1), .clk(clk), .b_in(pe_0_0_b_out), .first_in(pe_0_0_first_out),
-    .a_out(pe_1_0_a_out), .b_out(pe_1_0_b_out), .first_out(pe_1_0_first_out), .drain(pe_1_0_drain)
+    .a_in(a_skew_1_1), .b_in(pe_0_0_b_out), .keep_in(pe_0_0_keep_out), .clk(clk),
+    .a_out(pe_1_0_a_out), .b_out(pe_1_0_b_out), .keep_out(pe_1_0_keep_out), .drain(pe_1_0_drain)
   );
   int_mac_a8_b8_acc32 pe_1_1 (
-    .a_in(pe_1_0_a_out), .clk(clk), .b_in(pe_0_1_b_out), .first_in(pe_1_0_first_out),
-    .a_out(pe_1_1_a_out), .b_out(pe_1_1_b_out), .first_out(pe_1_1_first_out), .drain(pe_1_1_drain)
+    .a_in(pe_1_0_a_out), .b_in(pe_0_1_b_out), .keep_in(pe_1_0_keep_out), .clk(clk),
+    .a_out(pe_1_1_a_out), .b_out(pe_1_1_b_out), .keep_out(pe_1_1_keep_out), .drain(pe_1_1_drain)
   );
   int_mac_a8_b8_acc32 pe_1_2 (
-    .a_in(pe_1_1_a_out), .clk(clk), .b_in(pe_0_2_b_out), .first_in(pe_1_1_first_out),
-    .a_out(pe_1_2_a_out), .b_out(pe_1_2_b_out), .first_out(pe_1_2_first_out), .drain(pe_1_2_drain)
+    .a_in(pe_1_1_a_out), .b_in(pe_0_2_b_out), .keep_in(pe_1_1_keep_out), .clk(clk),
+    .a_out(pe_1_2_a_out), .b_out(pe_1_2_b_out), .keep_out(pe_1_2_keep_out), .drain(pe_1_2_drain)
   );
   int_mac_a8_b8_acc32 pe_1_3 (
-    .a_in(pe_1_2_a_out), .clk(clk), .b_in(pe_0_3_b_out), .first_in(pe_1_2_first_out),
-    .a_out(pe_1_3_a_out), .b_out(pe_1_3_b_out), .first_out(pe_1_3_first_out), .drain(pe_1_3_drain)
+    .a_in(pe_1_2_a_out), .b_in(pe_0_3_b_out), .keep_in(pe_1_2_keep_out), .clk(clk), .a_out(),
+    .b_out(pe_1_3_b_out), .keep_out(), .drain(pe_1_3_drain)
   );
-  drain_tree_2x32 drain_3 (
-    .in({pe_1_3_drain, pe_0_3_drain}), .clk(clk), .out(drain_3_out)
-  );
-  drain_tree_2x32 drain_2 (
-    .in({pe_1_2_drain, pe_0_2_drain}), .clk(clk), .out(drain_2_out)
+  drain_tree_2x32 drain_0 (
+    .in({pe_1_0_drain, pe_0_0_drain}), .clk(clk), .out(drain_0_out)
   );
   drain_tree_2x32 drain_1 (
     .in({pe_1_1_drain, pe_0_1_drain}), .clk(clk), .out(drain_1_out)
   );
-  drain_tree_2x32 drain_0 (
-    .in({pe_1_0_drain, pe_0_0_drain}), .clk(clk), .out(drain_0_out)
+  drain_tree_2x32 drain_2 (
+    .in({pe_1_2_drain, pe_0_2_drain}), .clk(clk), .out(drain_2_out)
+  );
+  drain_tree_2x32 drain_3 (
+    .in({pe_1_3_drain, pe_0_3_drain}), .clk(clk), .out(drain_3_out)
   );
   always @(posedge clk) begin
     a_skew_1_1 <= a[15:8];
@@ -104,7 +103,8 @@ module gemm_array_2x4_dsp_a8_b8_acc32 (
     b_skew_0_3_1 <= b[31:24];
     b_skew_0_3_2 <= b_skew_0_3_1;
     b_skew_0_3_3 <= b_skew_0_3_2;
-    first_skew_1 <= first;
+    keep_skew_1 <= ~first;
+    keep_skew_2 <= keep_skew_1;
   end
   assign result = {drain_3_out, drain_2_out, drain_1_out, drain_0_out};
 endmodule

@@ -428,7 +428,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       planning <= plan_now | (planning & (~planned));
       running <= go | (running & (~ended));
       stopping <= _t14 & (stopping | ((_t13 | _t12) | (_t11 | _t10)));
-      if (_t16 | _t8) settling <= _t16 ? 5'd17 : (settling - 5'd1);
+      if (_t16 | _t8) settling <= _t16 ? 5'd18 : (settling - 5'd1);
       if (error_q_enable) error_q <= start_now ? 8'd0 : (_t22 ? (_t6 ? 8'd5 : 8'd6) : (_t21 ? 8'd7 : _t20));
       if (error_q_enable) error_info_q <= start_now ? 32'd0 : _t23;
       if (start_now | busy_q) cycles_q <= start_now ? 64'd0 : (cycles_q + 64'd1);

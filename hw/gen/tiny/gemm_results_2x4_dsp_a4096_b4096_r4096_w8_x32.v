@@ -30,6 +30,7 @@ module gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg drains_2;
   reg drains_3;
   reg drains_4;
+  reg drains_5;
   reg row;
   reg busy;
   reg [6:0] slot;
@@ -55,7 +56,7 @@ module gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [31:0] bank_3 [0:255];
   reg [31:0] read_3;
-  wire arrives = drains_4;
+  wire arrives = drains_5;
   wire row_now = arrives ? 1'b0 : row;
   wire valid = arrives | busy;
   wire last_row = valid & (row_now == 1'b1);
@@ -86,6 +87,7 @@ module gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       drains_2 <= 1'b0;
       drains_3 <= 1'b0;
       drains_4 <= 1'b0;
+      drains_5 <= 1'b0;
       row <= 1'b0;
       busy <= 1'b0;
       slot <= 7'd0;
@@ -101,6 +103,7 @@ module gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       drains_2 <= drains_1;
       drains_3 <= drains_2;
       drains_4 <= drains_3;
+      drains_5 <= drains_4;
       row <= row_now + 1'b1;
       busy <= valid & (~last_row);
       if (start | last_row) slot <= start ? 7'd0 : (slot + 7'd1);

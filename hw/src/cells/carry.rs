@@ -17,8 +17,6 @@ pub const ECP5: &str = "ecp5";
 const AND_PLUS_AND: u16 = 0x7888;
 /// (A & B) ^ (D & !C): adds a gated bit and the complement of another.
 const AND_PLUS_NOT: u16 = 0x8788;
-/// (A & B) ^ (C & !D): adds a gated bit and another unless D.
-const AND_PLUS_UNLESS: u16 = 0x8878;
 
 /// One bit of a chain: look-up table and its inputs A, B, C, D as Verilog.
 struct Bit {
@@ -54,12 +52,12 @@ fn chain(bits: &[Bit]) -> String {
     out
 }
 
-/// `sum = a + (clear ? 0 : b)`, modulo 2^`width`: an accumulator's adder with its load for free.
+/// `sum = a + (keep ? b : 0)`, modulo 2^`width`: an accumulator's adder with its load for free.
 ///
 /// | port | dir | type |
 /// |---|---|---|
 /// | `a`, `b` | in | bits(`width`) |
-/// | `clear` | in | bit |
+/// | `keep` | in | bit |
 /// | `sum` | out | bits(`width`) |
 ///
 /// Combinational. On ECP5 one carry cell bit per bit.
@@ -75,10 +73,10 @@ impl Module for GatedAdd {
     }
 
     fn build(&self, m: &Builder) {
-        m.doc("a + (clear ? 0 : b)");
+        m.doc("a + (keep ? b : 0)");
         let ty = bits(self.width);
-        let (a, b, clear) = (m.input("a", ty), m.input("b", ty), m.input("clear", bit()));
-        let kept = (!clear).gate(b);
+        let (a, b, keep) = (m.input("a", ty), m.input("b", ty), m.input("keep", bit()));
+        let kept = keep.gate(b);
         m.output("sum", a.as_u().add_wrap(kept.as_u()).as_bits());
 
         let lane = |port: &str, i: u32| {
@@ -86,8 +84,8 @@ impl Module for GatedAdd {
         };
         let bits: Vec<Bit> = (0..self.width)
             .map(|i| Bit {
-                table: AND_PLUS_UNLESS,
-                inputs: [lane("a", i), "1'b1".into(), lane("b", i), "clear".into()],
+                table: AND_PLUS_AND,
+                inputs: [lane("a", i), "1'b1".into(), lane("b", i), "keep".into()],
                 sum: lane("sum", i),
             })
             .collect();

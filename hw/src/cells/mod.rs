@@ -7,6 +7,7 @@ mod carry;
 mod counter;
 mod crossbar;
 mod fifo;
+mod multiplier;
 mod skid;
 #[cfg(test)]
 mod tests;
@@ -18,5 +19,6 @@ pub use carry::{ECP5, GatedAdd, RowMultiplier, RowPair};
 pub use counter::counter;
 pub use crossbar::Crossbar;
 pub use fifo::{BlockFifo, Fifo};
+pub use multiplier::BlockMultiplier;
 pub use skid::Skid;
 pub use window::Window;

@@ -139,7 +139,7 @@ impl Module for GemmEngine {
                 pad.set("wr_panel_lines", lines);
                 pad.set("rd_panel", sequencer.get(&format!("{name}_panel")));
             }
-            if g.k_split > 1 {
+            if g.steps() > 1 {
                 pad.set("rd_keep", sequencer.get("rd_keep"));
             }
             if Scratchpad::straddles(half.window) {

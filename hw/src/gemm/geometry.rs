@@ -1,11 +1,12 @@
 //! Sizes of a dense engine and the widths that follow from them.
 
+use super::model::{compute_cycles, cycle_bound};
 use super::{Array, Scratchpad, TypedArray};
 use crate::pe::{PE_VARIANTS, PeShape, PeVariant, variant_of};
 use mattock_spec::Tuple;
-use mattock_spec::config::{GemmConfig, MemoryConfig, Pe};
+use mattock_spec::config::{ArrayKind, GemmConfig, MemoryConfig, Pe};
 use mattock_spec::format::TupleList;
-use rtl_gen::Sig;
+use rtl_gen::{Module, Sig};
 
 /// Bits of M, N and K.
 pub const DIM_BITS: u32 = 24;
@@ -13,10 +14,14 @@ pub const DIM_BITS: u32 = 24;
 /// What a dense engine is built from.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry {
-    /// PE rows, 1 to 256.
+    /// Rows of a tile of results, 1 to 256.
     pub rows: u32,
-    /// PE columns, 1 to 256.
+    /// Columns of it, 1 to 256.
     pub cols: u32,
+    /// How the PEs are joined.
+    pub kind: ArrayKind,
+    /// Steps of k that a PE sums a cycle; a power of two.
+    pub depth: u32,
     /// Which PE.
     pub pe: &'static PeVariant,
     /// Bytes of the A scratchpad, both halves; a power of two.
@@ -45,6 +50,8 @@ impl Geometry {
         Geometry {
             rows,
             cols,
+            kind: ArrayKind::Systolic,
+            depth: 1,
             pe,
             a_bytes,
             b_bytes,
@@ -68,8 +75,10 @@ impl Geometry {
             }
         }
         Ok(Geometry {
-            rows: config.rows,
+            rows: config.tile_rows(),
             cols: config.cols,
+            kind: config.array,
+            depth: config.depth(),
             pe: variant_of(config.pe.resolve(&config.tuples)),
             a_bytes: config.a_kib * 1024,
             b_bytes: config.b_kib * 1024,
@@ -99,49 +108,79 @@ impl Geometry {
 
     /// Operand and accumulator widths of the PEs of a plain array.
     pub fn shape(&self) -> PeShape {
-        PeShape::INT8
+        let formats = self.tuples.iter().flat_map(|t| [t.a, t.b]);
+        // Column-major results swap the operands: both sides are as wide as the wider.
+        PeShape::int(formats.map(|f| f.storage_bits()).max().unwrap_or(8))
     }
 
     /// Part of a module name that tells geometries apart.
     pub(super) fn suffix(&self) -> String {
         let Geometry { rows, cols, a_bytes, b_bytes, result_bytes, bus_bytes, addr_bits, .. } =
             self;
-        let pe = if self.typed().is_none() { self.pe.name() } else { "typed" };
+        let pe =
+            if self.typed().is_none() { self.pe.name().replace('-', "_") } else { "typed".into() };
         let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
+        let kind = match self.kind {
+            ArrayKind::Systolic => String::new(),
+            kind => format!("x{}_{}", self.depth, kind.name()),
+        };
         format!(
-            "{rows}x{cols}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}"
+            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}"
         )
     }
 
     pub(super) fn a_side(&self) -> Side {
-        Side::new(self.rows, self.a_bytes, 1)
+        Side::new(self.rows, self.a_bytes, self.depth)
     }
 
     pub(super) fn b_side(&self) -> Side {
-        Side::new(self.cols, self.b_bytes, self.k_split)
+        Side::new(self.cols, self.b_bytes, self.steps())
     }
 
     /// The A scratchpad.
     pub(super) fn a_pad(&self) -> Scratchpad {
         let depth = self.a_side().depth;
-        Scratchpad { rows: self.rows, width: 8, depth, deep: 1, split: self.k_split }
+        Scratchpad { rows: self.rows, width: 8, depth, deep: self.depth, split: self.k_split }
     }
 
-    /// The B scratchpad: a step of every group of rows in one word.
+    /// The B scratchpad: all steps of a cycle in one word.
     pub(super) fn b_pad(&self) -> Scratchpad {
         let depth = self.b_side().depth;
-        Scratchpad { rows: self.cols, width: 8, depth, deep: self.k_split, split: 1 }
+        Scratchpad { rows: self.cols, width: 8, depth, deep: self.steps(), split: 1 }
     }
 
     /// The array.
     pub(super) fn array(&self) -> Array {
-        let Geometry { rows, cols, pe, k_split, .. } = *self;
-        Array { rows, cols, pe, shape: self.shape(), k_split }
+        let Geometry { rows, cols, kind, depth, pe, k_split, .. } = *self;
+        Array { rows, cols, kind, depth, pe, shape: self.shape(), k_split }
     }
 
-    /// Bits of the number that tells into how many groups the array is cut: log2 of that.
+    /// Most steps of k a cycle: of groups of rows, or of deep PEs.
+    pub(super) fn steps(&self) -> u32 {
+        self.k_split.max(self.depth)
+    }
+
+    /// Bits of log2 of the steps of a cycle.
     pub(super) fn split_bits(&self) -> u32 {
-        bits_for(self.k_split.ilog2())
+        bits_for(self.steps().ilog2())
+    }
+
+    /// Cycles by which the results of a column follow those of its left neighbour.
+    pub(super) fn column_skew(&self) -> u32 {
+        self.array().column_skew()
+    }
+
+    /// Exactly the cycles from the first operand entering the array to the last result leaving it, operands on chip.
+    pub fn compute_cycles(&self, [m, n, k]: [u64; 3]) -> u64 {
+        let steps = k.div_ceil(self.depth.into());
+        let (rows, cols) = (self.rows.into(), self.cols.into());
+        let skewed = compute_cycles([m, n, steps], rows, cols, self.array_latency().into());
+        skewed.saturating_sub((cols - 1) * u64::from(1 - self.column_skew()))
+    }
+
+    /// Most of them, by the cycle contract.
+    pub fn cycle_bound(&self, [m, n, k]: [u64; 3]) -> u64 {
+        cycle_bound([m, n, k.div_ceil(self.depth.into())], self.rows.into(), self.cols.into())
     }
 
     /// Runs and bursts in flight: on a wide bus runs are often a beat or two, and memory may be 200 cycles away.
@@ -209,6 +248,9 @@ impl Geometry {
                     "{key} is {bytes} bytes; a power of two from {least} is needed"
                 ));
             }
+        }
+        if self.typed().is_none() {
+            self.array().check()?;
         }
         if self.k_split > 1 && self.typed().is_some() {
             let split = self.k_split;

@@ -64,11 +64,11 @@ impl Module for Results {
             _ => cat(&[slot.q(), row_now]).as_u(),
         };
 
-        // Column c is one cycle behind column c - 1.
+        // In a skewed array column c is one cycle behind column c - 1.
         let (mut valid_c, mut word_c, mut last_c) = (valid, word, last_row);
         let mut rows: Vec<Sig> = vec![];
         for (c, value) in result.iter().enumerate() {
-            if c > 0 {
+            if c > 0 && g.column_skew() > 0 {
                 valid_c = m.reg_reset(&format!("valid_{c}"), valid_c, 0);
                 word_c = m.reg(&format!("word_{c}"), word_c);
                 last_c = m.reg_reset(&format!("last_row_{c}"), last_c, 0);

@@ -48,7 +48,10 @@ impl Module for Sequencer {
         let inputs = WalkInputs::ports(m, g, true);
         let flag = |name: &str| m.input(name, bit());
         let pitch = m.input("pitch", block_ty);
-        let split = (g.k_split > 1).then(|| m.input("split", uint(g.split_bits())));
+        // Steps of k a cycle, log2: of groups of rows, or always those of deep PEs.
+        let groups = (g.k_split > 1).then(|| m.input("split", uint(g.split_bits())));
+        let deep = || m.lit(uint(g.split_bits()), g.depth.ilog2().into());
+        let split = groups.or_else(|| (g.depth > 1).then(deep));
         let (along_k_a, along_k_b) = (flag("along_k_a"), flag("along_k_b"));
         let (hold_a, hold_b) = (flag("hold_a"), flag("hold_b"));
         let empty_k = flag("empty_k");
@@ -106,7 +109,7 @@ impl Module for Sequencer {
         // ---- two `first` of tiles are at least R cycles apart, or the rows of a group ----
         let gap_ty = uint(g.rows.ilog2() + 1);
         let apart = m.lit(gap_ty, g.rows.into());
-        let apart = split.map_or(apart, |s| apart.shr(s)).dec();
+        let apart = groups.map_or(apart, |s| apart.shr(s)).dec();
         let gap = m.state("gap", gap_ty, 0);
         let gap_over = gap.q().is(0).named("gap_over");
         gap.update(&[(takes_slot, apart), (!gap_over, gap.q().dec())]);
@@ -148,7 +151,7 @@ impl Module for Sequencer {
         m.output("rd_valid", step & !empty_k);
         if let Some(split) = split {
             let tail = m.reg_when("tail", begins, kept(m, g, depth, split));
-            m.output("rd_keep", final_step.mux(tail, m.lit(tail.ty(), (1 << g.k_split) - 1)));
+            m.output("rd_keep", final_step.mux(tail, m.lit(tail.ty(), (1 << g.steps()) - 1)));
         }
         m.output("first", to_array("first_at", first));
         m.output("drains", to_array("drains_at", drains));
@@ -165,7 +168,7 @@ impl Module for Sequencer {
 fn steps_of<'m>(m: &'m Builder, g: &Geometry, depth: Sig<'m>, split: Sig<'m>) -> Sig<'m> {
     let ty = uint(depth.width() + 1);
     let mut steps = depth;
-    for cut in 1..=g.k_split.ilog2() {
+    for cut in 1..=g.steps().ilog2() {
         let rounded = plus(depth.zext(ty.width()), m.lit(ty, (1 << cut) - 1)).shr_k(cut);
         steps = split.is(cut.into()).mux(rounded.resize(depth.width()), steps);
     }
@@ -174,10 +177,10 @@ fn steps_of<'m>(m: &'m Builder, g: &Geometry, depth: Sig<'m>, split: Sig<'m>) ->
 
 /// Which steps of k of a chunk's last step of the array are there: of every group while the depth divides.
 fn kept<'m>(m: &'m Builder, g: &Geometry, depth: Sig<'m>, split: Sig<'m>) -> Sig<'m> {
-    let flags: Vec<Sig> = (0..g.k_split)
+    let flags: Vec<Sig> = (0..g.steps())
         .rev()
         .map(|group| {
-            (1..=g.k_split.ilog2()).fold(m.high(), |on, cut| {
+            (1..=g.steps().ilog2()).fold(m.high(), |on, cut| {
                 let rest = depth.trunc(cut);
                 let place = m.lit(rest.ty(), (group & ((1 << cut) - 1)).into());
                 split.is(cut.into()).mux(rest.is(0) | place.lt(rest), on)

@@ -2,7 +2,7 @@
 
 use super::Array;
 use crate::float::Round;
-use crate::pe::{FLAGS, Lane, PeShape, PeVariant, variant_of};
+use crate::pe::{FLAGS, Lane, PeShape, variant_of};
 use mattock_spec::Format;
 use mattock_spec::config::Pe;
 use mattock_spec::format::{Float, TupleList};
@@ -65,12 +65,8 @@ impl TypedArray {
         let acc_bits = self.window() + if lane.specials { FLAGS } else { 0 };
         let bits = lane.bits();
         let shape = PeShape { a_bits: bits, b_bits: bits, acc_bits, lanes: Some([lane, lane]) };
-        Array { rows: self.rows, cols: self.cols, pe: window_pe(), shape, k_split: 1 }
+        Array::systolic(self.rows, self.cols, variant_of(Pe::Fp), shape)
     }
-}
-
-fn window_pe() -> &'static PeVariant {
-    variant_of(Pe::Fp)
 }
 
 impl Module for TypedArray {

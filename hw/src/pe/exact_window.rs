@@ -3,7 +3,7 @@
 use super::{Lane, PeShape};
 use rtl_gen::{Builder, Module, any, bit, cat, sint};
 
-/// Multiply-accumulate without rounding: `acc <= first ? a*b : acc + a*b` in fixed point.
+/// Multiply-accumulate without rounding: `acc <= keep ? acc + a*b : a*b` in fixed point.
 ///
 /// Ports: table of [`crate::pe`]; operands are [`Lane`] words. Operand registers, the significands' product and the sum of
 /// exponents, the product shifted into the window, the accumulator: four cycles from `a_in` to the sum, one product per
@@ -57,7 +57,7 @@ impl Module for ExactWindow {
         let window = self.shape.acc_bits - if specials { FLAGS } else { 0 };
         let a = m.reg("a", m.input("a_in", sint(lane_a.bits())));
         let b = m.reg("b", m.input("b_in", sint(lane_b.bits())));
-        let first = m.reg("first", m.input("first_in", bit()));
+        let keep = m.reg("keep", m.input("keep_in", bit()));
         let (x, y) = (lane_a.split(a), lane_b.split(b));
 
         let product = m.reg("product_q", (x.significand * y.significand).named("product"));
@@ -72,7 +72,7 @@ impl Module for ExactWindow {
         };
         let aligned = m.reg("aligned", aligned);
         let acc = m.reg_decl("acc", sint(window));
-        let kept = first.mux(acc.q().lit(0), acc.q());
+        let kept = keep.gate(acc.q());
         acc.drive(aligned.add_wrap(kept));
 
         let mut word = vec![acc.q().as_bits()];
@@ -92,15 +92,15 @@ impl Module for ExactWindow {
             let plus = m.delay("plus", infinite & !negative, 2);
             for (name, now) in [("minus_q", minus), ("plus_q", plus), ("nan_q", nan)] {
                 let sticky = m.reg_decl(name, bit());
-                sticky.drive(now | (!first & sticky.q()));
+                sticky.drive(now | (keep & sticky.q()));
                 word.insert(0, sticky.q());
             }
         }
-        let drain = m.reg("drain_q", first.gate(cat(&word)));
+        let drain = m.reg("drain_q", (!keep).gate(cat(&word)));
 
         m.output("a_out", a);
         m.output("b_out", b);
-        m.output("first_out", first);
+        m.output("keep_out", keep);
         m.output("drain", drain);
     }
 }

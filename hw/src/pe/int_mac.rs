@@ -1,18 +1,27 @@
 //! Integer PE around one multiplier block.
 
-use super::PeShape;
+use super::{PeShape, accumulate};
+use crate::cells::BlockMultiplier;
 use rtl_gen::{Builder, Module, bit, sint};
 
-/// Integer multiply-accumulate cell: `acc <= first ? a*b : acc + a*b`.
+/// Integer multiply-accumulate cell: `acc <= keep ? acc + a*b : a*b`.
 ///
-/// Ports: table of [`crate::pe`]. Operand registers, then a product register between multiplier and
-/// adder, then the accumulator: three cycles from `a_in` to the sum, one product per cycle, never
-/// stalls. `product_latency` is 1. The multiplier stands in a wire of its own between registers
-/// without reset, so that every tool infers a DSP block.
+/// Ports: table of [`crate::pe`]. The operands go into the registers of a [`BlockMultiplier`] and, beside it, into those
+/// that pass them on; a register in the fabric behind the block (without it the way from block to adder is the slowest), then the
+/// accumulator: four cycles from `a_in` to the sum, one product per cycle, never stalls.
 #[derive(Clone, Copy, Debug)]
 pub struct IntMac {
     /// Operand and accumulator widths.
     pub shape: PeShape,
+}
+
+impl IntMac {
+    /// Cycles of the product behind the operand register.
+    pub const LATENCY: u32 = BlockMultiplier::LATENCY;
+
+    fn multiplier(&self) -> BlockMultiplier {
+        BlockMultiplier { a_bits: self.shape.a_bits, b_bits: self.shape.b_bits }
+    }
 }
 
 impl Module for IntMac {
@@ -21,38 +30,22 @@ impl Module for IntMac {
     }
 
     fn check(&self) -> Result<(), String> {
-        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
-        for (key, bits) in [("a_bits", a_bits), ("b_bits", b_bits)] {
-            if !(2..=18).contains(&bits) {
-                return Err(format!("pe.{key} is {bits}; one multiplier block takes 2 to 18 bits"));
-            }
-        }
-        if acc_bits < a_bits + b_bits || acc_bits > 64 {
-            let least = a_bits + b_bits;
-            return Err(format!("pe.acc_bits is {acc_bits}; {least} (one product) to 64 fit"));
-        }
-        Ok(())
+        self.multiplier().check().map_err(|e| format!("pe.{e}"))?;
+        self.shape.check_accumulator()
     }
 
     fn build(&self, m: &Builder) {
         let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
-        m.doc("Integer multiply-accumulate cell; `first` starts a sum and drains the one before.");
-        let a = m.reg("a", m.input("a_in", sint(a_bits)));
-        let b = m.reg("b", m.input("b_in", sint(b_bits)));
-        let first = m.reg("first", m.input("first_in", bit()));
+        m.doc("Multiply-accumulate cell around a multiplier block; `keep` 0 starts a sum and drains the one before.");
+        let (a_in, b_in) = (m.input("a_in", sint(a_bits)), m.input("b_in", sint(b_bits)));
+        let keep = m.reg("keep", m.input("keep_in", bit()));
+        let block = m.inst("multiplier", &self.multiplier()).set("a", a_in).set("b", b_in);
+        let product = m.reg("product_q", block.get("product"));
 
-        let product = m.reg("product_q", (a * b).named("product")).sext(acc_bits);
-        let acc = m.reg_decl("acc", sint(acc_bits));
-        // `product + (acc & keep)` instead of a multiplexer behind the adder: one LUT per bit.
-        let kept = first.mux(acc.q().lit(0), acc.q());
-        acc.drive(product.add_wrap(kept));
-        // The gate is the synchronous clear of the flip-flops: no LUT.
-        let drain = m.reg("drain_q", first.gate(acc.q().as_bits()));
-
-        m.output("a_out", a);
-        m.output("b_out", b);
-        m.output("first_out", first);
-        m.output("drain", drain);
+        m.output("a_out", m.reg("a", a_in));
+        m.output("b_out", m.reg("b", b_in));
+        m.output("keep_out", keep);
+        m.output("drain", accumulate(m, product, keep, acc_bits));
     }
 }
 

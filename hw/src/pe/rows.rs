@@ -1,13 +1,13 @@
 //! Integer PE without multiplier blocks.
 
-use super::PeShape;
-use crate::cells::{GatedAdd, RowMultiplier};
+use super::{PeShape, accumulate};
+use crate::cells::RowMultiplier;
 use rtl_gen::{Builder, Module, bit, sint};
 
-/// Integer multiply-accumulate cell in carry chains: `acc <= first ? a*b : acc + a*b`.
+/// Integer multiply-accumulate cell in carry chains: `acc <= keep ? acc + a*b : a*b`.
 ///
 /// Ports: table of [`crate::pe`]. Operand registers, a [`RowMultiplier`] of [`Rows::LATENCY`] cycles, then the
-/// accumulator, whose load is free ([`GatedAdd`]): no step has more than one carry chain between registers. One product per cycle, never stalls.
+/// accumulator, whose load is free ([`GatedAdd`](crate::cells::GatedAdd)): no step has more than one carry chain between registers. One product per cycle, never stalls.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows {
     /// Operand and accumulator widths.
@@ -29,41 +29,31 @@ impl Module for Rows {
     }
 
     fn check(&self) -> Result<(), String> {
-        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
+        let b_bits = self.shape.b_bits;
         let multiplier = self.multiplier();
         multiplier.check()?;
         if multiplier.latency() > Self::LATENCY {
             return Err(format!("pe.b_bits is {b_bits}; rows are built for 2 to 8 bits"));
         }
-        if acc_bits < a_bits + b_bits || acc_bits > 64 {
-            let least = a_bits + b_bits;
-            return Err(format!("pe.acc_bits is {acc_bits}; {least} (one product) to 64 fit"));
-        }
-        Ok(())
+        self.shape.check_accumulator()
     }
 
     fn build(&self, m: &Builder) {
         let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
-        m.doc("Multiply-accumulate cell in carry chains; `first` starts a sum and drains the one before.");
+        m.doc("Multiply-accumulate cell in carry chains; `keep` 0 starts a sum and drains the one before.");
         let a = m.reg("a", m.input("a_in", sint(a_bits)));
         let b = m.reg("b", m.input("b_in", sint(b_bits)));
-        let first = m.reg("first", m.input("first_in", bit()));
+        let keep = m.reg("keep", m.input("keep_in", bit()));
 
         let multiplier = self.multiplier();
         let rows = m.inst("rows", &multiplier).set("a", a).set("b", b);
         let pad = Self::LATENCY - multiplier.latency();
-        let product = m.delay("product", rows.get("product"), pad).sext(acc_bits);
-        let acc = m.reg_decl("acc", sint(acc_bits));
-        let add = m.inst("add", &GatedAdd { width: acc_bits });
-        add.set("a", product.as_bits()).set("b", acc.q().as_bits()).set("clear", first);
-        acc.drive(add.get("sum").as_s());
-        // The gate is the synchronous clear of the flip-flops: no LUT.
-        let drain = m.reg("drain_q", first.gate(acc.q().as_bits()));
+        let product = m.delay("product", rows.get("product"), pad);
 
         m.output("a_out", a);
         m.output("b_out", b);
-        m.output("first_out", first);
-        m.output("drain", drain);
+        m.output("keep_out", keep);
+        m.output("drain", accumulate(m, product, keep, acc_bits));
     }
 }
 

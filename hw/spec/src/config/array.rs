@@ -9,11 +9,32 @@ use crate::format::{Format, Tuple};
 pub enum ArrayKind {
     /// Operands move from PE to PE, one step of k a cycle.
     Systolic,
+    /// Row operands go to all columns at once, one step of k a cycle: a 2-D matrix.
+    Broadcast,
+    /// As `Broadcast` with several steps of k summed in the PE.
+    Cube,
+    /// One row of PEs that sum many steps of k: multiplier-adder trees.
+    Tree,
 }
 
 impl ArrayKind {
     /// Every array by its name in a configuration; the first is the default.
-    pub const ALL: &[(&str, ArrayKind)] = &[("systolic", ArrayKind::Systolic)];
+    pub const ALL: &[(&str, ArrayKind)] = &[
+        ("systolic", ArrayKind::Systolic),
+        ("broadcast", ArrayKind::Broadcast),
+        ("cube", ArrayKind::Cube),
+        ("tree", ArrayKind::Tree),
+    ];
+
+    /// Steps of k that PEs sum a cycle, for so many rows of multipliers; the rows of a tile of results are as many times fewer.
+    pub fn depth(self, rows: u32) -> u32 {
+        match self {
+            ArrayKind::Systolic | ArrayKind::Broadcast => 1,
+            // A cube as nearly as the rows can be shared out.
+            ArrayKind::Cube => 1 << (rows.max(1).ilog2() / 2),
+            ArrayKind::Tree => rows,
+        }
+    }
 
     /// Name in configurations.
     pub fn name(self) -> &'static str {
@@ -28,8 +49,18 @@ pub enum Pe {
     Auto,
     /// A multiplier block per PE.
     Dsp,
+    /// Two products of 4-bit operands per multiplier block.
+    DspPacked,
     /// Row pairs in carry chains.
     Rows,
+    /// Booth rows and a carry-save sum, for ASIC.
+    CarrySave,
+    /// ANDs and population counts of bit planes.
+    BitPlanes,
+    /// Tables of sums.
+    Lut,
+    /// Row operands recoded once per row.
+    SharedEncoder,
     /// Exact window: floats, and integers of every width.
     Fp,
 }
@@ -55,18 +86,42 @@ enum Operands {
     Any,
 }
 
+const BROADCAST: &[ArrayKind] = &[ArrayKind::Broadcast, ArrayKind::Cube, ArrayKind::Tree];
+const EVERY: &[ArrayKind] =
+    &[ArrayKind::Systolic, ArrayKind::Broadcast, ArrayKind::Cube, ArrayKind::Tree];
+
 /// Every PE; [`Pe::Auto`] stands for one of them.
 pub const PES: &[PeInfo] = &[
+    PeInfo { pe: Pe::Dsp, name: "dsp", arrays: EVERY, operands: Operands::Signed(8) },
     PeInfo {
-        pe: Pe::Dsp,
-        name: "dsp",
+        pe: Pe::DspPacked,
+        name: "dsp-packed",
+        arrays: &[ArrayKind::Systolic],
+        operands: Operands::Signed(4),
+    },
+    PeInfo { pe: Pe::Rows, name: "rows", arrays: EVERY, operands: Operands::Signed(8) },
+    PeInfo {
+        pe: Pe::CarrySave,
+        name: "carry-save",
         arrays: &[ArrayKind::Systolic],
         operands: Operands::Signed(8),
     },
     PeInfo {
-        pe: Pe::Rows,
-        name: "rows",
-        arrays: &[ArrayKind::Systolic],
+        pe: Pe::BitPlanes,
+        name: "bit-serial",
+        arrays: BROADCAST,
+        operands: Operands::Signed(8),
+    },
+    PeInfo {
+        pe: Pe::Lut,
+        name: "lut",
+        arrays: &[ArrayKind::Cube, ArrayKind::Tree],
+        operands: Operands::Signed(8),
+    },
+    PeInfo {
+        pe: Pe::SharedEncoder,
+        name: "shared-encoder",
+        arrays: BROADCAST,
         operands: Operands::Signed(8),
     },
     PeInfo { pe: Pe::Fp, name: "fp", arrays: &[ArrayKind::Systolic], operands: Operands::Any },
@@ -100,6 +155,14 @@ impl PeInfo {
     pub fn takes(&self, format: Format) -> bool {
         self.operands.take(format)
     }
+
+    /// Bits of the widest integer it multiplies in an array of plain integers.
+    pub fn operand_bits(&self) -> u32 {
+        match self.operands {
+            Operands::Signed(bits) => bits,
+            Operands::Any => 8,
+        }
+    }
 }
 
 impl Operands {
@@ -121,8 +184,26 @@ impl Operands {
     }
 }
 
+/// Refuses rows that the array cannot share out between tile and sums.
+pub(super) fn check_rows(array: ArrayKind, rows: u32) -> Checked {
+    let least = match array {
+        ArrayKind::Systolic | ArrayKind::Broadcast => return Ok(()),
+        ArrayKind::Cube => 4,
+        ArrayKind::Tree => 2,
+    };
+    if rows.is_power_of_two() && (least..=64).contains(&rows) {
+        return Ok(());
+    }
+    Err(ConfigError::new(
+        "gemm.rows",
+        rows,
+        format!("a power of two from {least} to 64 with `array = \"{}\"`", array.name()),
+        "choose another array or number of rows",
+    ))
+}
+
 /// Refuses a PE that the array or the types rule out.
-pub(super) fn check_pairing(array: ArrayKind, pe: Pe, tuples: &[Tuple]) -> Checked {
+pub(super) fn check_pairing(array: ArrayKind, pe: Pe, cols: u32, tuples: &[Tuple]) -> Checked {
     let Some(info) = pe.resolve(tuples).info() else { return Ok(()) };
     let alien = |info: &PeInfo| {
         tuples.iter().find(|t| !info.takes(t.a) || !info.takes(t.b)).map(Tuple::to_string)
@@ -149,6 +230,14 @@ pub(super) fn check_pairing(array: ArrayKind, pe: Pe, tuples: &[Tuple]) -> Check
     if !info.arrays.contains(&array) {
         let arrays: Vec<&str> = info.arrays.iter().map(|a| a.name()).collect();
         return refuse(format!("which is built for `array = {}`", quoted(&arrays)));
+    }
+    if pe == Pe::DspPacked && !cols.is_multiple_of(2) {
+        return Err(ConfigError::new(
+            "gemm.cols",
+            cols,
+            "an even number with `pe = \"dsp-packed\"`, which computes two columns at once",
+            "add a column, or choose another PE",
+        ));
     }
     if let Some(tuple) = alien(info) {
         return refuse(format!("which multiplies {}, not \"{tuple}\"", info.operands.words()));

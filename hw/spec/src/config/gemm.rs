@@ -1,6 +1,6 @@
 //! The dense engine of a card.
 
-use super::array::check_pairing;
+use super::array::{check_pairing, check_rows};
 use super::keys::{Allowed, Checked, Visitor, choice, key, required};
 use super::{ArrayKind, ConfigError, MemoryConfig, Pe};
 use crate::format::{MAX_TUPLES, Tuple};
@@ -8,7 +8,7 @@ use crate::format::{MAX_TUPLES, Tuple};
 /// An output-stationary array with its scratchpads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GemmConfig {
-    /// PE rows: rows of D computed at once.
+    /// Rows of multipliers: rows of D computed at once, times the [`depth`](Self::depth) of the PEs.
     pub rows: u32,
     /// PE columns.
     pub cols: u32,
@@ -51,6 +51,16 @@ impl Default for GemmConfig {
 }
 
 impl GemmConfig {
+    /// Steps of k that PEs sum a cycle.
+    pub fn depth(&self) -> u32 {
+        self.array.depth(self.rows)
+    }
+
+    /// Rows of D computed at once.
+    pub fn tile_rows(&self) -> u32 {
+        self.rows / self.depth()
+    }
+
     /// The widest storage of an A operand over all tuples, in bits.
     pub fn a_bits(&self) -> u32 {
         self.tuples.iter().map(|t| t.a.storage_bits()).max().unwrap_or(0)
@@ -67,8 +77,12 @@ impl GemmConfig {
     }
 
     pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
-        v.number(required("rows", "PE rows"), Allowed::Range(1, 256), &mut self.rows)?;
-        v.number(required("cols", "PE columns"), Allowed::Range(1, 256), &mut self.cols)?;
+        v.number(required("rows", "Rows of multipliers"), Allowed::Range(1, 256), &mut self.rows)?;
+        v.number(
+            required("cols", "Columns of multipliers"),
+            Allowed::Range(1, 256),
+            &mut self.cols,
+        )?;
         let array = key("array", "How the PEs are joined");
         choice(v, array, ArrayKind::ALL, &mut self.array)?;
         let pe =
@@ -123,7 +137,16 @@ impl GemmConfig {
                 "raise it or remove the tuple",
             ));
         }
-        check_pairing(self.array, self.pe, &self.tuples)?;
+        check_rows(self.array, self.rows)?;
+        check_pairing(self.array, self.pe, self.cols, &self.tuples)?;
+        if self.k_split > 1 && self.array != ArrayKind::Systolic {
+            return Err(ConfigError::new(
+                "gemm.k_split",
+                self.k_split,
+                "1 with arrays other than \"systolic\"",
+                "leave the key out, or choose the systolic array",
+            ));
+        }
         if self.k_split > 1 && self.pe.resolve(&self.tuples) == Pe::Fp {
             return Err(ConfigError::new(
                 "gemm.k_split",

@@ -11,11 +11,11 @@ fn signed(value: u64, width: u32) -> i64 {
 fn a_gated_sum_is_exact() {
     let mut sim = simulate(&GatedAdd { width: 5 });
     for code in 0..1u64 << 11 {
-        let (a, b, clear) = (code & 31, code >> 5 & 31, code >> 10);
+        let (a, b, keep) = (code & 31, code >> 5 & 31, code >> 10);
         sim.set("a", a);
         sim.set("b", b);
-        sim.set("clear", clear);
-        assert_eq!(sim.get("sum"), (a + if clear == 1 { 0 } else { b }) & 31, "{a} {b} {clear}");
+        sim.set("keep", keep);
+        assert_eq!(sim.get("sum"), (a + keep * b) & 31, "{a} {b} {keep}");
     }
 }
 

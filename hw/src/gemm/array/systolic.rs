@@ -1,236 +1,151 @@
-//! The output-stationary array.
+//! Operands move from PE to PE: rows of A to the right, columns of B down.
 
-use crate::gemm::geometry::bits_for;
+use super::Array;
+use super::drain::{DrainTree, results};
 use crate::gemm::scratchpad::reversed;
-use crate::pe::{PeShape, PeVariant};
-use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
+use crate::pe::Cell;
+use rtl_gen::{Builder, Sig, any, cat};
 
-/// R x C output-stationary systolic array, skewed inside, that starts a tile while the one before drains.
-///
-/// | port | dir | type | meaning |
-/// |---|---|---|---|
-/// | `first` | in | bit | these operands are the first of a tile: start new sums, drain the old ones |
-/// | `a` | in | bits(R * a_bits) | column k of the A tile, row 0 in the low bits |
-/// | `b` | in | bits(S * C * b_bits) | row k of the B tile, column 0 in the low bits; then row k + 1, up to S = `k_split` |
-/// | `split` | in | uint | only with S > 1: log2 of the groups g that the rows are cut into |
-/// | `result` | out | bits(C * acc_bits) | one result per column, column 0 in the low bits |
-///
-/// One step (R + C operands) per cycle, no stall: a cycle without operands is fed zeros. With `first`
-/// in cycle t, the result of row r and column c of the tile *before* is at `result` in cycle
-/// t + [`latency`](Self::latency) + r + c, so C results leave per cycle and two `first` must be at
-/// least R cycles apart. A `first` fed with zeros flushes the last tile; it leaves sums of zero behind,
-/// which drain as zeros, so the next real `first` may follow at once.
-///
-/// # Groups
-/// For a product of few rows the R rows work as g groups of R / g, each on steps of k of its own: rows u * R / g and
-/// up take column `k + reverse(u)` of A (where the scratchpad puts it) and that row of B, which enters where the
-/// group begins. All groups run in step, and the sums of a column's groups are added as they drain, exact for integers
-/// in any order. A tile of R / g rows then takes K / g cycles, and `first` R / g cycles apart suffice.
-#[derive(Clone, Copy, Debug)]
-pub struct Array {
-    /// PE rows.
-    pub rows: u32,
-    /// PE columns.
-    pub cols: u32,
-    /// Which PE.
-    pub pe: &'static PeVariant,
-    /// Widths.
-    pub shape: PeShape,
-    /// Most groups the rows can be cut into; a power of two that divides `rows`.
-    pub k_split: u32,
+/// What enters in a cycle; as the ports of [`Array`].
+#[derive(Clone, Copy)]
+pub(super) struct Steps<'m> {
+    pub(super) first: Sig<'m>,
+    pub(super) a: Sig<'m>,
+    pub(super) b: Sig<'m>,
+    pub(super) split: Option<Sig<'m>>,
 }
 
-/// Inputs of one OR in the drain tree: four fit a LUT.
-const OR_INPUTS: usize = 4;
+fn cell(array: &Array) -> &'static Cell {
+    // `check` has seen to it.
+    array.pe.cell.as_ref().expect("a PE of systolic arrays")
+}
 
-impl Array {
-    /// Cycles from `first` to the old result of row 0, column 0.
-    pub fn latency(&self) -> u32 {
-        // operand register, product, drain register, OR tree, adders of groups
-        2 + self.pe.product_latency + or_levels(self.rows / self.k_split) + self.k_split.ilog2()
+fn tree(array: &Array) -> DrainTree {
+    let (groups, inputs) = (array.k_split, array.rows / array.k_split);
+    DrainTree { groups, inputs, width: array.shape.acc_bits }
+}
+
+pub(super) fn check(array: &Array) -> Result<(), String> {
+    let name = array.pe.name();
+    match &array.pe.cell {
+        None => Err(format!("gemm.pe is {name}, which is no cell of a systolic array")),
+        Some(cell) if !array.cols.is_multiple_of(cell.columns) => Err(format!(
+            "gemm.cols is {}; PE {name} computes {} columns each",
+            array.cols, cell.columns
+        )),
+        Some(_) => Ok(()),
     }
 }
 
-impl Array {
-    /// The operands of row `r`, as late as the row lies in its group.
-    fn skewed<'m>(&self, m: &'m Builder, r: u32, lane: Sig<'m>, split: Option<Sig<'m>>) -> Sig<'m> {
-        let mut late = vec![lane];
-        (1..=r).for_each(|i| late.push(m.reg(&format!("a_skew_{r}_{i}"), late[i as usize - 1])));
-        let whole = late[r as usize];
-        let Some(split) = split else { return whole };
-        (1..=self.k_split.ilog2()).fold(whole, |other, cut| {
-            let place = r % (self.rows >> cut);
-            if place == r { other } else { split.is(cut.into()).mux(late[place as usize], other) }
+pub(super) fn latency(array: &Array) -> u32 {
+    let cell = cell(array);
+    // operand register, product, drain register, OR tree, adders of groups, sum of the words
+    2 + cell.product_latency + tree(array).latency() + u32::from(cell.words > 1)
+}
+
+/// The operands of row `r`, as late as the row lies in its group.
+fn skewed<'m>(
+    array: &Array,
+    m: &'m Builder,
+    r: u32,
+    lane: Sig<'m>,
+    split: Option<Sig<'m>>,
+) -> Sig<'m> {
+    let mut late = vec![lane];
+    (1..=r).for_each(|i| late.push(m.reg(&format!("a_skew_{r}_{i}"), late[i as usize - 1])));
+    let whole = late[r as usize];
+    let Some(split) = split else { return whole };
+    (1..=array.k_split.ilog2()).fold(whole, |other, cut| {
+        let place = r % (array.rows >> cut);
+        if place == r { other } else { split.is(cut.into()).mux(late[place as usize], other) }
+    })
+}
+
+/// Whether a group begins at row `r` (where one can).
+fn begins_at<'m>(array: &Array, r: u32, split: Sig<'m>) -> Sig<'m> {
+    let cuts = (1..=array.k_split.ilog2()).filter(|cut| r.is_multiple_of(array.rows >> cut));
+    any(&cuts.map(|cut| split.is(cut.into())).collect::<Vec<_>>())
+}
+
+/// Draws the array; its results.
+pub(super) fn build<'m>(array: &Array, m: &'m Builder, steps: Steps<'m>) -> Sig<'m> {
+    let Steps { first, a, b, split } = steps;
+    let kind = cell(array);
+    let wide = kind.columns;
+    let (rows, cols) = (array.rows as usize, array.cols as usize);
+    let [a_lane, b_lane] = array.lanes();
+    let (a_bits, b_bits) = (array.shape.a_bits, array.shape.b_bits);
+    let operand = |lane: Sig<'m>, bits: u32| lane.slice(bits - 1, 0);
+
+    let pe = (kind.build)(array.shape);
+    let cells: Vec<Vec<_>> = (0..rows)
+        .map(|r| {
+            let columns = (0..cols).step_by(wide as usize);
+            columns.map(|c| m.inst(&format!("pe_{r}_{c}"), pe.as_ref())).collect()
         })
-    }
-
-    /// Whether a group begins at row `r` (where one can).
-    fn begins_at<'m>(&self, r: u32, split: Sig<'m>) -> Sig<'m> {
-        let cuts = (1..=self.k_split.ilog2()).filter(|cut| r.is_multiple_of(self.rows >> cut));
-        any(&cuts.map(|cut| split.is(cut.into())).collect::<Vec<_>>())
-    }
-}
-
-impl Module for Array {
-    fn name(&self) -> String {
-        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
-        let (rows, cols, pe) = (self.rows, self.cols, self.pe.name());
-        let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
-        format!("gemm_array_{rows}x{cols}_{pe}_a{a_bits}_b{b_bits}_acc{acc_bits}{split}")
-    }
-
-    fn check(&self) -> Result<(), String> {
-        for (key, n) in [("gemm.rows", self.rows), ("gemm.cols", self.cols)] {
-            if !(1..=256).contains(&n) {
-                return Err(format!("{key} is {n}; an array has 1 to 256"));
+        .collect();
+    // A cell of several columns hands on as late as that many cells of one.
+    let onward = |what: &str, r: usize, i: usize, value: Sig<'m>| {
+        m.delay(&format!("{what}_on_{r}_{i}"), value, wide - 1)
+    };
+    for (r, row) in cells.iter().enumerate() {
+        let lane = operand(a.lane(r as u32, a_lane), a_bits).as_s();
+        let mut from_left = skewed(array, m, r as u32, lane, split);
+        for (i, cell) in row.iter().enumerate() {
+            cell.set("a_in", from_left);
+            if i + 1 < row.len() {
+                from_left = onward("a", r, i, cell.get("a_out"));
             }
         }
-        let split = self.k_split;
-        if !split.is_power_of_two() || !self.rows.is_multiple_of(split) {
-            return Err(format!(
-                "gemm.k_split is {split}; a power of two that divides the rows is needed"
-            ));
-        }
-        Ok(())
     }
-
-    fn build(&self, m: &Builder) {
-        m.doc("Output-stationary array; starts a tile while the one before drains.");
-        let (rows, cols) = (self.rows as usize, self.cols as usize);
-        let PeShape { a_bits, b_bits, acc_bits, .. } = self.shape;
-        let first = m.input("first", bit());
-        let a = m.input("a", bits(self.rows * a_bits));
-        let b = m.input("b", bits(self.k_split * self.cols * b_bits));
-        let split = (self.k_split > 1).then(|| {
-            let split = m.input("split", uint(bits_for(self.k_split.ilog2())));
-            m.port_doc(
-                "split",
-                "log2 of the groups of rows; stable while anything is in the array",
-            );
-            split
-        });
-        m.port_doc("first", "these operands start a tile and drain the one before");
-
-        let pe = (self.pe.build)(self.shape);
-        let cells: Vec<Vec<_>> = (0..rows)
-            .map(|r| (0..cols).map(|c| m.inst(&format!("pe_{r}_{c}"), pe.as_ref())).collect())
-            .collect();
+    // Rows at which a group may begin take operands from outside when one does.
+    let group = rows / array.k_split as usize;
+    let begins: Vec<Option<Sig>> = (0..rows)
+        .map(|r| {
+            let enters = r > 0 && r % group == 0;
+            split.filter(|_| enters).map(|split| begins_at(array, r as u32, split))
+        })
+        .collect();
+    for i in 0..cells[0].len() {
+        let column = i as u32 * wide;
+        let entering = |r: usize| {
+            let step = reversed((r / group) as u32, array.k_split);
+            let lane = |c: u32| operand(b.lane(step * array.cols + column + c, b_lane), b_bits);
+            let lanes: Vec<Sig> = (0..wide).rev().map(lane).collect();
+            let lanes = if wide == 1 { lanes[0].as_s() } else { cat(&lanes) };
+            m.delay(&format!("b_skew_{r}_{column}"), lanes, column)
+        };
+        let mut from_above = entering(0);
         for (r, row) in cells.iter().enumerate() {
-            let lane = a.lane(r as u32, a_bits).as_s();
-            let mut from_left = self.skewed(m, r as u32, lane, split);
-            for cell in row {
-                cell.set("a_in", from_left);
-                from_left = cell.get("a_out");
+            if let Some(begins) = begins[r] {
+                from_above = begins.mux(entering(r), from_above);
+            }
+            row[i].set("b_in", from_above);
+            from_above = row[i].get("b_out");
+        }
+    }
+    // Down the first column, then to the right: the flag meets its product in every PE.
+    let entering = m.delay("keep_skew", !first, kind.product_latency);
+    let mut from_above = entering;
+    for (r, (row, begins)) in cells.iter().zip(&begins).enumerate() {
+        if let Some(begins) = begins {
+            from_above = begins.mux(entering, from_above);
+        }
+        let mut from_left = from_above;
+        for (i, cell) in row.iter().enumerate() {
+            cell.set("keep_in", from_left);
+            if i + 1 < row.len() {
+                from_left = onward("keep", r, i, cell.get("keep_out"));
             }
         }
-        // Rows at which a group may begin take operands from outside when one does.
-        let group = rows / self.k_split as usize;
-        let begins: Vec<Option<Sig>> = (0..rows)
-            .map(|r| {
-                let enters = r > 0 && r % group == 0;
-                split.filter(|_| enters).map(|split| self.begins_at(r as u32, split))
-            })
-            .collect();
-        for c in 0..cols {
-            let entering = |r: usize| {
-                let step = reversed((r / group) as u32, self.k_split);
-                let lane = b.lane(step * self.cols + c as u32, b_bits).as_s();
-                m.delay(&format!("b_skew_{r}_{c}"), lane, c as u32)
-            };
-            let mut from_above = entering(0);
-            for (r, row) in cells.iter().enumerate() {
-                if let Some(begins) = begins[r] {
-                    from_above = begins.mux(entering(r), from_above);
-                }
-                row[c].set("b_in", from_above);
-                from_above = row[c].get("b_out");
-            }
-        }
-        // Down the first column, then to the right: the flag meets its product in every PE.
-        let entering = m.delay("first_skew", first, self.pe.product_latency);
-        let mut from_above = entering;
-        for (row, begins) in cells.iter().zip(&begins) {
-            if let Some(begins) = begins {
-                from_above = begins.mux(entering, from_above);
-            }
-            let mut from_left = from_above;
-            for cell in row {
-                cell.set("first_in", from_left);
-                from_left = cell.get("first_out");
-            }
-            from_above = row[0].get("first_out");
-        }
-
-        let tree =
-            DrainTree { groups: self.k_split, inputs: self.rows / self.k_split, width: acc_bits };
-        let results: Vec<Sig> = (0..cols)
-            .rev()
-            .map(|c| {
-                let column: Vec<Sig> = cells.iter().rev().map(|row| row[c].get("drain")).collect();
-                let drain = m.inst(&format!("drain_{c}"), &tree);
-                drain.set("in", cat(&column));
-                drain.get("out")
-            })
-            .collect();
-        m.output("result", cat(&results));
-    }
-}
-
-/// Levels of four-input ORs that reduce `inputs` words to one.
-fn or_levels(inputs: u32) -> u32 {
-    let (mut left, mut levels) = (inputs as usize, 0);
-    while left > 1 {
-        left = left.div_ceil(OR_INPUTS);
-        levels += 1;
-    }
-    levels
-}
-
-/// Registered OR of the drain outputs of each group of a column, four inputs and a register per level, then the
-/// registered sums of the groups.
-///
-/// A sum is an OR where only one row drains, so that the tree need not know whether the groups are joined.
-/// `in` holds `groups * inputs` words of `width` bits, `out` is [`or_levels`] and log2 `groups` cycles later.
-#[derive(Clone, Copy, Debug)]
-struct DrainTree {
-    groups: u32,
-    inputs: u32,
-    width: u32,
-}
-
-impl Module for DrainTree {
-    fn name(&self) -> String {
-        let groups = if self.groups > 1 { format!("{}x", self.groups) } else { String::new() };
-        format!("drain_tree_{groups}{}x{}", self.inputs, self.width)
+        from_above = row[0].get("keep_out");
     }
 
-    fn build(&self, m: &Builder) {
-        m.doc("Registered OR of one column's drain outputs, sums of groups.");
-        let words = m.input("in", bits(self.groups * self.inputs * self.width)).lanes(self.width);
-        let mut sums: Vec<Sig> = (words.chunks(self.inputs as usize).enumerate())
-            .map(|(group, words)| {
-                let name = if self.groups > 1 { format!("group_{group}_") } else { String::new() };
-                let mut level = words.to_vec();
-                for l in 0..or_levels(self.inputs) {
-                    level = (level.chunks(OR_INPUTS).enumerate())
-                        .map(|(i, some)| {
-                            let or = some[1..].iter().fold(some[0], |sum, word| sum | *word);
-                            m.reg(&format!("{name}or_{l}_{i}"), or)
-                        })
-                        .collect();
-                }
-                level[0]
-            })
-            .collect();
-        while sums.len() > 1 {
-            let left = sums.len();
-            sums = (sums.chunks(2).enumerate())
-                .map(|(i, pair)| {
-                    let sum = pair[0].as_u().add_wrap(pair[1].as_u()).as_bits();
-                    m.reg(&format!("sum_{left}_{i}"), sum)
-                })
-                .collect();
-        }
-        m.output("out", sums[0]);
-    }
+    let word = |r: usize, c: usize, w: u32| {
+        let place = c as u32 % wide * kind.words + w;
+        cells[r][c / wide as usize].get("drain").lane(place, array.shape.acc_bits)
+    };
+    let columns = (0..cols)
+        .map(|c| (0..kind.words).map(|w| (0..rows).map(|r| word(r, c, w)).collect()).collect());
+    results(m, tree(array), columns, |c| c as u32 % wide)
 }

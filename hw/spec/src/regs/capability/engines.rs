@@ -33,10 +33,12 @@ impl ValueType {
 /// What a card with a GEMM engine says about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GemmCaps {
-    /// PE rows.
+    /// Rows of a tile of results.
     pub rows: u32,
-    /// PE columns.
+    /// Columns of it.
     pub cols: u32,
+    /// Steps of k that are summed in a PE each cycle.
+    pub depth: u32,
     /// Most groups of rows that work on steps of k of their own, for products of few rows.
     pub k_split: u32,
     /// A scratchpad in KiB.

@@ -139,7 +139,8 @@ impl Entry {
         Ok(GemmCaps {
             rows: in_range(words::ROWS, shape, 1, 1 << 11)?,
             k_split: 1 << words::LOG2_K_SPLIT.get(shape),
-            cols: in_range(words::COLS, shape, 1, 1 << 15)?,
+            cols: in_range(words::COLS, shape, 1, 1 << 11)?,
+            depth: 1 << words::LOG2_DEPTH.get(shape),
             a_kib: in_range(words::A_KIB, pads, 1, u32::MAX)?,
             b_kib: in_range(words::B_KIB, pads, 1, u32::MAX)?,
             result_kib: in_range(words::RESULT_KIB, more, 1, u32::MAX)?,

@@ -18,9 +18,10 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
     ];
     if let Some(g) = &card.gemm {
         let mut body = vec![
-            words::ROWS.put(g.rows)
+            words::ROWS.put(g.tile_rows())
                 | words::LOG2_K_SPLIT.put(g.k_split.ilog2())
-                | words::COLS.put(g.cols),
+                | words::COLS.put(g.cols)
+                | words::LOG2_DEPTH.put(g.depth().ilog2()),
             words::A_KIB.put(g.a_kib) | words::B_KIB.put(g.b_kib),
             words::RESULT_KIB.put(g.result_kib)
                 | words::TUPLES.put(g.tuples.len() as u32)

@@ -18,14 +18,16 @@ pub(crate) const BUS_BYTES: Field =
 pub(crate) const ADDRESS_BITS: Field =
     field("ADDRESS_BITS", 8, 8, "Address bits of the AXI4 masters.");
 
-pub(crate) const ROWS: Field = field("ROWS", 0, 12, "PE rows.");
+pub(crate) const ROWS: Field = field("ROWS", 0, 12, "Rows of a tile of results.");
 pub(crate) const LOG2_K_SPLIT: Field = field(
     "LOG2_K_SPLIT",
     12,
     4,
     "Log2 of the most groups of rows that work on steps of k of their own.",
 );
-pub(crate) const COLS: Field = field("COLS", 16, 16, "PE columns.");
+pub(crate) const COLS: Field = field("COLS", 16, 12, "Columns of a tile of results.");
+pub(crate) const LOG2_DEPTH: Field =
+    field("LOG2_DEPTH", 28, 4, "Log2 of the steps of k that are summed in a PE each cycle.");
 pub(crate) const A_KIB: Field = field("A_KIB", 0, 16, "A scratchpad in KiB.");
 pub(crate) const B_KIB: Field = field("B_KIB", 16, 16, "B scratchpad in KiB.");
 pub(crate) const RESULT_KIB: Field = field("RESULT_KIB", 0, 16, "Result buffer in KiB.");

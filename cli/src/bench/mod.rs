@@ -1,0 +1,29 @@
+//! `mattock bench`: measured tables of what this generator makes.
+
+mod area;
+mod pe;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use crate::error::Failure;
+use crate::output::Output;
+
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Cycles and area of every array and PE that go together
+    Pe(pe::Options),
+}
+
+pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
+    match &options.what {
+        What::Pe(options) => pe::run(options, output),
+    }
+}
