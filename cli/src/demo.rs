@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use clap::Args;
 use mattock::io::{ReadOptions, read_matrix};
-use mattock::{Csr, GemmOptions};
+use mattock::{Csr, GemmOptions, Semiring};
 use mattock_testbench::digits::{Digits, Product};
 use mattock_testbench::{MATRICES, matrix_path};
 use serde::Serialize;
@@ -154,7 +154,12 @@ fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<()
         Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output)?;
     for (name, a) in matrices {
         for types in ["i32", "f32"] {
-            let job = spgemm::Job { session: &mut session, config, simulator: options.simulator };
+            let job = spgemm::Job {
+                session: &mut session,
+                config,
+                simulator: options.simulator,
+                semiring: Semiring::PlusTimes,
+            };
             let report = match types {
                 "i32" => {
                     let a: Csr<i32> = a.pattern(1);

@@ -4,6 +4,7 @@ use mattock::{Capabilities, Device};
 use mattock_spec::CardConfig;
 use mattock_spec::config::{ArrayKind, GemmConfig, SpgemmConfig};
 use mattock_spec::regs::ValueType;
+use mattock_spec::semiring::SEMIRINGS;
 
 use crate::card::Chosen;
 use crate::error::Failure;
@@ -66,6 +67,7 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
         adder_latency: caps.adder_latency,
         seed: caps.seed,
         values: ValueType::ALL.into_iter().filter(|value| caps.has(*value)).collect(),
+        semirings: SEMIRINGS.iter().copied().filter(|s| caps.has_semiring(*s)).collect(),
         ..base
     });
     Ok(config)

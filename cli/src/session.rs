@@ -3,7 +3,9 @@
 use clap::ValueEnum;
 use mattock::plan::{self, Plan};
 use mattock::sparse::{SparseValue, SpgemmOptions};
-use mattock::{Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions, Scalar};
+use mattock::{
+    Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions, Scalar, Semiring,
+};
 use mattock_spec::{Format, Rounding, Tuple, Value};
 use mattock_testbench::sim::ThreadedCard;
 
@@ -138,10 +140,12 @@ impl Session {
         &mut self,
         a: &Csr<T>,
         b: &Csr<T>,
+        semiring: Semiring,
     ) -> Result<(Csr<T>, SpgemmCounts), Failure> {
         let what = format!("multiplying {} by {} entries", a.nnz(), b.nnz());
         let _progress = Progress::start(self.output, what);
-        let (c, stats) = self.card.spgemm(a, b, &SpgemmOptions::default())?;
+        let (c, stats) =
+            self.card.spgemm(a, b, &SpgemmOptions { semiring, ..SpgemmOptions::default() })?;
         let counts = SpgemmCounts {
             cycles: stats.cycles,
             dram_bytes: stats.bytes_read + stats.bytes_written,

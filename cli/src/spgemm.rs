@@ -15,7 +15,8 @@ use mattock::io::{
 };
 use mattock_spec::config::SpgemmConfig;
 use mattock_spec::regs::ValueType;
-use mattock_testbench::reference::{self, Comparison, SpgemmBound, compare_exact};
+use mattock_spec::semiring::{SEMIRINGS, Semiring};
+use mattock_testbench::reference::{self, Comparison, compare_exact};
 use mattock_testbench::stats::ProductStats;
 use serde::Serialize;
 
@@ -44,6 +45,9 @@ pub(crate) struct Options {
     /// Type of the values: i32 or f32 [default: f32 if a file has real values, else i32]
     #[arg(long, value_name = "TYPE")]
     types: Option<String>,
+    /// What stands for multiplication and addition
+    #[arg(long, value_name = "NAME", default_value = "plus-times")]
+    semiring: String,
     /// Where the values come from
     #[arg(long, value_enum, default_value = "file")]
     values: Values,
@@ -124,6 +128,7 @@ pub(crate) struct Report {
     windows: u64,
     pub(crate) mismatches: u64,
     simulator: &'static str,
+    semiring: &'static str,
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
@@ -131,6 +136,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let config = engine(&chosen)?;
     let Operands { a, b, field } = options.operands(output)?;
     let value = options.value_type(config, field)?;
+    let semiring = semiring("spgemm", config, &options.semiring)?;
     let transposed = |matrix: Csr<f64>, yes: bool| {
         if yes {
             matrix.transpose().map_err(|error| Failure::new("spgemm", error))
@@ -160,7 +166,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         ValueType::I32 => {
             let (a, b) = (a.to_i32().map_err(refused)?, b.to_i32().map_err(refused)?);
             let mut session = open()?;
-            let job = Job { session: &mut session, config, simulator: options.simulator };
+            let job = Job { session: &mut session, config, simulator: options.simulator, semiring };
             let (c, report) = job.integers(&a, &b)?;
             options.write(&c, &report)?;
             report
@@ -168,7 +174,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         ValueType::F32 => {
             let (a, b) = (a.to_f32().map_err(refused)?, b.to_f32().map_err(refused)?);
             let mut session = open()?;
-            let job = Job { session: &mut session, config, simulator: options.simulator };
+            let job = Job { session: &mut session, config, simulator: options.simulator, semiring };
             let (c, report) = job.floats(&a, &b)?;
             options.write(&c, &report)?;
             report
@@ -186,6 +192,29 @@ pub(crate) fn engine(chosen: &Chosen) -> Result<&SpgemmConfig, Failure> {
         Failure::argument("spgemm", "--config", value)
             .allowed("a card with `[spgemm]`, such as small or sparse4")
             .next("choose another card")
+    })
+}
+
+/// The semiring of that name, which the card must have.
+pub(crate) fn semiring(
+    asked: &str,
+    config: &SpgemmConfig,
+    name: &str,
+) -> Result<Semiring, Failure> {
+    let known: Vec<&str> = SEMIRINGS.iter().map(|s| s.name()).collect();
+    let have: Vec<&str> = config.semirings.iter().map(|s| s.name()).collect();
+    let found = config.semirings.iter().copied().find(|s| s.name() == name);
+    found.ok_or_else(|| {
+        let next = match nearest(name, &have) {
+            _ if known.contains(&name) => {
+                "take another card, or add it to `spgemm.semirings` of this one".into()
+            }
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "choose one of the card's semirings".into(),
+        };
+        Failure::argument(asked, "--semiring", format!("{name:?}"))
+            .allowed(have.join(", "))
+            .next(next)
     })
 }
 
@@ -282,6 +311,7 @@ pub(crate) struct Job<'a> {
     pub(crate) session: &'a mut Session,
     pub(crate) config: &'a SpgemmConfig,
     pub(crate) simulator: SimulatorKind,
+    pub(crate) semiring: Semiring,
 }
 
 impl Job<'_> {
@@ -291,18 +321,20 @@ impl Job<'_> {
         a: &Csr<i32>,
         b: &Csr<i32>,
     ) -> Result<(Csr<i32>, Report), Failure> {
-        let (c, counts) = self.session.spgemm(a, b)?;
-        let expected = reference::spgemm(a, b).map_err(|error| Failure::new("spgemm", error))?;
+        let (c, counts) = self.session.spgemm(a, b, self.semiring)?;
+        let expected = reference::spgemm_over(a, b, self.semiring)
+            .map_err(|error| Failure::new("spgemm", error))?;
         let comparison = compare_exact(&expected, &c);
         let report = self.report(a, b, &c, &counts, &comparison)?;
         Ok((c, report))
     }
 
-    /// In fp32, where every entry must be within its error bound.
+    /// In fp32, where every sum must be within its error bound and every other entry exact.
     pub(crate) fn floats(self, a: &Csr<f32>, b: &Csr<f32>) -> Result<(Csr<f32>, Report), Failure> {
-        let (c, counts) = self.session.spgemm(a, b)?;
-        let bound = SpgemmBound::new(a, b).map_err(|error| Failure::new("spgemm", error))?;
-        let report = self.report(a, b, &c, &counts, &bound.check(&c))?;
+        let (c, counts) = self.session.spgemm(a, b, self.semiring)?;
+        let comparison = reference::check_over(a, b, self.semiring, &c)
+            .map_err(|error| Failure::new("spgemm", error))?;
+        let report = self.report(a, b, &c, &counts, &comparison)?;
         Ok((c, report))
     }
 
@@ -334,6 +366,7 @@ impl Job<'_> {
             windows: counts.windows,
             mismatches: comparison.mismatches(),
             simulator: self.simulator.name(),
+            semiring: self.semiring.name(),
         })
     }
 }
@@ -344,11 +377,12 @@ impl Report {
             (
                 "result",
                 format!(
-                    "{} x {}, {} entries, {}",
+                    "{} x {}, {} entries, {} over {}",
                     self.rows,
                     self.cols,
                     grouped(self.nnz_c as u64),
-                    value.format()
+                    value.format(),
+                    self.semiring
                 ),
             ),
             (

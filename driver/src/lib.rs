@@ -53,6 +53,7 @@ pub use device::{Context, ContextOptions, Device};
 pub use element::{Element, Output, Scalar};
 pub use error::Error;
 pub use half::{bf16, f16};
+pub use mattock_spec::Semiring;
 pub use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps};
 pub use sparse::Csr;
 pub use view::{DynView, DynViewMut, Order, View, ViewMut};

@@ -6,8 +6,8 @@ use mattock_spec::regs::{Capabilities, ErrorCode, GemmCaps, SpgemmCaps};
 /// Checks a command against what the card can do.
 ///
 /// # Errors
-/// The first fault, as the completion will report it: no such engine (`BAD_OPCODE`), type tuple or
-/// steps not built in (`UNSUPPORTED_MODE`), dimensions (`BAD_SHAPE`), alignment and address range
+/// The first fault, as the completion will report it: no such engine (`BAD_OPCODE`), type tuple,
+/// value type, semiring or steps not built in (`UNSUPPORTED_MODE`), dimensions (`BAD_SHAPE`), alignment and address range
 /// (`BAD_ADDRESS`), on-chip space (`TOO_LARGE`).
 pub fn validate(command: &Command, caps: &Capabilities) -> Result<(), Rejected> {
     let memory = Memory { address_bits: caps.address_bits };
@@ -72,7 +72,7 @@ fn fits(bytes: u64, kib: u32) -> Result<(), Rejected> {
 }
 
 fn spgemm(c: &SpgemmCommand, caps: &SpgemmCaps, memory: &Memory) -> Result<(), Rejected> {
-    if !caps.has(c.value) {
+    if !caps.has(c.value) || !caps.has_semiring(c.semiring) {
         return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() });
     }
     let bad_shape = |at| Err(Rejected { code: ErrorCode::BadShape, info: at });

@@ -5,7 +5,8 @@
 //! cargo xtask timing --dir target/merge_core --top bank_n16_w4_t4096_c32_r8_a6 --freq 100
 //! ```
 
-use mattock_hw::spgemm::merge::MergeCore;
+use mattock_hw::spgemm::merge::{Algebra, MergeCore};
+use mattock_spec::semiring::SEMIRINGS;
 use rtl_gen::Design;
 use std::error::Error;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         look_ahead: 8,
         adder_latency: 6,
         sorter_width: 4,
+        algebra: Algebra::of(SEMIRINGS),
     };
     std::fs::create_dir_all(&folder)?;
     for file in Design::elaborate(&core)?.verilog() {

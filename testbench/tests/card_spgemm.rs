@@ -3,18 +3,22 @@
 use mattock::io::{ReadOptions, read_matrix};
 use mattock::sparse::SpgemmOptions;
 use mattock::{Context, ContextOptions, Csr, Error};
-use mattock_spec::CardConfig;
-use mattock_testbench::reference::{compare_exact, spgemm};
+use mattock_spec::semiring::SEMIRINGS;
+use mattock_spec::{CardConfig, Semiring};
+use mattock_testbench::reference::{self, compare_exact, spgemm, spgemm_over};
 use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use mattock_testbench::{MATRICES, matrix_path};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn open(simulator: SimulatorKind, bytes: usize) -> Context {
+    open_config(&CardConfig::reference("small").unwrap(), simulator, bytes)
+}
+
+fn open_config(config: &CardConfig, simulator: SimulatorKind, bytes: usize) -> Context {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let mut options = SimOptions::new(simulator, cache);
     options.memory.bytes = bytes;
-    let config = CardConfig::reference("small").unwrap();
-    let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+    let device = open_device(config, &options).unwrap_or_else(|e| panic!("{e}"));
     device.context(ContextOptions::default()).unwrap()
 }
 
@@ -32,8 +36,13 @@ fn random(rng: &mut StdRng, rows: usize, cols: usize, nnz: usize) -> Csr<i32> {
 }
 
 fn check(card: &Context, a: &Csr<i32>, b: &Csr<i32>) {
-    let (c, stats) = card.spgemm(a, b, &SpgemmOptions::default()).unwrap_or_else(|e| panic!("{e}"));
-    let comparison = compare_exact(&spgemm(a, b).unwrap(), &c);
+    check_over(card, a, b, Semiring::PlusTimes);
+}
+
+fn check_over(card: &Context, a: &Csr<i32>, b: &Csr<i32>, semiring: Semiring) {
+    let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
+    let (c, stats) = card.spgemm(a, b, &options).unwrap_or_else(|e| panic!("{e}"));
+    let comparison = compare_exact(&spgemm_over(a, b, semiring).unwrap(), &c);
     assert_eq!(comparison.mismatches(), 0, "{comparison:?}");
     let products: usize = a.col_idx().iter().map(|&k| b.row_nnz(k as usize)).sum();
     assert_eq!((stats.products, stats.hazard_stalls), (products as u64, 0));
@@ -54,6 +63,34 @@ fn small_products_in_the_interpreter() {
     let (c, stats) =
         card.spgemm(&empty, &random(&mut rng, 4, 5, 6), &SpgemmOptions::default()).unwrap();
     assert_eq!((c.rows(), c.cols(), stats.cycles), (0, 5, 0));
+}
+
+#[test]
+fn every_semiring_in_both_types() {
+    let card = open(SimulatorKind::Interpreter, 1 << 18);
+    let mut rng = StdRng::seed_from_u64(5);
+    let (a, b) = (random(&mut rng, 12, 10, 40), random(&mut rng, 10, 15, 50));
+    let (x, y) = (a.map(|&v| v as f32), b.map(|&v| v as f32));
+    for &semiring in SEMIRINGS {
+        check_over(&card, &a, &b, semiring);
+        let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
+        let (c, _) = card.spgemm(&x, &y, &options).unwrap();
+        let comparison = reference::check_over(&x, &y, semiring, &c).unwrap();
+        assert_eq!(comparison.mismatches(), 0, "{semiring}: {comparison:?}");
+    }
+}
+
+#[test]
+fn a_card_computes_over_the_semirings_it_was_built_with() {
+    let mut config = CardConfig::reference("small").unwrap();
+    config.spgemm.as_mut().unwrap().semirings = vec![Semiring::MinPlus, Semiring::AnyPair];
+    let card = open_config(&config, SimulatorKind::Interpreter, 1 << 16);
+    let mut rng = StdRng::seed_from_u64(6);
+    let a = random(&mut rng, 9, 9, 30);
+    check_over(&card, &a, &a, Semiring::MinPlus);
+    check_over(&card, &a, &a, Semiring::AnyPair);
+    let error = card.spgemm(&a, &a, &SpgemmOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "the card cannot do spgemm over plus-times; it has min-plus, any-pair");
 }
 
 #[test]

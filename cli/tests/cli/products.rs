@@ -70,6 +70,7 @@ fn sparse_arguments_that_make_no_sense() {
     session.write("empty.mtx", "");
     session.write("noise.mtx", [0xffu8, 0x00, 0x1f, 0x8b]);
     session.write("cut.mtx.gz", [0x1fu8, 0x8b, 8, 0, 0, 0]);
+    session.write("min.toml", "name = \"m\"\n[spgemm]\nsemirings = [\"min-plus\", \"or-and\"]\n");
     let lines = [
         "spgemm",
         "spgemm nowhere.mtx",
@@ -85,6 +86,9 @@ fn sparse_arguments_that_make_no_sense() {
         "spgemm noise.mtx",
         "spgemm cut.mtx.gz",
         "spgemm half.mtx --format hdf5",
+        "spgemm half.mtx --semiring min_plus",
+        "spgemm half.mtx --semiring tropical",
+        "spgemm half.mtx --semiring plus-times --config min.toml",
         "spgemm half.mtx --config tiny",
         "spgemm half.mtx --card sim:small --config small",
     ];
@@ -104,6 +108,13 @@ fn sparse_products_are_right_and_written() {
     assert_eq!((report["mismatches"].as_u64(), report["nnz_c"].as_u64()), (Some(0), Some(5)));
     let c = "3 3 5\n1 1 4.25e0\n1 3 5e-1\n2 2 1e0\n3 1 5e-1\n3 3 1.7e1\n";
     assert_eq!(session.read("c.mtx"), header.to_owned() + c);
+    let report = session.json(&format!("{line} --semiring min-plus --output m.mtx --json"));
+    assert_eq!(
+        (report["mismatches"].as_u64(), report["semiring"].as_str()),
+        (Some(0), Some("min-plus"))
+    );
+    let c = "3 3 5\n1 1 1e0\n1 3 1.5e0\n2 2 -2e0\n3 1 1.5e0\n3 3 2e0\n";
+    assert_eq!(session.read("m.mtx"), header.to_owned() + c);
     for rest in ["--values random", "--values ones --types i32", "--values random --types i32"] {
         let report = session.json(&format!("{line} {rest} --json"));
         assert_eq!(report["mismatches"], 0, "{rest}: {report}");

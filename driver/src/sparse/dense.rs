@@ -1,6 +1,6 @@
 //! Sparse times dense.
 
-use super::{SparseValue, SpgemmOptions, SpgemmStats};
+use super::{Semiring, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::view::{DynView, DynViewMut, Layout, Place, PlaceMut, View, ViewMut};
 use crate::{Csr, Error};
@@ -40,8 +40,13 @@ impl Context {
             let what = format!("it is {rows} x {y_cols}, the product is {} x {cols}", a.rows());
             return Err(Error::invalid_arg(ARG_Y, what));
         }
-        super::run::engine(&self.inner, T::TYPE, "spmm")?;
-        options.check()?;
+        let caps = super::run::engine(&self.inner, T::TYPE, "spmm")?;
+        options.check(&caps)?;
+        if options.semiring != Semiring::PlusTimes {
+            // Rows without products have the value 0 here, which other semirings do not.
+            let asked = format!("spmm over {}", options.semiring);
+            return Err(Error::Unsupported { asked, have: Semiring::PlusTimes.to_string() });
+        }
         if y.layout.is_empty() {
             return Ok(SpgemmStats::default());
         }

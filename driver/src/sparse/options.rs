@@ -2,27 +2,10 @@
 
 use crate::Error;
 use crate::card::registers::CardRegisters;
-use mattock_spec::regs::spgemm;
+use mattock_spec::Semiring;
+use mattock_spec::regs::{SpgemmCaps, spgemm};
+use mattock_spec::semiring::SEMIRINGS;
 use std::ops::AddAssign;
-
-/// What takes the place of plus and times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Semiring {
-    /// Sums of products.
-    #[default]
-    PlusTimes,
-    /// The smallest sum: shortest paths.
-    MinPlus,
-    /// The largest sum.
-    MaxPlus,
-    /// Whether any pair of entries meets: reachability.
-    OrAnd,
-    /// How many pairs of entries meet: triangles.
-    PlusPair,
-    /// One where any pair of entries meets.
-    AnyPair,
-}
 
 /// In which order the products of an entry are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -44,19 +27,21 @@ pub struct SpgemmOptions {
     pub seed: Option<u32>,
     /// Compute C in blocks of rows that fit the memory, when the whole does not. B must fit at any rate.
     pub chunked: bool,
-    /// What takes the place of plus and times.
+    /// What takes the place of times and plus.
     pub semiring: Semiring,
     /// In which order the products of an entry are added.
     pub determinism: Determinism,
 }
 
 impl SpgemmOptions {
-    /// Refuses what no card has yet.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Refuses what the card does not have.
+    pub(super) fn check(&self, caps: &SpgemmCaps) -> Result<(), Error> {
         let refuse =
             |asked: String, have: &str| Err(Error::Unsupported { asked, have: have.into() });
-        if self.semiring != Semiring::PlusTimes {
-            return refuse(format!("the semiring {:?}", self.semiring), "PlusTimes");
+        if !caps.has_semiring(self.semiring) {
+            let have = SEMIRINGS.iter().filter(|s| caps.has_semiring(**s)).map(|s| s.name());
+            let have = have.collect::<Vec<_>>().join(", ");
+            return refuse(format!("sparse products over {}", self.semiring), &have);
         }
         if self.determinism != Determinism::Fast {
             return refuse("sums in order".into(), "sums in the order products come (Fast)");

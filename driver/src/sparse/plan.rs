@@ -83,8 +83,8 @@ impl Context {
         b: &Csr<T>,
         options: &SpgemmOptions,
     ) -> Result<SpgemmPlan<T>, Error> {
-        options.check()?;
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
+        options.check(&caps)?;
         let sizes = Sizes::new(a, b, 0..a.rows(), &caps)?;
         let b_block = Block::structure(&self.inner, b, 0..b.rows())?;
         let run = Run::<T>::new(&self.inner, caps, options, &b_block);

@@ -256,6 +256,7 @@ impl<'r, T: SparseValue> Run<'r, T> {
         let capacity = c.capacity;
         let command = SpgemmCommand {
             value: T::TYPE,
+            semiring: self.options.semiring,
             rows: sizes.rows,
             inner: sizes.inner,
             cols: sizes.cols,

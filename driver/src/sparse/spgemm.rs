@@ -7,10 +7,10 @@ use crate::{Csr, Error};
 use std::ops::Range;
 
 impl Context {
-    /// Computes `C = A * B` over plus and times; C is canonical: columns rise within each row, and an entry is there
+    /// Computes `C = A * B` over a semiring, plus and times by default; C is canonical: columns rise within each row, and an entry is there
     /// where any product is, zero or not.
     ///
-    /// Sums of `i32` wrap. The order of additions depends on timing, so sums of `f32` may differ from another card's
+    /// Sums of `i32` wrap; the lesser or the greater of a number and NaN is the number. The order of additions depends on timing, so sums of `f32` may differ from another card's
     /// within rounding.
     ///
     /// # Errors
@@ -23,8 +23,8 @@ impl Context {
         b: &Csr<T>,
         options: &SpgemmOptions,
     ) -> Result<(Csr<T>, SpgemmStats), Error> {
-        options.check()?;
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
+        options.check(&caps)?;
         let all = 0..a.rows();
         let sizes = Sizes::new(a, b, all.clone(), &caps)?;
         let mut c = Parts { row_ptr: vec![0], columns: vec![], values: vec![] };

@@ -3,6 +3,7 @@
 
 use crate::fake::{Fake, capabilities, dense, entry, sparse, submit};
 use mattock_firmware::{Accepted, Engine, Running, accept, finish};
+use mattock_spec::Semiring;
 use mattock_spec::command::{Completion, CsrAddresses, GemmCommand, Opcode, SpgemmCommand};
 use mattock_spec::regs::{ErrorCode, ValueType, gemm, spgemm};
 
@@ -238,17 +239,19 @@ fn each_bad_sparse_field_has_its_own_answer() {
     let engine = caps.spgemm.as_mut().unwrap();
     engine.index_bits = 20;
     engine.values = 1; // i32 only
+    engine.semirings = 1; // plus-times only
     let good = SpgemmCommand { value: ValueType::I32, ..sparse() };
     started(submit(Opcode::Spgemm, &good.encode(), &caps, &mut Fake::default()));
     let mut cases = vec![
         (sparse(), (ErrorCode::UnsupportedMode, 1)),
+        (SpgemmCommand { semiring: Semiring::MinPlus, ..good }, (ErrorCode::UnsupportedMode, 0x10)),
         (SpgemmCommand { cols: (1 << 20) + 1, ..good }, (ErrorCode::BadShape, 12)),
         (SpgemmCommand { nnz_a: 201, ..good }, (ErrorCode::BadShape, 16)),
         (SpgemmCommand { nnz_b: 601, ..good }, (ErrorCode::BadShape, 20)),
         (SpgemmCommand { rows: !0, ..good }, (ErrorCode::BadAddress, 80)), // C's pointers pass the end
     ];
     // C begins in the last 4 GiB of what 40 bits address, so 2^32 row pointers cannot fit.
-    cases[4].0.c.row_pointers = (1 << 40) - 64;
+    cases[5].0.c.row_pointers = (1 << 40) - 64;
     for which in 0..9u32 {
         let mut block = good.encode();
         block[32 + 8 * which as usize] |= 4; // 16-byte alignment is asked for

@@ -1,11 +1,11 @@
 //! A fake card for the command logic: a register page, its capabilities, and one good command each.
 
 use mattock_firmware::{Accepted, Regs, accept};
-use mattock_spec::CardConfig;
 use mattock_spec::command::{CsrAddresses, Descriptor, GemmCommand, Opcode, SpgemmCommand};
 use mattock_spec::regs::{
     CAPABILITY_BASE, Capabilities, Reg, ValueType, capability_rom, card, gemm, spgemm,
 };
+use mattock_spec::{CardConfig, Semiring};
 use std::collections::BTreeMap;
 
 /// BAR0 as words; writes are logged in order.
@@ -84,6 +84,7 @@ pub(crate) fn sparse() -> SpgemmCommand {
         |at: u64| CsrAddresses { row_pointers: at, columns: at + 0x1000, values: at + 0x2000 };
     SpgemmCommand {
         value: ValueType::F32,
+        semiring: Semiring::PlusTimes,
         rows: 10,
         inner: 20,
         cols: 30,

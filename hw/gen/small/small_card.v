@@ -207,7 +207,7 @@ module small_card (
   wire [63:0] csr_gemm_d;
   wire [31:0] csr_gemm_d_stride;
   wire csr_spgemm_start;
-  wire [3:0] csr_spgemm_mode;
+  wire [3:0] csr_spgemm_mode_value, csr_spgemm_mode_semiring;
   wire [31:0] csr_spgemm_rows, csr_spgemm_inner, csr_spgemm_cols, csr_spgemm_seed, csr_spgemm_nnz_a, csr_spgemm_nnz_b, csr_spgemm_c_capacity;
   wire [63:0] csr_spgemm_a_ptr, csr_spgemm_a_col, csr_spgemm_a_val, csr_spgemm_b_ptr, csr_spgemm_b_col, csr_spgemm_b_val, csr_spgemm_c_ptr, csr_spgemm_c_col, csr_spgemm_c_val;
   wire [31:0] csr_read_data;
@@ -311,9 +311,10 @@ module small_card (
     .spgemm_status_busy(spgemm_account_status_busy),
     .spgemm_status_done(spgemm_account_status_done),
     .spgemm_status_error(spgemm_account_status_error),
-    .spgemm_error_info(spgemm_account_error_info), .spgemm_mode(csr_spgemm_mode),
-    .spgemm_rows(csr_spgemm_rows), .spgemm_inner(csr_spgemm_inner), .spgemm_cols(csr_spgemm_cols),
-    .spgemm_seed(csr_spgemm_seed), .spgemm_nnz_a(csr_spgemm_nnz_a), .spgemm_nnz_b(csr_spgemm_nnz_b),
+    .spgemm_error_info(spgemm_account_error_info), .spgemm_mode_value(csr_spgemm_mode_value),
+    .spgemm_mode_semiring(csr_spgemm_mode_semiring), .spgemm_rows(csr_spgemm_rows),
+    .spgemm_inner(csr_spgemm_inner), .spgemm_cols(csr_spgemm_cols), .spgemm_seed(csr_spgemm_seed),
+    .spgemm_nnz_a(csr_spgemm_nnz_a), .spgemm_nnz_b(csr_spgemm_nnz_b),
     .spgemm_c_capacity(csr_spgemm_c_capacity), .spgemm_a_ptr(csr_spgemm_a_ptr),
     .spgemm_a_col(csr_spgemm_a_col), .spgemm_a_val(csr_spgemm_a_val),
     .spgemm_b_ptr(csr_spgemm_b_ptr), .spgemm_b_col(csr_spgemm_b_col),
@@ -379,17 +380,17 @@ module small_card (
   spgemm_cluster spgemm_engine (
     .start(csr_spgemm_start), .flush(resetting), .rows(csr_spgemm_rows), .inner(csr_spgemm_inner),
     .cols(csr_spgemm_cols), .nnz_a(csr_spgemm_nnz_a), .nnz_b(csr_spgemm_nnz_b),
-    .c_capacity(csr_spgemm_c_capacity), .mode(csr_spgemm_mode), .seed(csr_spgemm_seed), .clk(clk),
-    .rst(rst), .a_ptr(csr_spgemm_a_ptr[39:0]), .a_col(csr_spgemm_a_col[39:0]),
+    .c_capacity(csr_spgemm_c_capacity), .mode_value(csr_spgemm_mode_value), .seed(csr_spgemm_seed),
+    .clk(clk), .rst(rst), .a_ptr(csr_spgemm_a_ptr[39:0]), .a_col(csr_spgemm_a_col[39:0]),
     .a_val(csr_spgemm_a_val[39:0]), .b_ptr(csr_spgemm_b_ptr[39:0]), .b_col(csr_spgemm_b_col[39:0]),
-    .b_val(csr_spgemm_b_val[39:0]), .c_ptr(csr_spgemm_c_ptr[39:0]), .c_col(csr_spgemm_c_col[39:0]),
-    .c_val(csr_spgemm_c_val[39:0]), .m_axi_arvalid(spgemm_engine_m_axi_arvalid),
-    .m_axi_arid(spgemm_engine_m_axi_arid), .m_axi_araddr(spgemm_engine_m_axi_araddr),
-    .m_axi_arlen(spgemm_engine_m_axi_arlen), .m_axi_arsize(spgemm_engine_m_axi_arsize),
-    .m_axi_arburst(spgemm_engine_m_axi_arburst), .m_axi_arcache(spgemm_engine_m_axi_arcache),
-    .m_axi_arprot(spgemm_engine_m_axi_arprot), .m_axi_arready(m1_axi_arready),
-    .m_axi_rvalid(m1_axi_rvalid), .m_axi_rid(m1_axi_rid), .m_axi_rdata(m1_axi_rdata),
-    .m_axi_rresp(m1_axi_rresp), .m_axi_rlast(m1_axi_rlast),
+    .b_val(csr_spgemm_b_val[39:0]), .mode_semiring(csr_spgemm_mode_semiring),
+    .c_ptr(csr_spgemm_c_ptr[39:0]), .c_col(csr_spgemm_c_col[39:0]), .c_val(csr_spgemm_c_val[39:0]),
+    .m_axi_arvalid(spgemm_engine_m_axi_arvalid), .m_axi_arid(spgemm_engine_m_axi_arid),
+    .m_axi_araddr(spgemm_engine_m_axi_araddr), .m_axi_arlen(spgemm_engine_m_axi_arlen),
+    .m_axi_arsize(spgemm_engine_m_axi_arsize), .m_axi_arburst(spgemm_engine_m_axi_arburst),
+    .m_axi_arcache(spgemm_engine_m_axi_arcache), .m_axi_arprot(spgemm_engine_m_axi_arprot),
+    .m_axi_arready(m1_axi_arready), .m_axi_rvalid(m1_axi_rvalid), .m_axi_rid(m1_axi_rid),
+    .m_axi_rdata(m1_axi_rdata), .m_axi_rresp(m1_axi_rresp), .m_axi_rlast(m1_axi_rlast),
     .m_axi_rready(spgemm_engine_m_axi_rready), .m_axi_awvalid(spgemm_engine_m_axi_awvalid),
     .m_axi_awid(spgemm_engine_m_axi_awid), .m_axi_awaddr(spgemm_engine_m_axi_awaddr),
     .m_axi_awlen(spgemm_engine_m_axi_awlen), .m_axi_awsize(spgemm_engine_m_axi_awsize),

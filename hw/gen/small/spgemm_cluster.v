@@ -9,7 +9,7 @@
 // in  nnz_a          uint(32)
 // in  nnz_b          uint(32)
 // in  c_capacity     uint(32)
-// in  mode           bits(4)
+// in  mode_value     bits(4)
 // in  seed           bits(32)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
@@ -19,6 +19,7 @@
 // in  b_ptr          uint(40)
 // in  b_col          uint(40)
 // in  b_val          uint(40)
+// in  mode_semiring  bits(4)
 // in  c_ptr          uint(40)
 // in  c_col          uint(40)
 // in  c_val          uint(40)
@@ -88,7 +89,7 @@ module spgemm_cluster (
   input  wire [31:0] nnz_a,
   input  wire [31:0] nnz_b,
   input  wire [31:0] c_capacity,
-  input  wire [3:0] mode,
+  input  wire [3:0] mode_value,
   input  wire [31:0] seed,
   input  wire clk,
   input  wire rst,
@@ -98,6 +99,7 @@ module spgemm_cluster (
   input  wire [39:0] b_ptr,
   input  wire [39:0] b_col,
   input  wire [39:0] b_val,
+  input  wire [3:0] mode_semiring,
   input  wire [39:0] c_ptr,
   input  wire [39:0] c_col,
   input  wire [39:0] c_val,
@@ -585,16 +587,16 @@ module spgemm_cluster (
     .out_b(lane_3_out_b), .out_half(lane_3_out_half), .chunk_done(lane_3_chunk_done),
     .chunk_done_seq(lane_3_chunk_done_seq), .held_back(lane_3_held_back), .idle(lane_3_idle)
   );
-  merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 core (
-    .is_float(mode[0]), .seed(seed), .clk(clk), .rst(rst), .l0_valid(lane_0_out_valid),
-    .l0_half(lane_0_out_half), .l0_row(lane_0_out_row), .l0_col(lane_0_out_col),
-    .l0_a(lane_0_out_a), .l0_b(lane_0_out_b), .l0_ready(core_l0_ready), .l1_valid(lane_1_out_valid),
-    .l1_half(lane_1_out_half), .l1_row(lane_1_out_row), .l1_col(lane_1_out_col),
-    .l1_a(lane_1_out_a), .l1_b(lane_1_out_b), .l1_ready(core_l1_ready), .l2_valid(lane_2_out_valid),
-    .l2_half(lane_2_out_half), .l2_row(lane_2_out_row), .l2_col(lane_2_out_col),
-    .l2_a(lane_2_out_a), .l2_b(lane_2_out_b), .l2_ready(core_l2_ready), .l3_valid(lane_3_out_valid),
-    .l3_half(lane_3_out_half), .l3_row(lane_3_out_row), .l3_col(lane_3_out_col),
-    .l3_a(lane_3_out_a), .l3_b(lane_3_out_b), .l3_ready(core_l3_ready),
+  merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4_x1ff core (
+    .is_float(mode_value[0]), .seed(seed), .clk(clk), .rst(rst), .semiring(mode_semiring),
+    .l0_valid(lane_0_out_valid), .l0_half(lane_0_out_half), .l0_row(lane_0_out_row),
+    .l0_col(lane_0_out_col), .l0_a(lane_0_out_a), .l0_b(lane_0_out_b), .l0_ready(core_l0_ready),
+    .l1_valid(lane_1_out_valid), .l1_half(lane_1_out_half), .l1_row(lane_1_out_row),
+    .l1_col(lane_1_out_col), .l1_a(lane_1_out_a), .l1_b(lane_1_out_b), .l1_ready(core_l1_ready),
+    .l2_valid(lane_2_out_valid), .l2_half(lane_2_out_half), .l2_row(lane_2_out_row),
+    .l2_col(lane_2_out_col), .l2_a(lane_2_out_a), .l2_b(lane_2_out_b), .l2_ready(core_l2_ready),
+    .l3_valid(lane_3_out_valid), .l3_half(lane_3_out_half), .l3_row(lane_3_out_row),
+    .l3_col(lane_3_out_col), .l3_a(lane_3_out_a), .l3_b(lane_3_out_b), .l3_ready(core_l3_ready),
     .drain_start(sequencer_drain_start), .drain_half(sequencer_drain_half),
     .drain_discard(sequencer_drain_discard), .d0_ready(sorter_d0_ready & (~mark_0)),
     .d0_valid(core_d0_valid), .d0_row(core_d0_row), .d0_col(core_d0_col), .d0_value(core_d0_value),

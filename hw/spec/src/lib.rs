@@ -8,6 +8,7 @@
 //! | [`format`](mod@format) | number formats, bit for bit, and the (A, B, accumulate, D) tuples a card is built with |
 //! | [`config`] | card configurations in TOML, and the reference cards (feature `std`) |
 //! | [`regs`] | register maps, error codes and the capability list a driver reads from the card |
+//! | [`semiring`] | the algebras of sparse products |
 //! | [`serial`] | frames of the serial port |
 //! | [`command`] | ring entries, parameter blocks and completion records, byte for byte |
 //!
@@ -19,9 +20,11 @@ pub mod command;
 pub mod config;
 pub mod format;
 pub mod regs;
+pub mod semiring;
 pub mod serial;
 
 #[cfg(feature = "std")]
 pub use config::{CardConfig, ConfigError};
 pub use format::{Format, Rounding, Tuple, Value};
 pub use regs::ErrorCode;
+pub use semiring::Semiring;

@@ -6,6 +6,7 @@ use mattock_spec::regs::{
     BAR0_BYTES, CAPABILITY_BASE, CAPABILITY_WORDS, Capabilities, CapabilityError, MAPS, ValueType,
     c_header, capability_rom, card, manual_markdown,
 };
+use mattock_spec::semiring::SEMIRINGS;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,6 +93,9 @@ fn a_card_describes_itself_as_it_was_configured() {
             assert_eq!((c.align, c.adder_latency), (s.align, s.adder_latency));
             for value in ValueType::ALL {
                 assert_eq!(c.has(value), s.values.contains(&value));
+            }
+            for &semiring in SEMIRINGS {
+                assert_eq!(c.has_semiring(semiring), s.semirings.contains(&semiring));
             }
         }
     }

@@ -3,16 +3,22 @@
 use super::{CANONICAL_NAN, leading_zeros, round, shift_right_jam, unpack};
 use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
 
-/// Sum of two binary32 numbers, or of two 32-bit integers modulo 2^32.
+/// Sum of two binary32 numbers, or of two 32-bit integers modulo 2^32; or one of the two operands.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
+/// | `enable` | in | bit | if it `holds`: 0 holds the whole pipeline |
 /// | `is_float` | in | bit | 1: binary32, 0: integer; belongs to the operands of its cycle |
+/// | `pick` | in | bit | if there is a [`Choice`]: the result is that operand and not the sum; of its cycle |
+/// | `least` | in | bit | for [`Choice::Extreme`]: with `pick`, the lesser operand and not the greater; of its cycle |
 /// | `a`, `b` | in | bits(32) | operands |
-/// | `sum` | out | bits(32) | their sum, `latency` cycles later |
+/// | `sum` | out | bits(32) | the result, `latency` cycles later |
 ///
-/// Latency `latency`, throughput one sum a cycle, no reset, never stalls. Round to nearest even,
-/// subnormals kept; `x + (-0)` is `x` for every `x` that is not a NaN.
+/// Latency `latency`, throughput one sum a cycle, no reset. Round to nearest even,
+/// subnormals kept; `x + (-0)` is `x` for every `x` that is not a NaN. Of the lesser and the greater, -0 is less than +0,
+/// and a NaN gives way to a number.
+///
+/// A choice costs the sum's integer path one multiplexer: the comparison and the exchange are those of the float sum.
 ///
 /// The work is cut into eight steps (compare; swap; align; add; count zeros; shift; round; choose), the
 /// latency says after which of them registers stand. From 6 up, no stage holds more than one carry
@@ -21,6 +27,28 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, uint};
 pub struct Add {
     /// Cycles from operands to sum, 3 to 8.
     pub latency: u32,
+    /// Which operand may stand for the sum.
+    pub choice: Choice,
+    /// Whether there is an `enable`; else it never stalls.
+    pub holds: bool,
+}
+
+impl Add {
+    /// A plain adder.
+    pub const fn plain(latency: u32) -> Self {
+        Add { latency, choice: Choice::None, holds: false }
+    }
+}
+
+/// Which operand an adder may give instead of the sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// None.
+    None,
+    /// `b`.
+    Second,
+    /// The lesser or the greater.
+    Extreme,
 }
 
 /// The steps with a register after them, by latency from 3.
@@ -37,6 +65,7 @@ const CUTS: [&[u32]; 6] = [
 struct Steps<'m> {
     m: &'m Builder,
     cuts: &'static [u32],
+    enable: Option<Sig<'m>>,
 }
 
 impl<'m> Steps<'m> {
@@ -49,13 +78,24 @@ impl<'m> Steps<'m> {
         if !self.cuts.contains(&step) {
             return values;
         }
-        std::array::from_fn(|i| self.m.reg(&format!("s{step}_{}", names[i]), values[i]))
+        std::array::from_fn(|i| {
+            let name = format!("s{step}_{}", names[i]);
+            match self.enable {
+                None => self.m.reg(&name, values[i]),
+                Some(enable) => self.m.reg_when(&name, enable, values[i]),
+            }
+        })
     }
 }
 
 impl Module for Add {
     fn name(&self) -> String {
-        format!("float_add_l{}", self.latency)
+        let choice = match self.choice {
+            Choice::None => "",
+            Choice::Second => "_second",
+            Choice::Extreme => "_extreme",
+        };
+        format!("float_add_l{}{choice}{}", self.latency, if self.holds { "_holds" } else { "" })
     }
 
     fn check(&self) -> Result<(), String> {
@@ -67,7 +107,8 @@ impl Module for Add {
 
     fn build(&self, m: &Builder) {
         m.doc("Adder for binary32 and 32-bit integers, one sum a cycle.");
-        let steps = Steps { m, cuts: CUTS[self.latency as usize - 3] };
+        let enable = self.holds.then(|| m.input("enable", bit()));
+        let steps = Steps { m, cuts: CUTS[self.latency as usize - 3], enable };
         let float = m.input("is_float", bit());
         let (a, b) = (m.input("a", bits(32)), m.input("b", bits(32)));
 
@@ -80,15 +121,35 @@ impl Module for Add {
         let nan = any(&[fa.nan, fb.nan, fa.infinite & fb.infinite & differ]);
         let infinite = fa.infinite | fb.infinite;
         let integer = a.as_u().add_wrap(b.as_u()).as_bits();
-        let [a, b, b_larger, a_above, b_above, nan, infinite, integer, float] = steps.after(
+        let (pick, takes_b) = match self.choice {
+            Choice::None => (None, b_larger),
+            Choice::Second => {
+                let pick = m.input("pick", bit());
+                (Some(pick), b_larger | pick)
+            }
+            Choice::Extreme => {
+                let (pick, least) = (m.input("pick", bit()), m.input("least", bit()));
+                // Of one sign, magnitudes decide; those of negative floats the other way round.
+                let a_less = differ.mux(fa.sign, b_larger ^ (fa.sign & float));
+                let by_order = a_less ^ least;
+                let by_nan = float.mux(fa.nan | (!fb.nan & by_order), by_order);
+                (Some(pick), pick.mux(by_nan, b_larger))
+            }
+        };
+        // An operand takes the integers' way.
+        let float = pick.map_or(float, |pick| float & !pick);
+        let [a, b, takes_b, a_above, b_above, nan, infinite, integer, float] = steps.after(
             1,
-            ["a", "b", "b_larger", "a_above", "b_above", "nan", "infinite", "integer", "is_float"],
-            [a, b, b_larger, a_above, b_above, nan, infinite, integer, float],
+            ["a", "b", "takes_b", "a_above", "b_above", "nan", "infinite", "integer", "is_float"],
+            [a, b, takes_b, a_above, b_above, nan, infinite, integer, float],
         );
+        let pick = pick.map(|pick| steps.after(1, ["pick"], [pick])[0]);
 
         // 2: the larger operand is x.
-        let (fx, fy) = (unpack(b_larger.mux(b, a)), unpack(b_larger.mux(a, b)));
-        let above = b_larger.mux(b_above, a_above);
+        let chosen = takes_b.mux(b, a);
+        let (fx, fy) = (unpack(chosen), unpack(takes_b.mux(a, b)));
+        let above = takes_b.mux(b_above, a_above);
+        let integer = pick.map_or(integer, |pick| pick.mux(chosen, integer));
         let [sign, exponent, x, y, above, subtract, nan, infinite, integer, float] = steps.after(
             2,
             [

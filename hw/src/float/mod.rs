@@ -11,7 +11,7 @@ mod round;
 #[cfg(test)]
 mod tests;
 
-pub use add::Add;
+pub use add::{Add, Choice};
 pub use mul::Multiply;
 pub use round::Round;
 

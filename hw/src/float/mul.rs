@@ -10,6 +10,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, sint, uint};
 /// | `enable` | in | bit | 0 holds the whole pipeline |
 /// | `is_float` | in | bit | 1: binary32, 0: integer; belongs to the operands of its cycle |
 /// | `a`, `b` | in | bits(32) | operands |
+/// | `instead`, `other` | in | bit, bits(32) | if `bypass`: take `other` for the product, one enabled cycle later |
 /// | `product` | out | bits(32) | their product, [`Multiply::LATENCY`] enabled cycles later |
 ///
 /// Latency 7, throughput one product a cycle, no reset. Round to nearest even, subnormals kept on
@@ -20,7 +21,10 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, sint, uint};
 /// operand, counted beside the multiplication; one below the normal range is shifted right. Both
 /// are one shift to the right from the leftmost position.
 #[derive(Clone, Copy, Debug)]
-pub struct Multiply;
+pub struct Multiply {
+    /// Whether another result may take the product's last register.
+    pub bypass: bool,
+}
 
 impl Multiply {
     /// Enabled cycles from operands to product.
@@ -29,7 +33,7 @@ impl Multiply {
 
 impl Module for Multiply {
     fn name(&self) -> String {
-        "float_multiply".into()
+        if self.bypass { "float_multiply_bypass".into() } else { "float_multiply".into() }
     }
 
     fn build(&self, m: &Builder) {
@@ -106,7 +110,13 @@ impl Module for Multiply {
             (infinite | overflow).mux(m.lit(bits(31), 0x7f80_0000), rounded.slice(30, 0)),
         );
         let special = nan.mux(m.lit(bits(32), CANONICAL_NAN as i128), cat(&[sign, magnitude]));
-        m.output("product", reg("s7_product", float.mux(special, integer)));
+        let product = float.mux(special, integer);
+        let result = if self.bypass {
+            m.input("instead", bit()).mux(m.input("other", bits(32)), product)
+        } else {
+            product
+        };
+        m.output("product", reg("s7_product", result));
     }
 }
 

@@ -92,9 +92,27 @@ fn check(
     mixed: bool,
     expected: fn(bool, u32, u32) -> u32,
 ) {
+    check_with(unit, latency, output, pairs, mixed, expected, &[]);
+}
+
+/// The same with other inputs held at a value; those the unit does not have are left out.
+fn check_with(
+    unit: &dyn Module,
+    latency: usize,
+    output: &str,
+    pairs: &[(u32, u32)],
+    mixed: bool,
+    expected: fn(bool, u32, u32) -> u32,
+    held: &[(&str, u64)],
+) {
     let design = Design::elaborate(unit).expect("the unit elaborates");
     let mut sim = Interpreter::new(&design).expect("the unit simulates");
     let enable = sim.try_port("enable");
+    for &(port, value) in held {
+        if let Some(port) = sim.try_port(port) {
+            sim.set(port, value);
+        }
+    }
     let (float, a, b) = (sim.port("is_float"), sim.port("a"), sim.port("b"));
     let output = sim.port(output);
     let mut rng = StdRng::seed_from_u64(7);
@@ -139,31 +157,68 @@ fn product(float: bool, x: u32, y: u32) -> u32 {
 
 #[test]
 fn sums_are_those_of_the_host() {
-    check(&Add { latency: 6 }, 6, "sum", &operands(cases(), 1), false, sum);
+    check(&Add::plain(6), 6, "sum", &operands(cases(), 1), false, sum);
 }
 
 #[test]
 fn every_latency_gives_the_same_sums() {
     for latency in 3..=8 {
         let pairs = operands(cases() / 20, latency as u64);
-        check(&Add { latency }, latency as usize, "sum", &pairs, true, sum);
+        check(&Add::plain(latency), latency as usize, "sum", &pairs, true, sum);
     }
 }
 
 #[test]
 fn products_are_those_of_the_host() {
-    check(&Multiply, 7, "product", &operands(cases(), 2), false, product);
-    check(&Multiply, 7, "product", &operands(cases() / 20, 3), true, product);
+    check(&Multiply { bypass: false }, 7, "product", &operands(cases(), 2), false, product);
+    check(&Multiply { bypass: false }, 7, "product", &operands(cases() / 20, 3), true, product);
 }
 
 #[test]
 fn adding_minus_zero_changes_nothing() {
     let pairs: Vec<_> = specials().into_iter().map(|x| (x, 0x8000_0000)).collect();
-    check(&Add { latency: 4 }, 4, "sum", &pairs, false, |_, x, _| canonical(f32::from_bits(x)));
+    check(&Add::plain(4), 4, "sum", &pairs, false, |_, x, _| canonical(f32::from_bits(x)));
 }
 
 #[test]
 fn latency_out_of_range_is_refused() {
-    let error = Design::elaborate(&Add { latency: 9 }).unwrap_err();
+    let error = Design::elaborate(&Add::plain(9)).unwrap_err();
     assert!(error.to_string().contains("adder latency 9 is outside 3 to 8"), "{error}");
+}
+
+/// A choice or an `enable` leaves the sum as it is; a picked operand is the lesser or greater one, or `b`.
+#[test]
+fn operands_are_picked() {
+    fn extreme(float: bool, x: u32, y: u32, least: bool) -> u32 {
+        let greater = if float {
+            let (a, b) = (f32::from_bits(x), f32::from_bits(y));
+            match (a.is_nan(), b.is_nan()) {
+                (true, _) => return y,
+                (_, true) => return x,
+                _ => a.total_cmp(&b).is_gt(),
+            }
+        } else {
+            x as i32 > y as i32
+        };
+        if greater == least { y } else { x }
+    }
+    let pairs = operands(cases() / 20, 11);
+    for latency in 3..=8 {
+        for choice in [Choice::Second, Choice::Extreme] {
+            for holds in [false, true] {
+                let unit = Add { latency, choice, holds };
+                check(&unit, latency as usize, "sum", &pairs[..2000], true, sum);
+                for (least, picked) in [
+                    (1, (|f, x, y| extreme(f, x, y, true)) as fn(bool, u32, u32) -> u32),
+                    (0, |f, x, y| extreme(f, x, y, false)),
+                ] {
+                    let expected = if choice == Choice::Second { |_, _, y| y } else { picked };
+                    let inputs = [("pick", 1), ("least", least)];
+                    check_with(&unit, latency as usize, "sum", &pairs, true, expected, &inputs);
+                }
+            }
+        }
+    }
+    let bypass = Multiply { bypass: true };
+    check(&bypass, 7, "product", &pairs, true, product);
 }

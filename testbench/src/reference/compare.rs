@@ -53,6 +53,12 @@ pub fn compare_exact<T: PartialEq + Debug>(expected: &Csr<T>, got: &Csr<T>) -> C
     compare(expected, got, |value| format!("{value:?}"), |a, b| (a == b, 0.0))
 }
 
+/// Compares structure and floats, which must be equal bit for bit; every NaN equals every other.
+pub fn compare_floats(expected: &Csr<f32>, got: &Csr<f32>) -> Comparison {
+    let same = |a: &f32, b: &f32| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+    compare(expected, got, |value| format!("{value:?}"), |a, b| (same(a, b), 0.0))
+}
+
 /// Compares structure exactly and values by `agrees`, which also says how much of the allowed
 /// distance is used; `show` prints an expected value.
 pub(super) fn compare<E, G: Debug>(

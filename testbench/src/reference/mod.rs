@@ -3,6 +3,7 @@
 //! Nothing here knows how the hardware works, and nothing of the hardware is used here. The models
 //! are themselves checked against outside libraries in `testbench/tests`.
 
+mod algebra;
 mod compare;
 pub mod dense;
 mod gemm;
@@ -10,8 +11,9 @@ mod int4;
 mod spgemm;
 mod spgemm_bound;
 
-pub use compare::{Comparison, Difference, compare_exact};
+pub use algebra::Element;
+pub use compare::{Comparison, Difference, compare_exact, compare_floats};
 pub use gemm::{Layout, LayoutError, gemm};
 pub use int4::{Int4Error, pack_i4, unpack_i4};
-pub use spgemm::{PlusTimes, ShapeError, spgemm};
-pub use spgemm_bound::SpgemmBound;
+pub use spgemm::{ShapeError, spgemm, spgemm_over};
+pub use spgemm_bound::{SpgemmBound, check_over};

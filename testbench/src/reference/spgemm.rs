@@ -1,36 +1,9 @@
 //! Sparse matrix times sparse matrix.
 
 use mattock::Csr;
+use mattock_spec::Semiring;
 
-/// The arithmetic of a sparse product: `sum + a * b`.
-pub trait PlusTimes: Copy {
-    /// `self * other`.
-    fn times(self, other: Self) -> Self;
-    /// `self + other`.
-    fn plus(self, other: Self) -> Self;
-}
-
-/// 32-bit two's complement; overflow wraps, so the order of the sum does not matter.
-impl PlusTimes for i32 {
-    fn times(self, other: Self) -> Self {
-        self.wrapping_mul(other)
-    }
-
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-}
-
-/// IEEE double precision.
-impl PlusTimes for f64 {
-    fn times(self, other: Self) -> Self {
-        self * other
-    }
-
-    fn plus(self, other: Self) -> Self {
-        self + other
-    }
-}
+use super::algebra::Element;
 
 /// Matrices whose shapes do not fit for a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,15 +15,28 @@ pub struct ShapeError {
     pub b_rows: usize,
 }
 
-/// `C = A * B`, row by row (Gustavson 1978), columns sorted.
+/// `C = A * B` over plus and times.
+///
+/// # Errors
+/// [`ShapeError`].
+pub fn spgemm<T: Element>(a: &Csr<T>, b: &Csr<T>) -> Result<Csr<T>, ShapeError> {
+    spgemm_over(a, b, Semiring::PlusTimes)
+}
+
+/// `C = A * B` over a semiring, row by row (Gustavson 1978), columns sorted.
 ///
 /// Structural: C has an entry wherever A and B have a pair of entries to multiply, also where
 /// factors are stored zeros and where a sum cancels to zero. Sums run in the order of A's columns.
 ///
 /// # Errors
 /// [`ShapeError`].
-pub fn spgemm<T: PlusTimes>(a: &Csr<T>, b: &Csr<T>) -> Result<Csr<T>, ShapeError> {
-    row_wise(a, b, |x, y| x.times(*y), |sum, x, y| *sum = sum.plus(x.times(*y)))
+pub fn spgemm_over<T: Element>(
+    a: &Csr<T>,
+    b: &Csr<T>,
+    semiring: Semiring,
+) -> Result<Csr<T>, ShapeError> {
+    let product = |x: &T, y: &T| x.multiply(*y, semiring.multiply());
+    row_wise(a, b, product, |sum, x, y| *sum = sum.add(product(x, y), semiring.add()))
 }
 
 /// The row-wise product over any accumulator: `first` makes it, `more` adds to it.

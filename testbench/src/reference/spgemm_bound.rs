@@ -2,8 +2,11 @@
 
 use mattock::Csr;
 
-use super::compare::{Comparison, compare};
-use super::spgemm::{ShapeError, row_wise};
+use mattock_spec::Semiring;
+
+use super::algebra::as_factors;
+use super::compare::{Comparison, compare, compare_floats};
+use super::spgemm::{ShapeError, row_wise, spgemm_over};
 
 /// Unit roundoff of fp32, round to nearest: 2^-24.
 const U: f64 = f32::EPSILON as f64 / 2.0;
@@ -52,7 +55,19 @@ impl SpgemmBound {
     /// # Errors
     /// [`ShapeError`].
     pub fn new(a: &Csr<f32>, b: &Csr<f32>) -> Result<Self, ShapeError> {
-        let product = |a: &f32, b: &f32| f64::from(*a) * f64::from(*b);
+        Self::of_factors(a, b, |a, b| (a, b))
+    }
+
+    /// The same of `factors(a, b)` instead of a and b.
+    fn of_factors(
+        a: &Csr<f32>,
+        b: &Csr<f32>,
+        factors: impl Fn(f32, f32) -> (f32, f32),
+    ) -> Result<Self, ShapeError> {
+        let product = |a: &f32, b: &f32| {
+            let (a, b) = factors(*a, *b);
+            f64::from(a) * f64::from(b)
+        };
         let first = |a: &f32, b: &f32| {
             let p = product(a, b);
             Exact { sum: p, magnitude: p.abs(), products: 1 }
@@ -79,6 +94,22 @@ impl SpgemmBound {
     /// Compares a computed product: its structure exactly, its values within the bound.
     pub fn check(&self, got: &Csr<f32>) -> Comparison {
         compare(&self.exact, got, |exact| exact.sum.to_string(), |exact, &got| exact.allows(got))
+    }
+}
+
+/// Compares an fp32 product over a semiring with the right one: within the bound where it sums, else bit for bit.
+///
+/// # Errors
+/// [`ShapeError`].
+pub fn check_over(
+    a: &Csr<f32>,
+    b: &Csr<f32>,
+    semiring: Semiring,
+    got: &Csr<f32>,
+) -> Result<Comparison, ShapeError> {
+    match as_factors(semiring) {
+        Some(factors) => Ok(SpgemmBound::of_factors(a, b, factors)?.check(got)),
+        None => Ok(compare_floats(&spgemm_over(a, b, semiring)?, got)),
     }
 }
 

@@ -4,6 +4,7 @@ use super::bytes::{Block, Rejected, put};
 use crate::regs::ErrorCode;
 use crate::regs::ValueType;
 use crate::regs::spgemm::MODE;
+use crate::semiring::Semiring;
 
 /// Bus addresses of the three arrays of a split CSR matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -30,6 +31,8 @@ pub struct CsrAddresses {
 pub struct SpgemmCommand {
     /// Type of the values.
     pub value: ValueType,
+    /// What stands for multiplication and addition.
+    pub semiring: Semiring,
     /// Rows of A and C.
     pub rows: u32,
     /// Columns of A, rows of B.
@@ -67,7 +70,7 @@ impl SpgemmCommand {
 
     /// The word for `SPGEMM.MODE`.
     pub fn mode(&self) -> u32 {
-        MODE::VALUE.put(self.value as u32)
+        MODE::VALUE.put(self.value as u32) | MODE::SEMIRING.put(self.semiring as u32)
     }
 
     /// The nine addresses in the order of the block and of the registers.
@@ -101,14 +104,16 @@ impl SpgemmCommand {
     /// Reads a parameter block.
     ///
     /// # Errors
-    /// Not 128 bytes, an unknown value type, or a reserved bit is set.
+    /// Not 128 bytes, an unknown value type or semiring, or a reserved bit is set.
     pub fn decode(bytes: &[u8]) -> Result<SpgemmCommand, Rejected> {
         let block = Block::<{ Self::BYTES }>::new(bytes)?;
-        let value = block.reserved_bits(0, MODE::VALUE.mask() as u8)?;
+        let mode = block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
         block.reserved(1, 4)?;
         block.reserved(104, Self::BYTES)?;
-        let value = ValueType::from_u8(value)
-            .ok_or(Rejected { code: ErrorCode::UnsupportedMode, info: value.into() })?;
+        let mode = u32::from(mode);
+        let unknown = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
+        let value = ValueType::from_u8(MODE::VALUE.get(mode) as u8).ok_or(unknown)?;
+        let semiring = Semiring::from_u8(MODE::SEMIRING.get(mode) as u8).ok_or(unknown)?;
         let csr = |first: usize| {
             let at = Self::OFFSET_ADDRESSES as usize + 8 * first;
             CsrAddresses {
@@ -119,6 +124,7 @@ impl SpgemmCommand {
         };
         Ok(SpgemmCommand {
             value,
+            semiring,
             rows: block.u32(4),
             inner: block.u32(8),
             cols: block.u32(12),

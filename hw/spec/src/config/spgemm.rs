@@ -4,6 +4,7 @@ use super::gemm::fits_address_space;
 use super::keys::{Allowed, Checked, Visitor, choices, key};
 use super::{ConfigError, MemoryConfig};
 use crate::regs::ValueType;
+use crate::semiring::{SEMIRINGS, Semiring};
 
 /// Clusters of lanes, each with its hash banks, sorter and B cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct SpgemmConfig {
     pub sorter_width: u32,
     /// Value types a command chooses among.
     pub values: Vec<ValueType>,
+    /// Semirings a command chooses among.
+    pub semirings: Vec<Semiring>,
     /// Hash seed after reset.
     pub seed: u32,
     /// Bits of a column index.
@@ -63,6 +66,7 @@ impl Default for SpgemmConfig {
             task_fifo: 512,
             sorter_width: 4,
             values: vec![ValueType::I32, ValueType::F32],
+            semirings: SEMIRINGS.to_vec(),
             seed: 0x9e37_79b1,
             index_bits: 32,
             row_slots: 256,
@@ -116,6 +120,9 @@ impl SpgemmConfig {
         v.number(sorter, PowerOfTwo(1, 16), &mut self.sorter_width)?;
         let types = ValueType::ALL.map(|t| (t.format().name(), t));
         choices(v, key("values", "Value types a command chooses among"), &types, &mut self.values)?;
+        let rings: Vec<(&str, Semiring)> = SEMIRINGS.iter().map(|s| (s.name(), *s)).collect();
+        let semirings = key("semirings", "Semirings a command chooses among");
+        choices(v, semirings, &rings, &mut self.semirings)?;
         v.number(key("seed", "Hash seed after reset"), Range(0, u32::MAX), &mut self.seed)?;
         v.number(key("index_bits", "Bits of a column index"), Range(8, 32), &mut self.index_bits)?;
         v.number(

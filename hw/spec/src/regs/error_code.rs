@@ -50,7 +50,7 @@ error_codes! {
     BadOpcode = 1 "BAD_OPCODE" "the opcode" "The ring entry's opcode is not one this card executes."
     BadLength = 2 "BAD_LENGTH" "the length given" "The parameter block's length is not the opcode's."
     ReservedBits = 3 "RESERVED_BITS" "byte offset of the field" "A reserved bit or byte of the command is set."
-    UnsupportedMode = 4 "UNSUPPORTED_MODE" "the mode word" "The type tuple, value type or combination of steps is not built into this card."
+    UnsupportedMode = 4 "UNSUPPORTED_MODE" "the mode word" "The type tuple, value type, semiring or combination of steps is not built into this card."
     BadShape = 5 "BAD_SHAPE" "byte offset of the field in the parameter block" "A dimension is larger than this card's limits."
     BadAddress = 6 "BAD_ADDRESS" "byte offset of the field in the parameter block" "An address is not aligned, or the operand passes the end of the address space."
     TooLarge = 7 "TOO_LARGE" "bytes needed" "An operand or result that must stay on chip does not fit its buffer."

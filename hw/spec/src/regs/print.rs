@@ -2,6 +2,7 @@
 
 use super::capability::{CapabilityId, words};
 use super::{CAPABILITY_BASE, ErrorCode, Field, MAPS, Reg};
+use crate::semiring::SEMIRINGS;
 use std::fmt::Write;
 
 /// The register manual, Markdown.
@@ -19,6 +20,7 @@ pub fn manual_markdown() -> String {
         page.line("|---|---|---|---|---|---|");
         map.regs.iter().for_each(|reg| page.register(reg));
     }
+    page.semirings();
     page.capabilities();
     page.errors();
     page.0
@@ -76,6 +78,17 @@ impl Page {
     fn capability_row(&mut self, entry: &str, word: usize, field: Field) {
         let (bits, name, doc) = (bit_range(field), field.name, field.doc);
         self.line(&format!("| {entry} | {word} | {bits} | `{name}` | {doc} |"));
+    }
+
+    fn semirings(&mut self) {
+        self.line("\n## semirings\n\nNumbers of `MODE.SEMIRING` of the SpGEMM engine. Identities of i32 and f32.\n");
+        self.line("| number | name | multiply | add | identity | use |");
+        self.line("|---|---|---|---|---|---|");
+        for &s in SEMIRINGS {
+            let (multiply, add) = (s.multiply().formula(), s.add().formula());
+            let (number, identity, doc) = (s as u8, s.add().identity(), s.doc());
+            self.line(&format!("| {number} | {s} | {multiply} | {add} | {identity} | {doc} |"));
+        }
     }
 
     fn errors(&mut self) {

@@ -19,6 +19,7 @@ registers! {
     }
     MODE 0x00c Rw "What to compute." {
         VALUE 0 4 "Type of the values: 0 is i32 (wrapping), 1 is f32."
+        SEMIRING 4 4 "What stands for multiplication and addition, by its number in the table of semirings; 0 is plus-times."
     }
     ROWS 0x010 Rw "Rows of A and C; 0 is an empty product." {
         COUNT 0 32 "Rows."

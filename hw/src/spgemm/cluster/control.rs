@@ -30,7 +30,7 @@ impl<'m> Command<'m> {
             nnz_a: word("nnz_a"),
             nnz_b: word("nnz_b"),
             capacity: word("c_capacity"),
-            float: m.input("mode", bits(4)).bit(0),
+            float: m.input("mode_value", bits(4)).bit(0),
             seed: m.input("seed", bits(32)),
         }
     }

@@ -1,10 +1,10 @@
 //! From operands to merged entries: lanes into the merge core, and the plans of rows in ranges.
 
-use super::super::merge::MergeCore;
+use super::super::merge::{Algebra, MergeCore};
 use super::control::{Command, Control};
 use super::front::Front;
 use super::{Cluster, ROW_BITS};
-use rtl_gen::{Builder, Instance, Sig, all, cat};
+use rtl_gen::{Builder, Instance, Sig, all, bits, cat};
 
 impl Cluster {
     pub(super) fn merge_core<'m>(
@@ -30,9 +30,13 @@ impl Cluster {
                 look_ahead: c.look_ahead,
                 adder_latency: c.adder_latency,
                 sorter_width: c.sorter_width,
+                algebra: Algebra::of(&c.semirings),
             },
         );
         core.set("is_float", command.float).set("seed", command.seed);
+        if c.semirings.len() > 1 {
+            core.set("semiring", m.input("mode_semiring", bits(4)));
+        }
         for (l, lane) in fetch.iter().enumerate() {
             for field in ["valid", "half", "row", "col", "a", "b"] {
                 core.set(&format!("l{l}_{field}"), lane.get(&format!("out_{field}")));

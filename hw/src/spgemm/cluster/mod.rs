@@ -16,10 +16,10 @@ use status::Blocks;
 /// Bits of a row slot: a window holds at most 256 rows.
 const ROW_BITS: u32 = 8;
 
-/// SpGEMM engine: `C = A * B` in split CSR, i32 or f32, one cluster.
+/// SpGEMM engine: `C = A * B` over a semiring in split CSR, i32 or f32, one cluster.
 ///
 /// Ports: those every engine of the card has (`start`, `flush`, `idle`, `done`, `error`, `error_info`, `read_beat`,
-/// `write_beat`, `m_axi_*`), and the values of the SPGEMM register block by name: inputs `mode`, `rows`,
+/// `write_beat`, `m_axi_*`), and the values of the SPGEMM register block by name: inputs `mode_value`, `mode_semiring`, `rows`,
 /// `inner`, `cols`, `seed`, `nnz_a`, `nnz_b`, `c_capacity`, `a_ptr` to `c_val`; outputs `products`, `nnz_c`, `windows`, `spills`,
 /// `restarts`, `hazard_stalls`, `cache_hits`, `cache_misses`.
 ///

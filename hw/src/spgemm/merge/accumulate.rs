@@ -1,5 +1,6 @@
 //! The accumulator of one bank, which never holds an arrival back.
 
+use super::algebra::{Algebra, Chosen};
 use super::encode::{decode, encode};
 use super::slots::{AddLoop, Addition, free_slot};
 use super::table::Table;
@@ -10,7 +11,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `is_float` | in | bit | 1: binary32, 0: integer; constant while busy |
+/// | `is_float`, `semiring` | in | bit, bits(4) | 1: binary32, 0: integer; what adds, if the algebra has a choice; constant while busy |
 /// | `valid`, `fresh` | in | bit | a value arrives; its entry has none yet |
 /// | `half`, `entry`, `value` | in | bit, uint, bits(32) | where it belongs; the value |
 /// | `absorbed`, `absorbed_half` | out | bit | an addition ended: as many in the end as values arrived |
@@ -35,6 +36,8 @@ pub struct Accumulate {
     pub table: Table,
     /// Cycles of the adder.
     pub adder_latency: u32,
+    /// What it adds by.
+    pub algebra: Algebra,
 }
 
 impl Accumulate {
@@ -51,7 +54,8 @@ impl Accumulate {
 
 impl Module for Accumulate {
     fn name(&self) -> String {
-        format!("accumulate_{}_a{}", self.table.suffix(), self.adder_latency)
+        let (table, algebra) = (self.table.suffix(), self.algebra.suffix());
+        format!("accumulate_{table}_a{}{algebra}", self.adder_latency)
     }
 
     fn build<'m>(&self, m: &'m Builder) {
@@ -60,6 +64,7 @@ impl Module for Accumulate {
         let slots = self.slots();
         let (entry_ty, slot_bits) = (uint(table.entry_bits()), index_width(slots));
         let float = m.input("is_float", bit());
+        let chosen = Chosen::input(m, self.algebra);
         let (valid, new) = (m.input("valid", bit()), m.input("fresh", bit()));
         let (half, entry) = (m.input("half", bit()), m.input("entry", entry_ty));
         let value = m.input("value", bits(32));
@@ -89,7 +94,7 @@ impl Module for Accumulate {
         let just_written = m.reg_decl("just_written", bit());
 
         // A returning sum, with the slot it belongs to.
-        let add_loop = AddLoop::new(m, slots, self.adder_latency, float);
+        let add_loop = AddLoop::new(m, slots, self.adder_latency, float, (self.algebra, chosen));
         let back = add_loop.returns(&places.iter().map(|p| p.q()).collect::<Vec<_>>());
 
         let hit = hit_1.q().red_or();
@@ -180,9 +185,8 @@ impl Module for Accumulate {
             .collect();
         let (half_1, _) = split(place_1);
         let last_sum = m.reg("last_sum", back.sum);
-        let neutral = cat(&[float, m.lit(bits(31), 0)]);
         let table_value = just_written.q().mux(last_sum, half_1.mux(stored[1], stored[0]));
-        let base = new_1.mux(neutral, table_value);
+        let base = new_1.mux(chosen.start(float), table_value);
 
         add_loop.issue(
             Addition {

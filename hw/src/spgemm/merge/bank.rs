@@ -1,6 +1,7 @@
 //! One bank of the hash table.
 
 use super::accumulate::Accumulate;
+use super::algebra::Algebra;
 use super::table::Table;
 use super::tags::Tags;
 use super::walk::Walk;
@@ -13,7 +14,7 @@ use rtl_gen::{Builder, Module, any, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `valid`, `product` | in | bit, bits | a product, taken always |
 /// | `space` | out | bit | [`Crossbar::IN_FLIGHT`] more products fit into the queue |
-/// | `is_float` | in | bit | constant while busy |
+/// | `is_float`, `semiring` | in | bit, bits(4) | as [`Accumulate`] |
 /// | `start`, `start_half`, `discard` | in | bit | pulse: empty a half of which nothing is inside |
 /// | `wipe`, `wipe_bucket` | in | bit, uint | clear that bucket of both halves (after reset) |
 /// | `walking` | out | bit | a half is being emptied |
@@ -31,6 +32,8 @@ pub struct Bank {
     pub table: Table,
     /// Cycles of the adder.
     pub adder_latency: u32,
+    /// What it adds by.
+    pub algebra: Algebra,
 }
 
 impl Bank {
@@ -40,7 +43,8 @@ impl Bank {
 
 impl Module for Bank {
     fn name(&self) -> String {
-        format!("bank_{}_a{}", self.table.suffix(), self.adder_latency)
+        let (table, algebra) = (self.table.suffix(), self.algebra.suffix());
+        format!("bank_{table}_a{}{algebra}", self.adder_latency)
     }
 
     fn build(&self, m: &Builder) {
@@ -57,7 +61,8 @@ impl Module for Bank {
 
         let queue = m.inst("queue", &Fifo { width, depth: Self::QUEUE });
         let tags = m.inst("finder", &Tags { table });
-        let sums = m.inst("accumulator", &Accumulate { table, adder_latency: self.adder_latency });
+        let Bank { adder_latency, algebra, .. } = *self;
+        let sums = m.inst("accumulator", &Accumulate { table, adder_latency, algebra });
         let walk = m.inst("walker", &Walk { table });
 
         queue.set("in_valid", valid).set("in_data", product).set("out_ready", tags.get("in_ready"));
@@ -74,6 +79,9 @@ impl Module for Bank {
         tags.set("clear_bucket", wipe.mux(wipe_bucket, walk.get("clear_bucket")));
 
         sums.set("is_float", float);
+        if algebra.chooses() {
+            sums.set("semiring", m.input("semiring", bits(4)));
+        }
         for port in ["valid", "fresh", "half", "entry", "value"] {
             sums.set(port, tags.get(port));
         }

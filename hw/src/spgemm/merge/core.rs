@@ -1,5 +1,6 @@
 //! The merge core.
 
+use super::algebra::Algebra;
 use super::bank::Bank;
 use super::encode::count;
 use super::product::LaneFront;
@@ -17,6 +18,7 @@ use rtl_gen::{
 /// | `l{l}_valid`, `l{l}_ready` | in, out | bit | lane stream |
 /// | `l{l}_half`, `l{l}_row`, `l{l}_col`, `l{l}_a`, `l{l}_b` | in | bits(1, row, index, 32, 32) | operands of one product |
 /// | `is_float` | in | bit | 1: binary32, 0: 32-bit integer, wrapping; constant while busy |
+/// | `semiring` | in | bits(4) | its number; constant from 2 cycles before a product until idle; there if `algebra` has a choice |
 /// | `seed` | in | bits(32) | hash seed; constant while busy |
 /// | `drain_start`, `drain_half`, `drain_discard` | in | bit | pulse while `drain_busy` and `busy` of the half are 0: empty that half, to the drain streams or to nowhere |
 /// | `drain_busy` | out | bit | from the cycle after `drain_start` until the last entry is taken; also while the table is cleared after reset |
@@ -47,6 +49,8 @@ pub struct MergeCore {
     pub adder_latency: u32,
     /// Drain streams; a power of two up to `banks`.
     pub sorter_width: u32,
+    /// Semirings a command chooses among.
+    pub algebra: Algebra,
 }
 
 impl MergeCore {
@@ -65,7 +69,8 @@ impl MergeCore {
 impl Module for MergeCore {
     fn name(&self) -> String {
         let (l, k, a, s) = (self.lanes, self.look_ahead, self.adder_latency, self.sorter_width);
-        format!("merge_core_l{l}_{}_k{k}_a{a}_s{s}", self.table().suffix())
+        let (table, algebra) = (self.table().suffix(), self.algebra.suffix());
+        format!("merge_core_l{l}_{table}_k{k}_a{a}_s{s}{algebra}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -90,7 +95,14 @@ impl Module for MergeCore {
         wipe.drive(wipe.q().inc());
         wiping.drive_when(wipe.q().red_and(), m.low());
 
-        let bank = Bank { table, adder_latency: self.adder_latency };
+        let algebra = self.algebra;
+        let semiring = algebra.chooses().then(|| m.reg("semiring_q", m.input("semiring", bits(4))));
+        let choose = |inst: Instance<'_>| {
+            if let Some(semiring) = semiring {
+                inst.set("semiring", semiring);
+            }
+        };
+        let bank = Bank { table, adder_latency: self.adder_latency, algebra };
         let banks: Vec<_> = (0..self.banks).map(|b| m.inst(&format!("bank_{b}"), &bank)).collect();
         let crossbar = Crossbar {
             lanes: self.lanes,
@@ -106,7 +118,8 @@ impl Module for MergeCore {
         let mut accepted = vec![];
         for l in 0..self.lanes {
             let input = |port: &str, ty| m.input(&format!("l{l}_{port}"), ty);
-            let front = m.inst(&format!("lane_{l}"), &LaneFront { table });
+            let front = m.inst(&format!("lane_{l}"), &LaneFront { table, algebra });
+            choose(front);
             let (valid, half) = (input("valid", bit()), input("half", bit()));
             front.set("in_valid", valid & !wiping.q()).set("half", half);
             front.set("row", input("row", bits(self.row_bits)));
@@ -131,6 +144,7 @@ impl Module for MergeCore {
             bank.set("valid", crossbar.get(&format!("p{b}_valid")));
             bank.set("product", crossbar.get(&format!("p{b}_data")));
             bank.set("is_float", float);
+            choose(*bank);
             bank.set("start", start_q).set("start_half", half_q).set("discard", discard_q);
             bank.set("wipe", wiping.q());
             bank.set("wipe_bucket", wipe.q().trunc(table.bucket_bits()));

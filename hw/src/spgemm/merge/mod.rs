@@ -1,7 +1,7 @@
 //! The merge core: products of the lanes into the banked hash table, entries out of it.
 //!
 //! ```text
-//!  L lanes: LaneFront (multiply, hash) -> crate::cells::Crossbar with a look-ahead Window per lane
+//!  L lanes: LaneFront (multiply as the semiring does, hash) -> crate::cells::Crossbar with a look-ahead Window per lane
 //!    -> NB banks: queue -> Tags (find or insert) -> Accumulate (add, never held back)
 //!                 Walk (the half being drained) -> S streams
 //! ```
@@ -27,6 +27,7 @@
 //! The longest path of a bank is from its value RAM (5.8 ns to the output) into the queue of additions.
 
 mod accumulate;
+mod algebra;
 mod bank;
 mod core;
 mod encode;
@@ -40,6 +41,7 @@ mod tests;
 mod walk;
 
 pub use accumulate::Accumulate;
+pub use algebra::Algebra;
 pub use bank::Bank;
 pub use core::MergeCore;
 pub use hash::{HASH_FACTOR, ROW_FACTOR};

@@ -1,7 +1,9 @@
 //! Parts of the accumulator: the adder with its queue, and the free slots.
 
+use super::algebra::{Algebra, Chosen};
 use super::encode::decode;
-use crate::float::Add;
+use crate::float::{Add, Choice};
+use mattock_spec::semiring::AddOp;
 use rtl_gen::{Builder, Instance, MemSpec, Reg, Sig, bit, bits, cat, index_width, uint};
 
 /// An addition to issue.
@@ -38,12 +40,23 @@ pub(super) struct AddLoop<'m> {
 }
 
 impl<'m> AddLoop<'m> {
-    pub(super) fn new(m: &'m Builder, slots: u32, latency: u32, float: Sig<'m>) -> Self {
+    pub(super) fn new(
+        m: &'m Builder,
+        slots: u32,
+        latency: u32,
+        float: Sig<'m>,
+        (algebra, chosen): (Algebra, Chosen<'m>),
+    ) -> Self {
         let valid = m.state("issue_valid", bit(), 0);
         let (a, b) = (m.reg_decl("issue_a", bits(32)), m.reg_decl("issue_b", bits(32)));
         let slot = m.reg_decl("issue_slot", uint(index_width(slots)));
-        let add = m.inst("add", &Add { latency });
+        let choice = if algebra.picks() { Choice::Extreme } else { Choice::None };
+        let add = m.inst("add", &Add { latency, choice, holds: false });
         add.set("is_float", float).set("a", a.q()).set("b", b.q());
+        if algebra.picks() {
+            add.set("pick", chosen.is(|s| s.add() != AddOp::Plus));
+            add.set("least", chosen.is(|s| s.add() == AddOp::Min));
+        }
         AddLoop { m, add, latency, valid, a, b, slot }
     }
 

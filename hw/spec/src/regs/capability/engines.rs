@@ -1,6 +1,7 @@
 //! What a card says about its engines, and what fits into them.
 
 use crate::format::{Format, TupleList};
+use crate::semiring::Semiring;
 
 /// Type of the values of a sparse product, the number in `SPGEMM.MODE.VALUE`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -109,11 +110,18 @@ pub struct SpgemmCaps {
     pub adder_latency: u32,
     /// Hash seed after reset.
     pub seed: u32,
+    /// Bit n set: semiring number n is built in.
+    pub semirings: u32,
 }
 
 impl SpgemmCaps {
     /// Whether the card computes with values of this type.
     pub fn has(&self, value: ValueType) -> bool {
         self.values >> value as u32 & 1 == 1
+    }
+
+    /// Whether the card computes over this semiring.
+    pub fn has_semiring(&self, semiring: Semiring) -> bool {
+        self.semirings >> semiring as u32 & 1 == 1
     }
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::format::{Format, Tuple, TupleList};
 use crate::regs::Field;
 use crate::regs::card::{self, MAGIC, VERSION_MAJOR};
+use crate::semiring::Semiring;
 
 impl Capabilities {
     /// Reads identity and capability list. `read` takes a BAR0 offset.
@@ -157,6 +158,8 @@ impl Entry {
             self.word(read, 4)?,
             self.word(read, 5)?,
         );
+        let plus_times = words::SEMIRINGS.put(1 << Semiring::PlusTimes as u32);
+        let algebra = if self.length > 6 { self.word(read, 6)? } else { plus_times };
         Ok(SpgemmCaps {
             clusters: in_range(words::CLUSTERS, shape, 1, u32::MAX)?,
             lanes: in_range(words::LANES, shape, 1, u32::MAX)?,
@@ -170,6 +173,7 @@ impl Entry {
             values: words::VALUES.get(types),
             adder_latency: words::ADDER_LATENCY.get(types),
             seed: words::SEED.get(seed),
+            semirings: words::SEMIRINGS.get(algebra),
         })
     }
 }

@@ -55,6 +55,12 @@ pub(crate) const SPGEMM_ALIGN: Field =
 pub(crate) const VALUES: Field = field("VALUES", 8, 8, "Bit n set: MODE.VALUE = n is built in.");
 pub(crate) const ADDER_LATENCY: Field =
     field("ADDER_LATENCY", 16, 8, "Cycles of the floating-point adder.");
+pub(crate) const SEMIRINGS: Field = field(
+    "SEMIRINGS",
+    0,
+    16,
+    "Bit n set: MODE.SEMIRING = n is built in. A card without this word has plus-times only.",
+);
 pub(crate) const SEED: Field = field("SEED", 0, 32, "Hash seed after reset.");
 
 /// What an entry of the capability list describes.
@@ -96,6 +102,7 @@ impl CapabilityId {
                 &[CACHE_KIB, ROW_SLOTS],
                 &[SPGEMM_ALIGN, VALUES, ADDER_LATENCY],
                 &[SEED],
+                &[SEMIRINGS],
             ],
         ),
     ];

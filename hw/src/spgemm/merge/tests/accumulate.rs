@@ -1,6 +1,6 @@
 //! The accumulator alone: the bound on its slots under patterns made to break it.
 
-use crate::spgemm::merge::{Accumulate, Table};
+use crate::spgemm::merge::{Accumulate, Algebra, Table};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rtl_gen::{Design, Interpreter};
@@ -21,7 +21,7 @@ struct Bench {
 
 impl Bench {
     fn new(adder_latency: u32) -> Self {
-        let module = Accumulate { table: TABLE, adder_latency };
+        let module = Accumulate { table: TABLE, adder_latency, algebra: Algebra::PLUS_TIMES };
         let design = Design::elaborate(&module).expect("the accumulator elaborates");
         let mut sim = Interpreter::new(&design).expect("the accumulator simulates");
         for port in ["is_float", "valid", "half", "walk", "walk_half", "read", "read_entry"] {

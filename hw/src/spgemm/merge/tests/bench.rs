@@ -1,6 +1,7 @@
 //! Drives a merge core: lane queues in, drain streams out, counters checked every cycle.
 
-use crate::spgemm::merge::MergeCore;
+use crate::spgemm::merge::{Algebra, MergeCore};
+use mattock_spec::Semiring;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rtl_gen::sim::PortId;
@@ -18,6 +19,7 @@ pub(super) const CORE: MergeCore = MergeCore {
     look_ahead: 8,
     adder_latency: 6,
     sorter_width: 4,
+    algebra: Algebra::PLUS_TIMES,
 };
 
 /// The operands of one product.
@@ -75,10 +77,17 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(core: MergeCore, float: bool, seed: u32) -> Self {
+        Self::over(core, Semiring::PlusTimes, float, seed)
+    }
+
+    pub(super) fn over(core: MergeCore, semiring: Semiring, float: bool, seed: u32) -> Self {
         let design = Design::elaborate(&core).expect("the core elaborates");
         let mut sim = Interpreter::new(&design).expect("the core simulates");
         sim.set("rst", 1);
         sim.set("is_float", float as u64);
+        if let Some(port) = sim.try_port("semiring") {
+            sim.set(port, semiring as u64);
+        }
         sim.set("seed", seed as u64);
         for port in ["drain_start", "drain_half", "drain_discard"] {
             sim.set(port, 0);

@@ -2,7 +2,10 @@
 //! windows (default 6).
 
 use super::bench::{Bench, CORE, Entry, Operands};
-use crate::spgemm::merge::MergeCore;
+use crate::spgemm::merge::{Algebra, MergeCore};
+use mattock_spec::Semiring;
+use mattock_spec::semiring::SEMIRINGS;
+use mattock_testbench::reference::Element;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::collections::BTreeMap;
@@ -37,6 +40,24 @@ impl Model {
         for (got, want) in entries.iter().zip(&expected) {
             assert_eq!(got, want);
         }
+    }
+
+    /// Over a semiring, in numbers whose sums are exact in any order.
+    fn check_over<T: Element>(
+        &self,
+        entries: &[Entry],
+        semiring: Semiring,
+        from: fn(u32) -> T,
+        bits: fn(T) -> u32,
+    ) {
+        let product = |&(a, b): &(u32, u32)| from(a).multiply(from(b), semiring.multiply());
+        let expected: Vec<_> = (self.products.iter())
+            .map(|(&(row, col), products)| {
+                let sum = products.iter().map(product).reduce(|x, y| x.add(y, semiring.add()));
+                Entry { row, col, value: bits(sum.expect("a key has a product")) }
+            })
+            .collect();
+        assert_eq!(entries, expected, "{semiring}");
     }
 
     /// `|error| <= n u sum|a||b|`, whatever the order of additions (products rounded once, n - 1 sums).
@@ -138,6 +159,79 @@ fn other_shapes_are_exact() {
     let one = MergeCore { lanes: 1, banks: 2, ways: 1, look_ahead: 2, sorter_width: 1, ..CORE };
     let one = MergeCore { entries_per_half: 64, index_bits: 20, row_bits: 8, ..one };
     alternating(MergeCore { adder_latency: 8, ..one }, false, (0, 0), 5);
+}
+
+/// A core with a choice, cores with one semiring only, and cores whose choice needs few cells.
+#[test]
+fn every_semiring_adds_up_in_both_types() {
+    let all = Algebra::of(SEMIRINGS);
+    let small = MergeCore { lanes: 2, banks: 4, entries_per_half: 256, sorter_width: 2, ..CORE };
+    let mut algebras: Vec<_> = SEMIRINGS.iter().map(|&s| (all, s)).collect();
+    for list in [
+        &[Semiring::MinPlus][..],
+        &[Semiring::PlusTimes, Semiring::MaxPlus],
+        &[Semiring::PlusPair, Semiring::PlusSecond],
+        &[Semiring::OrAnd],
+    ] {
+        algebras.extend(list.iter().map(|&s| (Algebra::of(list), s)));
+    }
+    for (i, (algebra, semiring)) in algebras.into_iter().enumerate() {
+        for float in [false, true] {
+            let seed = 100 + i as u32;
+            let mut bench = Bench::over(MergeCore { algebra, ..small }, semiring, float, seed);
+            (bench.lane_pause, bench.drain_pause) = (1, 1);
+            let mut rng = StdRng::seed_from_u64(seed.into());
+            let mut model = Model::default();
+            for mut operands in window(&mut rng, 1, 500, 100, 9, false) {
+                for value in [&mut operands.a, &mut operands.b] {
+                    let whole = rng.random_range(-6i32..6);
+                    *value = if float { (whole as f32).to_bits() } else { whole as u32 };
+                }
+                model.add(operands);
+                bench.push(operands);
+            }
+            bench.settle(1);
+            bench.drain(1, false);
+            let entries = bench.take_entries();
+            if float {
+                // A sum of -0 and +0 depends on the order; nothing else does.
+                let plain = |value: f32| if value == 0.0 { 0 } else { value.to_bits() };
+                let mut entries = entries;
+                entries.iter_mut().for_each(|e| e.value = plain(f32::from_bits(e.value)));
+                model.check_over(&entries, semiring, f32::from_bits, plain);
+            } else {
+                model.check_over(&entries, semiring, |x| x as i32, |x| x as u32);
+            }
+            bench.check_counts();
+        }
+    }
+}
+
+/// Least and greatest of special values: signed zeros, infinities, NaN.
+#[test]
+fn extremes_of_special_floats() {
+    let values = [0.0f32, -0.0, 1.5, -1.5, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
+    for semiring in [Semiring::MinPlus, Semiring::MaxPlus, Semiring::MaxTimes] {
+        let core = MergeCore { algebra: Algebra::of(SEMIRINGS), ..CORE };
+        let mut bench = Bench::over(core, semiring, true, 5);
+        let mut model = Model::default();
+        let neutral = if semiring == Semiring::MaxTimes { 1.0f32 } else { -0.0 };
+        for (row, &x) in values.iter().enumerate() {
+            for (col, &y) in values.iter().enumerate() {
+                for a in [x, y] {
+                    let (row, col) = (row as u32, col as u32);
+                    let (a, b) = (a.to_bits(), neutral.to_bits());
+                    let operands = Operands { half: 0, row, col, a, b };
+                    model.add(operands);
+                    bench.push(operands);
+                }
+            }
+        }
+        bench.settle(0);
+        bench.drain(0, false);
+        let canonical = |x: f32| if x.is_nan() { 0x7fc0_0000 } else { x.to_bits() };
+        model.check_over(&bench.take_entries(), semiring, f32::from_bits, canonical);
+    }
 }
 
 /// The younger window begins before the older one has settled.

@@ -5,6 +5,7 @@
 // in  seed           bits(32)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
+// in  semiring       bits(4)
 // in  l0_valid       bits(1)
 // in  l0_half        bits(1)
 // in  l0_row         bits(8)
@@ -67,11 +68,12 @@
 
 `default_nettype none
 
-module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 (
+module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4_x1ff (
   input  wire is_float,
   input  wire [31:0] seed,
   input  wire clk,
   input  wire rst,
+  input  wire [3:0] semiring,
   input  wire l0_valid,
   input  wire l0_half,
   input  wire [7:0] l0_row,
@@ -134,6 +136,7 @@ module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 (
 );
   reg wiping;
   reg [5:0] wipe;
+  reg [3:0] semiring_q;
   reg start;
   reg start_half;
   reg start_discard;
@@ -285,69 +288,77 @@ module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 (
   wire _t47 = ~busy_0;
   wire in_is_merged_plus_dropped_holds = (~((quiet & quiet_1) & (quiet_2 & quiet_3))) | (_t47 & _t46);
   wire drains_a_still_half_holds = (~start) | (start_half ? _t46 : _t47);
-  bank_n8_w4_t1024_c32_r8_a6 bank_0 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_0 (
     .valid(crossbar_p0_valid), .product(crossbar_p0_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_0_grant_0 & stream_0_in_ready), .clk(clk), .rst(rst), .space(bank_0_space),
-    .walking(bank_0_walking), .out_valid(bank_0_out_valid), .out_entry(bank_0_out_entry),
-    .dropped(bank_0_dropped), .dropped_half(bank_0_dropped_half), .absorbed(bank_0_absorbed),
-    .absorbed_half(bank_0_absorbed_half), .stalled(bank_0_stalled), .active(bank_0_active)
+    .out_ready(group_0_grant_0 & stream_0_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_0_space), .walking(bank_0_walking), .out_valid(bank_0_out_valid),
+    .out_entry(bank_0_out_entry), .dropped(bank_0_dropped), .dropped_half(bank_0_dropped_half),
+    .absorbed(bank_0_absorbed), .absorbed_half(bank_0_absorbed_half), .stalled(bank_0_stalled),
+    .active(bank_0_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_1 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_1 (
     .valid(crossbar_p1_valid), .product(crossbar_p1_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_1_grant_0 & stream_1_in_ready), .clk(clk), .rst(rst), .space(bank_1_space),
-    .walking(bank_1_walking), .out_valid(bank_1_out_valid), .out_entry(bank_1_out_entry),
-    .dropped(bank_1_dropped), .dropped_half(bank_1_dropped_half), .absorbed(bank_1_absorbed),
-    .absorbed_half(bank_1_absorbed_half), .stalled(bank_1_stalled), .active(bank_1_active)
+    .out_ready(group_1_grant_0 & stream_1_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_1_space), .walking(bank_1_walking), .out_valid(bank_1_out_valid),
+    .out_entry(bank_1_out_entry), .dropped(bank_1_dropped), .dropped_half(bank_1_dropped_half),
+    .absorbed(bank_1_absorbed), .absorbed_half(bank_1_absorbed_half), .stalled(bank_1_stalled),
+    .active(bank_1_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_2 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_2 (
     .valid(crossbar_p2_valid), .product(crossbar_p2_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_2_grant_0 & stream_2_in_ready), .clk(clk), .rst(rst), .space(bank_2_space),
-    .walking(bank_2_walking), .out_valid(bank_2_out_valid), .out_entry(bank_2_out_entry),
-    .dropped(bank_2_dropped), .dropped_half(bank_2_dropped_half), .absorbed(bank_2_absorbed),
-    .absorbed_half(bank_2_absorbed_half), .stalled(bank_2_stalled), .active(bank_2_active)
+    .out_ready(group_2_grant_0 & stream_2_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_2_space), .walking(bank_2_walking), .out_valid(bank_2_out_valid),
+    .out_entry(bank_2_out_entry), .dropped(bank_2_dropped), .dropped_half(bank_2_dropped_half),
+    .absorbed(bank_2_absorbed), .absorbed_half(bank_2_absorbed_half), .stalled(bank_2_stalled),
+    .active(bank_2_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_3 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_3 (
     .valid(crossbar_p3_valid), .product(crossbar_p3_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_3_grant_0 & stream_3_in_ready), .clk(clk), .rst(rst), .space(bank_3_space),
-    .walking(bank_3_walking), .out_valid(bank_3_out_valid), .out_entry(bank_3_out_entry),
-    .dropped(bank_3_dropped), .dropped_half(bank_3_dropped_half), .absorbed(bank_3_absorbed),
-    .absorbed_half(bank_3_absorbed_half), .stalled(bank_3_stalled), .active(bank_3_active)
+    .out_ready(group_3_grant_0 & stream_3_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_3_space), .walking(bank_3_walking), .out_valid(bank_3_out_valid),
+    .out_entry(bank_3_out_entry), .dropped(bank_3_dropped), .dropped_half(bank_3_dropped_half),
+    .absorbed(bank_3_absorbed), .absorbed_half(bank_3_absorbed_half), .stalled(bank_3_stalled),
+    .active(bank_3_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_4 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_4 (
     .valid(crossbar_p4_valid), .product(crossbar_p4_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_0_grant_1 & stream_0_in_ready), .clk(clk), .rst(rst), .space(bank_4_space),
-    .walking(bank_4_walking), .out_valid(bank_4_out_valid), .out_entry(bank_4_out_entry),
-    .dropped(bank_4_dropped), .dropped_half(bank_4_dropped_half), .absorbed(bank_4_absorbed),
-    .absorbed_half(bank_4_absorbed_half), .stalled(bank_4_stalled), .active(bank_4_active)
+    .out_ready(group_0_grant_1 & stream_0_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_4_space), .walking(bank_4_walking), .out_valid(bank_4_out_valid),
+    .out_entry(bank_4_out_entry), .dropped(bank_4_dropped), .dropped_half(bank_4_dropped_half),
+    .absorbed(bank_4_absorbed), .absorbed_half(bank_4_absorbed_half), .stalled(bank_4_stalled),
+    .active(bank_4_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_5 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_5 (
     .valid(crossbar_p5_valid), .product(crossbar_p5_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_1_grant_1 & stream_1_in_ready), .clk(clk), .rst(rst), .space(bank_5_space),
-    .walking(bank_5_walking), .out_valid(bank_5_out_valid), .out_entry(bank_5_out_entry),
-    .dropped(bank_5_dropped), .dropped_half(bank_5_dropped_half), .absorbed(bank_5_absorbed),
-    .absorbed_half(bank_5_absorbed_half), .stalled(bank_5_stalled), .active(bank_5_active)
+    .out_ready(group_1_grant_1 & stream_1_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_5_space), .walking(bank_5_walking), .out_valid(bank_5_out_valid),
+    .out_entry(bank_5_out_entry), .dropped(bank_5_dropped), .dropped_half(bank_5_dropped_half),
+    .absorbed(bank_5_absorbed), .absorbed_half(bank_5_absorbed_half), .stalled(bank_5_stalled),
+    .active(bank_5_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_6 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_6 (
     .valid(crossbar_p6_valid), .product(crossbar_p6_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_2_grant_1 & stream_2_in_ready), .clk(clk), .rst(rst), .space(bank_6_space),
-    .walking(bank_6_walking), .out_valid(bank_6_out_valid), .out_entry(bank_6_out_entry),
-    .dropped(bank_6_dropped), .dropped_half(bank_6_dropped_half), .absorbed(bank_6_absorbed),
-    .absorbed_half(bank_6_absorbed_half), .stalled(bank_6_stalled), .active(bank_6_active)
+    .out_ready(group_2_grant_1 & stream_2_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_6_space), .walking(bank_6_walking), .out_valid(bank_6_out_valid),
+    .out_entry(bank_6_out_entry), .dropped(bank_6_dropped), .dropped_half(bank_6_dropped_half),
+    .absorbed(bank_6_absorbed), .absorbed_half(bank_6_absorbed_half), .stalled(bank_6_stalled),
+    .active(bank_6_active)
   );
-  bank_n8_w4_t1024_c32_r8_a6 bank_7 (
+  bank_n8_w4_t1024_c32_r8_a6_x1ff bank_7 (
     .valid(crossbar_p7_valid), .product(crossbar_p7_data), .is_float(is_float), .start(start),
     .start_half(start_half), .discard(start_discard), .wipe(wiping), .wipe_bucket(wipe[4:0]),
-    .out_ready(group_3_grant_1 & stream_3_in_ready), .clk(clk), .rst(rst), .space(bank_7_space),
-    .walking(bank_7_walking), .out_valid(bank_7_out_valid), .out_entry(bank_7_out_entry),
-    .dropped(bank_7_dropped), .dropped_half(bank_7_dropped_half), .absorbed(bank_7_absorbed),
-    .absorbed_half(bank_7_absorbed_half), .stalled(bank_7_stalled), .active(bank_7_active)
+    .out_ready(group_3_grant_1 & stream_3_in_ready), .clk(clk), .rst(rst), .semiring(semiring_q),
+    .space(bank_7_space), .walking(bank_7_walking), .out_valid(bank_7_out_valid),
+    .out_entry(bank_7_out_entry), .dropped(bank_7_dropped), .dropped_half(bank_7_dropped_half),
+    .absorbed(bank_7_absorbed), .absorbed_half(bank_7_absorbed_half), .stalled(bank_7_stalled),
+    .active(bank_7_active)
   );
   crossbar_l4_p8_k8_w78 crossbar (
     .space({bank_7_space, bank_6_space, bank_5_space, bank_4_space, bank_3_space, bank_2_space, bank_1_space, bank_0_space}),
@@ -364,29 +375,29 @@ module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 (
     .p6_data(crossbar_p6_data), .p7_valid(crossbar_p7_valid), .p7_data(crossbar_p7_data),
     .active(crossbar_active)
   );
-  lane_front_n8_w4_t1024_c32_r8 lane_0 (
+  lane_front_n8_w4_t1024_c32_r8_x1ff lane_0 (
     .in_valid(l0_valid & _t1), .half(l0_half), .row(l0_row), .col(l0_col), .a(l0_a), .b(l0_b),
     .is_float(is_float), .seed(seed), .out_ready(crossbar_l0_ready), .clk(clk), .rst(rst),
-    .in_ready(lane_0_in_ready), .out_valid(lane_0_out_valid), .out_bank(lane_0_out_bank),
-    .out_product(lane_0_out_product), .active(lane_0_active)
+    .semiring(semiring_q), .in_ready(lane_0_in_ready), .out_valid(lane_0_out_valid),
+    .out_bank(lane_0_out_bank), .out_product(lane_0_out_product), .active(lane_0_active)
   );
-  lane_front_n8_w4_t1024_c32_r8 lane_1 (
+  lane_front_n8_w4_t1024_c32_r8_x1ff lane_1 (
     .in_valid(l1_valid & _t1), .half(l1_half), .row(l1_row), .col(l1_col), .a(l1_a), .b(l1_b),
     .is_float(is_float), .seed(seed), .out_ready(crossbar_l1_ready), .clk(clk), .rst(rst),
-    .in_ready(lane_1_in_ready), .out_valid(lane_1_out_valid), .out_bank(lane_1_out_bank),
-    .out_product(lane_1_out_product), .active(lane_1_active)
+    .semiring(semiring_q), .in_ready(lane_1_in_ready), .out_valid(lane_1_out_valid),
+    .out_bank(lane_1_out_bank), .out_product(lane_1_out_product), .active(lane_1_active)
   );
-  lane_front_n8_w4_t1024_c32_r8 lane_2 (
+  lane_front_n8_w4_t1024_c32_r8_x1ff lane_2 (
     .in_valid(l2_valid & _t1), .half(l2_half), .row(l2_row), .col(l2_col), .a(l2_a), .b(l2_b),
     .is_float(is_float), .seed(seed), .out_ready(crossbar_l2_ready), .clk(clk), .rst(rst),
-    .in_ready(lane_2_in_ready), .out_valid(lane_2_out_valid), .out_bank(lane_2_out_bank),
-    .out_product(lane_2_out_product), .active(lane_2_active)
+    .semiring(semiring_q), .in_ready(lane_2_in_ready), .out_valid(lane_2_out_valid),
+    .out_bank(lane_2_out_bank), .out_product(lane_2_out_product), .active(lane_2_active)
   );
-  lane_front_n8_w4_t1024_c32_r8 lane_3 (
+  lane_front_n8_w4_t1024_c32_r8_x1ff lane_3 (
     .in_valid(l3_valid & _t1), .half(l3_half), .row(l3_row), .col(l3_col), .a(l3_a), .b(l3_b),
     .is_float(is_float), .seed(seed), .out_ready(crossbar_l3_ready), .clk(clk), .rst(rst),
-    .in_ready(lane_3_in_ready), .out_valid(lane_3_out_valid), .out_bank(lane_3_out_bank),
-    .out_product(lane_3_out_product), .active(lane_3_active)
+    .semiring(semiring_q), .in_ready(lane_3_in_ready), .out_valid(lane_3_out_valid),
+    .out_bank(lane_3_out_bank), .out_product(lane_3_out_product), .active(lane_3_active)
   );
   skid_w72 stream_0 (
     .in_valid(bank_0_out_valid | bank_4_out_valid),
@@ -413,6 +424,7 @@ module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4 (
     .out_valid(stream_3_out_valid), .out_data(stream_3_out_data)
   );
   always @(posedge clk) begin
+    semiring_q <= semiring;
     start_half <= drain_half;
     start_discard <= drain_discard;
     if (rst) begin

@@ -2,6 +2,7 @@
 // Accumulator of one bank: one value a cycle, never held back.
 //
 // in  is_float       bits(1)
+// in  semiring       bits(4)
 // in  valid          bits(1)
 // in  fresh          bits(1)
 // in  half           bits(1)
@@ -21,8 +22,9 @@
 
 `default_nettype none
 
-module accumulate_n8_w4_t1024_c32_r8_a6 (
+module accumulate_n8_w4_t1024_c32_r8_a6_x1ff (
   input  wire is_float,
+  input  wire [3:0] semiring,
   input  wire valid,
   input  wire fresh,
   input  wire half,
@@ -176,15 +178,20 @@ module accumulate_n8_w4_t1024_c32_r8_a6 (
   wire _t32 = walk & walk_half;
   wire [6:0] values_1_read_addr = _t32 ? read_entry : entry;
   wire _t33 = valid & half;
-  wire [31:0] _t34 = new_1 ? {is_float, 31'd0} : (just_written ? last_sum : (place_at_1[7] ? stored_1 : stored_0));
-  wire [67:0] queue_write_data = {_t1 ? slot_1 : free_next, _t1 ? ((|(hit_1 & from_arrival)) ? deposit_of_arrival : sum_of_arrival) : _t34, value_1};
+  wire add_least = semiring == 4'd1;
+  wire _t34 = (semiring == 4'd4) | (semiring == 4'd8);
+  wire _t35 = semiring == 4'd3;
+  wire _t36 = semiring == 4'd2;
+  wire [31:0] _t37 = ((_t36 | _t35) | _t34) ? (is_float ? 32'h7fc00000 : 32'h80000000) : (add_least ? (is_float ? 32'h7fc00000 : 32'h7fffffff) : (is_float ? 32'h80000000 : 32'd0));
+  wire [31:0] _t38 = _t1 ? ((|(hit_1 & from_arrival)) ? deposit_of_arrival : sum_of_arrival) : (new_1 ? _t37 : (just_written ? last_sum : (place_at_1[7] ? stored_1 : stored_0)));
   wire half_0_is_still_holds = ~(_t30 & _t31);
   wire half_1_is_still_holds = ~(_t32 & _t33);
   wire queue_has_room_holds = ~((arrival_issues & (~queue_head_enable)) & (_t29[2:0] == queue_head));
   wire slot_is_free_holds = ~no_slot;
   wire new_entry_has_no_slot_holds = ~((valid_1 & new_1) & _t1);
-  float_add_l6 add (
-    .is_float(is_float), .a(issue_a), .b(issue_b), .clk(clk), .sum(add_sum)
+  float_add_l6_extreme add (
+    .is_float(is_float), .a(issue_a), .b(issue_b), .pick((add_least | _t36) | (_t35 | _t34)),
+    .least(add_least), .clk(clk), .sum(add_sum)
   );
   always @(posedge clk) begin
     if (free_add) free_store[free_tail] <= (free_filling ? free_tail : back_slot);
@@ -204,7 +211,7 @@ module accumulate_n8_w4_t1024_c32_r8_a6 (
     if (_t32 ? read : _t33) stored_1 <= values_1[values_1_read_addr];
   end
   always @(posedge clk) begin
-    if (arrival_issues) queue[queue_tail] <= queue_write_data;
+    if (arrival_issues) queue[queue_tail] <= {_t1 ? slot_1 : free_next, _t38, value_1};
   end
   always @(posedge clk) begin
     from_arrival <= (from_arrival | _t15) & (~_t13);

@@ -6,16 +6,20 @@
 // in  a         bits(32)
 // in  b         bits(32)
 // in  clk       clock       clock, rising edge
+// in  instead   bits(1)
+// in  other     bits(32)
 // out product   bits(32)
 
 `default_nettype none
 
-module float_multiply (
+module float_multiply_bypass (
   input  wire enable,
   input  wire is_float,
   input  wire [31:0] a,
   input  wire [31:0] b,
   input  wire clk,
+  input  wire instead,
+  input  wire [31:0] other,
   output wire [31:0] product
 );
   reg [31:0] s1_u;
@@ -208,7 +212,7 @@ module float_multiply (
     if (enable) s5_coarse <= {_t63[54:22], |_t63[21:0]};
     if (enable) s5_shift <= s4_shift[2:0];
     if (enable) s6_fine <= _t69[26:0];
-    if (enable) s7_product <= s6_is_float ? (s6_nan ? 32'h7fc00000 : {s6_sign, s6_zero ? 31'd0 : _t75}) : s6_integer;
+    if (enable) s7_product <= instead ? other : (s6_is_float ? (s6_nan ? 32'h7fc00000 : {s6_sign, s6_zero ? 31'd0 : _t75}) : s6_integer);
   end
   assign product = s7_product;
 endmodule

@@ -12,6 +12,7 @@
 // in  out_ready      bits(1)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
+// in  semiring       bits(4)
 // out space          bits(1)
 // out walking        bits(1)
 // out out_valid      bits(1)
@@ -25,7 +26,7 @@
 
 `default_nettype none
 
-module bank_n8_w4_t1024_c32_r8_a6 (
+module bank_n8_w4_t1024_c32_r8_a6_x1ff (
   input  wire valid,
   input  wire [77:0] product,
   input  wire is_float,
@@ -37,6 +38,7 @@ module bank_n8_w4_t1024_c32_r8_a6 (
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
+  input  wire [3:0] semiring,
   output wire space,
   output wire walking,
   output wire out_valid,
@@ -81,11 +83,11 @@ module bank_n8_w4_t1024_c32_r8_a6 (
     .entry(finder_entry), .value(finder_value), .dropped(finder_dropped),
     .dropped_half(finder_dropped_half), .active(finder_active), .fetched(finder_fetched)
   );
-  accumulate_n8_w4_t1024_c32_r8_a6 accumulator (
-    .is_float(is_float), .valid(finder_valid), .fresh(finder_fresh), .half(finder_half),
-    .entry(finder_entry), .value(finder_value), .walk(walker_walk), .walk_half(walker_walk_half),
-    .read(walker_read), .read_entry(walker_entry), .clk(clk), .rst(rst),
-    .absorbed(accumulator_absorbed), .absorbed_half(accumulator_absorbed_half),
+  accumulate_n8_w4_t1024_c32_r8_a6_x1ff accumulator (
+    .is_float(is_float), .semiring(semiring), .valid(finder_valid), .fresh(finder_fresh),
+    .half(finder_half), .entry(finder_entry), .value(finder_value), .walk(walker_walk),
+    .walk_half(walker_walk_half), .read(walker_read), .read_entry(walker_entry), .clk(clk),
+    .rst(rst), .absorbed(accumulator_absorbed), .absorbed_half(accumulator_absorbed_half),
     .stalled(accumulator_stalled), .active(accumulator_active), .read_value(accumulator_read_value)
   );
   walk_n8_w4_t1024_c32_r8 walker (

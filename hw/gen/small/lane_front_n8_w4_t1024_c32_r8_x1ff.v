@@ -12,6 +12,7 @@
 // in  out_ready    bits(1)
 // in  clk          clock       clock, rising edge
 // in  rst          reset       reset, active high
+// in  semiring     bits(4)
 // out in_ready     bits(1)
 // out out_valid    bits(1)
 // out out_bank     bits(8)
@@ -20,7 +21,7 @@
 
 `default_nettype none
 
-module lane_front_n8_w4_t1024_c32_r8 (
+module lane_front_n8_w4_t1024_c32_r8_x1ff (
   input  wire in_valid,
   input  wire half,
   input  wire [7:0] row,
@@ -32,6 +33,7 @@ module lane_front_n8_w4_t1024_c32_r8 (
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
+  input  wire [3:0] semiring,
   output wire in_ready,
   output wire out_valid,
   output wire [7:0] out_bank,
@@ -64,6 +66,7 @@ module lane_front_n8_w4_t1024_c32_r8 (
   reg [40:0] tag_6;
   reg [40:0] tag_7;
   wire [31:0] multiply_product;
+  wire [31:0] add_sum;
   wire advance = (~valid_7) | out_ready;
   wire [7:0] _t1 = row;
   wire [32:0] _t2 = _t1 * 25'h1000193;
@@ -72,8 +75,24 @@ module lane_front_n8_w4_t1024_c32_r8 (
   wire [15:0] _t5 = hash_mixed[31:16];
   wire [31:0] _t6 = _t5 * 16'd31153;
   wire [31:0] _t7 = {hash_top, hash_low};
-  float_multiply multiply (
-    .enable(advance), .is_float(is_float), .a(a), .b(b), .clk(clk), .product(multiply_product)
+  wire _t8 = semiring == 4'd8;
+  wire _t9 = semiring == 4'd6;
+  wire _t10 = semiring == 4'd5;
+  wire _t11 = semiring == 4'd4;
+  wire _t12 = semiring == 4'd2;
+  wire _t13 = semiring == 4'd1;
+  wire multiply_instead = (_t13 | (_t12 | _t11)) | ((_t10 | _t9) | ((semiring == 4'd7) | _t8));
+  wire [31:0] _t14 = is_float ? 32'h3f800000 : 32'd1;
+  wire _t15 = ~is_float;
+  wire _t16 = ((|a[30:0]) | (a[31] & _t15)) & ((|b[30:0]) | (b[31] & _t15));
+  wire [31:0] add_b = _t11 ? ({32{_t16}} & _t14) : ((_t10 | _t8) ? _t14 : (_t9 ? a : b));
+  float_multiply_bypass multiply (
+    .enable(advance), .is_float(is_float), .a(a), .b(b), .clk(clk), .instead(multiply_instead),
+    .other(add_sum), .product(multiply_product)
+  );
+  float_add_l6_second_holds add (
+    .enable(advance), .is_float(is_float), .a(a), .b(add_b), .pick(~(_t13 | _t12)), .clk(clk),
+    .sum(add_sum)
   );
   always @(posedge clk) begin
     if (advance) hash_mixed <= (col + _t2[31:0]) ^ seed;
