@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use mattock::io::{ReadOptions, read_matrix};
 use mattock::{Csr, GemmOptions, Semiring};
-use mattock_testbench::digits::{Digits, Product};
+use mattock_testbench::digits::{Digits, Network, Product};
 use mattock_testbench::{MATRICES, matrix_path};
 use serde::Serialize;
 
@@ -23,9 +23,12 @@ use crate::{gemm, spgemm};
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Card for the network: a reference card or a TOML file with a GEMM engine
+    /// Card for the network in integers: a reference card or a TOML file with a GEMM engine
     #[arg(long, value_name = "NAME|PATH", default_value = "bench16")]
     dense: String,
+    /// Card for the network in fp8
+    #[arg(long, value_name = "NAME|PATH", default_value = "mixed")]
+    fp8: String,
     /// Card for the matrices: a reference card or a TOML file with a SpGEMM engine
     #[arg(long, value_name = "NAME|PATH", default_value = "sparse4")]
     sparse: String,
@@ -37,6 +40,7 @@ pub(crate) struct Options {
 #[derive(Serialize)]
 struct Report {
     digits: Accuracy,
+    forms: Vec<Form>,
     products: Vec<Line>,
     mismatches: u64,
     seconds: f64,
@@ -51,6 +55,16 @@ struct Accuracy {
     correct_float: usize,
     accuracy: f64,
     accuracy_float: f64,
+}
+
+/// The network in one tuple of types.
+#[derive(Serialize)]
+struct Form {
+    name: String,
+    types: String,
+    card: String,
+    correct: usize,
+    accuracy: f64,
 }
 
 /// One product on a card.
@@ -69,10 +83,11 @@ struct Line {
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     let start = Instant::now();
     let mut products = Vec::new();
-    let digits = classify(options, output, &mut products)?;
+    let (digits, forms) = classify(options, output, &mut products)?;
     square(options, output, &mut products)?;
     let report = Report {
         digits,
+        forms,
         mismatches: products.iter().map(|line| line.mismatches).sum(),
         products,
         seconds: start.elapsed().as_secs_f64(),
@@ -80,43 +95,101 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     };
     output.result(&report, || report.page());
     // Half a point is what quantisation may cost; the card itself must cost nothing.
-    let close = (report.digits.accuracy - report.digits.accuracy_float).abs() <= 0.005;
+    let float = report.digits.accuracy_float;
+    let close = report.forms.iter().all(|form| (form.accuracy - float).abs() <= 0.005);
     let right = report.mismatches == 0 && close;
     Ok(if right { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The network reads all digits, with its matrix products on the dense card.
-fn classify(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<Accuracy, Failure> {
-    let chosen = Chosen::load(&options.dense, "--dense")?;
-    let engine = gemm::engine(&chosen)?;
-    let peak = u64::from(engine.rows) * u64::from(engine.cols);
-    let tuple = engine.tuples.iter().copied().find(|tuple| tuple.to_string() == "i8,i8,i32");
-    let tuple = tuple.ok_or_else(|| {
-        Failure::argument("demo", "--dense", format!("{:?}, without i8,i8,i32", options.dense))
-            .allowed("a card that multiplies i8,i8,i32")
-            .next("choose another card, such as bench16")
-    })?;
+/// The network reads all digits in each of its forms, with its matrix products on a dense card.
+fn classify(
+    options: &Options,
+    output: Output,
+    lines: &mut Vec<Line>,
+) -> Result<(Accuracy, Vec<Form>), Failure> {
     let digits = Digits::load().map_err(|error| Failure::new("demo", error))?;
-    // The widest layer takes 64 bytes in and 128 out for each image.
-    let bytes = 512 * digits.labels.len() as u64;
-    let mut session =
-        Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output)?;
-    let answers = digits.network.classify(&digits.images, |Product { m, n, k, a, b }| {
-        let [a, b] = [a, b].map(|values| values.iter().map(|&x| x.into()).collect::<Vec<i32>>());
+    let images = digits.labels.len();
+    let part = |count: usize| count as f64 / images as f64;
+    let mut forms: Vec<Form> = Vec::new();
+    for (argument, card, floats) in
+        [("--dense", &options.dense, false), ("--fp8", &options.fp8, true)]
+    {
+        let networks = digits.model.networks.iter();
+        let networks = networks.filter(|network| network.types.a.is_integer() != floats);
+        let networks: Vec<&Network> = networks.collect();
+        let chosen = Chosen::load(card, argument)?;
+        let mut dense = Dense::open(&chosen, argument, &networks, images as u64, options, output)?;
+        for network in networks {
+            let product = |product: Product<'_>| dense.multiply(product, card, lines);
+            let answers = network.classify(&digits.images, product)?;
+            let correct = digits.correct(&answers);
+            forms.push(Form {
+                name: network.name.clone(),
+                types: network.types.to_string(),
+                card: card.clone(),
+                correct,
+                accuracy: part(correct),
+            });
+        }
+    }
+    let correct_float = digits.model.correct_float;
+    let correct = forms.first().map_or(0, |int8| int8.correct);
+    let (accuracy, accuracy_float) = (part(correct), part(correct_float));
+    Ok((Accuracy { images, correct, correct_float, accuracy, accuracy_float }, forms))
+}
+
+/// A dense card that is asked for products.
+struct Dense {
+    session: Session,
+    peak: u64,
+    simulator: SimulatorKind,
+}
+
+impl Dense {
+    /// Opens a card that multiplies the types of all these networks.
+    fn open(
+        chosen: &Chosen,
+        argument: &'static str,
+        networks: &[&Network],
+        images: u64,
+        options: &Options,
+        output: Output,
+    ) -> Result<Self, Failure> {
+        let engine = gemm::engine(chosen)?;
+        if let Some(lacking) = networks.iter().find(|n| !engine.tuples.contains(&n.types)) {
+            let (types, card) = (lacking.types, &chosen.origin);
+            let failure = Failure::argument("demo", argument, format!("{card:?}, without {types}"))
+                .allowed(format!("a card that multiplies {types}"))
+                .next("choose another card, such as bench16, or mixed for fp8");
+            return Err(failure);
+        }
+        // The widest layer takes 64 bytes in and 128 out for each image.
+        let (simulator, memory) = (options.simulator, MemoryArgs::default());
+        let session = Session::open(chosen, simulator, 512 * images, &memory, output)?;
+        let peak = u64::from(engine.rows) * u64::from(engine.cols);
+        Ok(Self { session, peak, simulator })
+    }
+
+    fn multiply(
+        &mut self,
+        Product { tuple, m, n, k, a, b }: Product<'_>,
+        card: &str,
+        lines: &mut Vec<Line>,
+    ) -> Result<Vec<i32>, Failure> {
         let call = GemmCall {
             tuple,
             m: m as u32,
             n: n as u32,
             k: k as u32,
-            a: &a,
-            b: &b,
+            a,
+            b,
             orders: [Order::Row; 3],
             options: GemmOptions::default(),
         };
-        let done = session.gemm(&call, &MemoryArgs::default())?;
-        let report = gemm::Report::of(&call, &done, peak, options.simulator);
+        let done = self.session.gemm(&call, &MemoryArgs::default())?;
+        let report = gemm::Report::of(&call, &done, self.peak, self.simulator);
         lines.push(Line {
-            card: options.dense.clone(),
+            card: card.to_owned(),
             input: format!("digits, {m} x {n} x {k}"),
             types: tuple.to_string(),
             operations: report.macs,
@@ -125,18 +198,8 @@ fn classify(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<
             dram_bytes: report.dram_bytes,
             mismatches: report.mismatches,
         });
-        Ok::<_, Failure>(done.d)
-    })?;
-    let (images, correct) = (digits.labels.len(), digits.correct(&answers));
-    let correct_float = digits.network.correct_float;
-    let part = |count: usize| count as f64 / images as f64;
-    Ok(Accuracy {
-        images,
-        correct,
-        correct_float,
-        accuracy: part(correct),
-        accuracy_float: part(correct_float),
-    })
+        Ok(done.d)
+    }
 }
 
 /// C = A * A for the committed matrices, in integers (all entries 1) and in fp32 (random values).
@@ -201,13 +264,24 @@ impl Report {
         ];
         let mut rows = vec![heads.map(str::to_owned).to_vec()];
         rows.extend(self.products.iter().map(Line::cells));
-        let Accuracy { images, correct, correct_float, accuracy, accuracy_float } = &self.digits;
-        format!(
-            "{}\ndigits read right: {correct} of {images} ({}) on the card, {correct_float} ({}) in float\n\
-             {} mismatches; {:.0} s with {}\n",
-            table(&rows, &[3, 4, 5, 6, 7]),
-            hundredths(*accuracy),
+        let Accuracy { images, correct_float, accuracy_float, .. } = &self.digits;
+        let mut digits = vec![
+            ["digits read in", "card", "right", &format!("of {}", grouped(*images as u64))]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
+        digits.extend(self.forms.iter().map(Form::cells));
+        let float = [
+            "float, where it was trained".to_owned(),
+            String::new(),
+            grouped(*correct_float as u64),
             hundredths(*accuracy_float),
+        ];
+        digits.push(float.to_vec());
+        format!(
+            "{}\n{}\n{} mismatches; {:.0} s with {}\n",
+            table(&rows, &[3, 4, 5, 6, 7]),
+            table(&digits, &[2, 3]),
             self.mismatches,
             self.seconds,
             self.simulator,
@@ -217,6 +291,14 @@ impl Report {
 
 fn hundredths(fraction: f64) -> String {
     format!("{:.2} %", 100.0 * fraction)
+}
+
+impl Form {
+    fn cells(&self) -> Vec<String> {
+        let Self { name, types, card, correct, accuracy } = self;
+        let right = grouped(*correct as u64);
+        vec![format!("{name}: {types}"), card.clone(), right, hundredths(*accuracy)]
+    }
 }
 
 impl Line {

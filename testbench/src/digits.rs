@@ -1,59 +1,75 @@
-//! The digit classifier of the demo: 1,797 real images and an int8 network.
+//! The digit classifier of the demo: 1,797 real images and a network in several types of numbers.
 //!
 //! The files, their source and how the network was trained and quantised: `testbench/data/digits`.
 //! Matrix products go through a closure, so that the card can do them; the rest is done here.
 
-use serde::Deserialize;
+use mattock_spec::{Format, Rounding, Tuple, Value};
+use serde::{Deserialize, Deserializer, de};
 
-use crate::reference::{Layout, gemm};
+use crate::reference::dense::{DenseGemm, half_even};
 
 /// Pixels of an image.
 pub const PIXELS: usize = 64;
 
-/// Images, labels and network.
+/// Images, labels and the network in its forms.
 #[derive(Clone, Debug)]
 pub struct Digits {
     /// Images one after the other, [`PIXELS`] values 0..=16 each.
-    pub images: Vec<i8>,
+    pub images: Vec<u8>,
     /// The digit on each image.
     pub labels: Vec<u8>,
     /// The network.
-    pub network: Network,
+    pub model: Model,
 }
 
-/// A multi-layer perceptron in 8-bit integers.
+/// One multi-layer perceptron in several types of numbers.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Network {
-    /// Layers, first to last.
-    pub layers: Vec<Layer>,
+pub struct Model {
     /// Images the float form reads right, of all.
     pub correct_float: usize,
-    /// Images the int8 form reads right, of all, as counted when it was trained.
-    pub correct_int8: usize,
     /// Indices of the images that were kept from training.
     pub test: Vec<usize>,
+    /// The forms, int8 first.
+    pub networks: Vec<Network>,
 }
 
-/// One layer: `outputs = requantise(inputs * weights + bias)`.
+/// The perceptron in one tuple of types.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Network {
+    /// `int8`, `int4` or `fp8`.
+    pub name: String,
+    /// Types of activations, weights and sums.
+    #[serde(deserialize_with = "tuple")]
+    pub types: Tuple,
+    /// Images it reads right, of all, as counted when it was made.
+    pub correct: usize,
+    /// The same of those kept from training.
+    pub correct_test: usize,
+    /// Layers, first to last.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer: `outputs = cast(relu((inputs * weights + bias) * scale))`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Layer {
     /// Values in.
     pub inputs: usize,
     /// Values out.
     pub outputs: usize,
-    /// `inputs` x `outputs`, row-major.
-    pub weights: Vec<i8>,
-    /// Added to the sums.
-    pub bias: Vec<i32>,
-    /// Scale from sums to int8, rounded half to even and clamped to 0..=127, which is the ReLU;
-    /// `None` for the last layer, whose sums are compared as they are.
-    pub multiplier: Option<f32>,
+    /// `inputs` x `outputs`, row-major: integers, or codes of floats.
+    pub weights: Vec<i32>,
+    /// Added to the sums: 32-bit integers, or binary32.
+    pub bias: Vec<f64>,
+    /// Factor of each column, applied in binary32. `None` in a last layer whose sums are compared as they are.
+    pub scale: Option<Vec<f32>>,
 }
 
-/// A product `D = A * B` that is asked for: A is `m` x `k`, B is `k` x `n`, row-major; D is wanted
-/// as `m` x `n` sums of 32 bits, row-major.
+/// A product `D = A * B` that is asked for: A is `m` x `k`, B is `k` x `n`, row-major, integers or codes of floats; D is
+/// wanted as `m` x `n` sums of 32 bits, row-major.
 #[derive(Clone, Copy, Debug)]
 pub struct Product<'a> {
+    /// Types of A, B and D.
+    pub tuple: Tuple,
     /// Rows of A and D.
     pub m: usize,
     /// Columns of B and D.
@@ -61,9 +77,13 @@ pub struct Product<'a> {
     /// Columns of A, rows of B.
     pub k: usize,
     /// The activations.
-    pub a: &'a [i8],
+    pub a: &'a [i32],
     /// The weights.
-    pub b: &'a [i8],
+    pub b: &'a [i32],
+}
+
+fn tuple<'de, D: Deserializer<'de>>(from: D) -> Result<Tuple, D::Error> {
+    String::deserialize(from)?.parse().map_err(de::Error::custom)
 }
 
 /// Files that do not fit together.
@@ -118,18 +138,22 @@ impl Digits {
         size("images.u8", labels.len() * PIXELS, images.len())?;
         at_most("pixel", images, 16)?;
         at_most("label", labels, 9)?;
-        let network: Network = serde_json::from_str(model)?;
-        let mut inputs = PIXELS;
-        for (index, layer) in network.layers.iter().enumerate() {
-            let name = |part| format!("model.json: layer {index}: {part}");
-            size(name("inputs"), inputs, layer.inputs)?;
-            size(name("weights"), inputs.saturating_mul(layer.outputs), layer.weights.len())?;
-            size(name("bias"), layer.outputs, layer.bias.len())?;
-            inputs = layer.outputs;
+        let model: Model = serde_json::from_str(model)?;
+        for network in &model.networks {
+            let mut inputs = PIXELS;
+            for (index, layer) in network.layers.iter().enumerate() {
+                let name = |part| format!("model.json: {}: layer {index}: {part}", network.name);
+                size(name("inputs"), inputs, layer.inputs)?;
+                size(name("weights"), inputs.saturating_mul(layer.outputs), layer.weights.len())?;
+                size(name("bias"), layer.outputs, layer.bias.len())?;
+                let scales = layer.scale.as_ref().map_or(layer.outputs, Vec::len);
+                size(name("scale"), layer.outputs, scales)?;
+                inputs = layer.outputs;
+            }
+            let outputs = format!("model.json: {}: outputs of the last layer", network.name);
+            size(outputs, 10, inputs)?;
         }
-        size("model.json: outputs of the last layer", 10, inputs)?;
-        let images = images.iter().map(|&pixel| pixel as i8).collect();
-        Ok(Self { images, labels: labels.to_vec(), network })
+        Ok(Self { images: images.to_vec(), labels: labels.to_vec(), model })
     }
 
     /// Number of answers that are the label.
@@ -148,47 +172,71 @@ impl Network {
     /// When `product` answers with another number of sums than asked for.
     pub fn classify<E>(
         &self,
-        images: &[i8],
+        images: &[u8],
         mut product: impl FnMut(Product<'_>) -> Result<Vec<i32>, E>,
     ) -> Result<Vec<u8>, E> {
-        let m = images.len() / PIXELS;
-        let mut activations = images.to_vec();
-        let mut sums = Vec::new();
+        let (m, tuple) = (images.len() / PIXELS, self.types);
+        let mut inputs: Vec<i32> =
+            images.iter().map(|&pixel| cast(f32::from(pixel), tuple.a)).collect();
+        let mut outputs = Vec::new();
         for layer in &self.layers {
             let (n, k) = (layer.outputs, layer.inputs);
-            sums = product(Product { m, n, k, a: &activations, b: &layer.weights })?;
+            let sums = product(Product { tuple, m, n, k, a: &inputs, b: &layer.weights })?;
             assert_eq!(sums.len(), m * n, "a product of {m} x {n} was asked for");
-            for row in sums.chunks_mut(n) {
-                for (sum, &bias) in row.iter_mut().zip(&layer.bias) {
-                    *sum = sum.wrapping_add(bias);
-                }
-            }
-            activations = match layer.multiplier {
-                Some(multiplier) => sums.iter().map(|&sum| requantise(sum, multiplier)).collect(),
-                None => Vec::new(),
-            };
+            outputs = layer.outputs(&sums, tuple.d);
+            inputs = outputs.iter().map(|&value| cast((value as f32).max(0.0), tuple.a)).collect();
         }
-        Ok(sums.chunks(10).map(largest).collect())
+        Ok(outputs.chunks(10).map(largest).collect())
     }
 
     /// [`classify`](Self::classify) with the reference product.
-    pub fn classify_reference(&self, images: &[i8]) -> Vec<u8> {
-        let answers = self.classify(images, |Product { m, n, k, a, b }| {
-            let mut d = vec![0; m * n];
-            let layouts = (Layout::row_major(m, k), Layout::row_major(k, n));
-            gemm((a, layouts.0), (b, layouts.1), (&mut d, Layout::row_major(m, n))).map(|()| d)
+    pub fn classify_reference(&self, images: &[u8]) -> Vec<u8> {
+        let answers = self.classify(images, |Product { tuple, m, n, k, a, b }| {
+            let code = |format: Format, value: i32| match format {
+                Format::Float(_) => value as u32,
+                _ => format.encode(Value::Int(value.into()), Rounding::Rne, false),
+            };
+            let [a, b] = [(a, tuple.a), (b, tuple.b)].map(|(values, format)| {
+                values.iter().map(|&v| code(format, v)).collect::<Vec<_>>()
+            });
+            let sums = DenseGemm::new(tuple).product(&a, &b, &[], [m, n, k])?;
+            Ok::<_, crate::reference::dense::Unsupported>(
+                sums.into_iter().map(|sum| sum as i32).collect(),
+            )
         });
-        answers.expect("a loaded network has layers that fit")
+        answers.expect("the types of the committed networks are exact at their depth")
     }
 }
 
-fn requantise(sum: i32, multiplier: f32) -> i8 {
-    (sum as f32 * multiplier).round_ties_even().clamp(0.0, 127.0) as i8
+impl Layer {
+    /// `(sum + bias) * scale`, in binary32 where there is a scale; the sums are integers or codes of binary32.
+    fn outputs(&self, sums: &[i32], types: Format) -> Vec<f64> {
+        let output = |(index, &sum): (usize, &i32)| {
+            let (column, bias) = (index % self.outputs, self.bias[index % self.outputs]);
+            let sum: f64 = match types.is_integer() {
+                true => sum.wrapping_add(bias as i32).into(),
+                false => (f32::from_bits(sum as u32) + bias as f32).into(),
+            };
+            self.scale.as_ref().map_or(sum, |scale| (sum as f32 * scale[column]).into())
+        };
+        sums.iter().enumerate().map(output).collect()
+    }
 }
 
-/// Index of the largest sum, the first one of equals.
-fn largest(sums: &[i32]) -> u8 {
-    let best = (0..sums.len()).rev().max_by_key(|&index| sums[index]);
+/// A value in the type of an operand, to nearest even, saturating; of integers symmetric.
+fn cast(value: f32, to: Format) -> i32 {
+    match to {
+        Format::Float(_) => to.encode(Value::Float(value.into()), Rounding::Rne, true) as i32,
+        _ => {
+            let most = i32::MAX >> (32 - to.bits());
+            half_even(1, value).clamp(-most, most)
+        }
+    }
+}
+
+/// Index of the largest output, the first one of equals.
+fn largest(outputs: &[f64]) -> u8 {
+    let best = (0..outputs.len()).rev().max_by(|&a, &b| outputs[a].total_cmp(&outputs[b]));
     best.unwrap_or(0) as u8
 }
 
@@ -211,26 +259,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn int8_reads_as_well_as_float() {
+    fn every_form_reads_nearly_as_well_as_float() {
         let digits = Digits::load().unwrap();
-        let answers = digits.network.classify_reference(&digits.images);
-        let correct = digits.correct(&answers);
-        assert_eq!((answers.len(), correct), (1797, 1787));
-        assert_eq!(digits.network.correct_int8, correct, "the training script counted the same");
+        let model = &digits.model;
         let points = |count: usize| 100.0 * count as f64 / 1797.0;
-        assert!((points(digits.network.correct_float) - points(correct)).abs() <= 0.5);
-        let unseen = digits.network.test.iter();
-        let unseen = unseen.filter(|&&image| answers[image] == digits.labels[image]).count();
-        assert_eq!(unseen, 530);
+        let mut text = String::new();
+        for network in &model.networks {
+            let answers = network.classify_reference(&digits.images);
+            let correct = digits.correct(&answers);
+            let unseen = model.test.iter().filter(|&&i| answers[i] == digits.labels[i]).count();
+            let (counted, name) = ((network.correct, network.correct_test), &network.name);
+            assert_eq!((correct, unseen), counted, "{name}: the training script counted the same");
+            assert!((points(model.correct_float) - points(correct)).abs() <= 0.5, "{name}");
+            text += &format!("{name} {} {correct} {unseen}\n", network.types);
+        }
+        insta::assert_snapshot!(text);
     }
 
     #[test]
     fn a_wrong_product_is_seen_in_the_answers() {
         let digits = Digits::load().unwrap();
         let zeros = |p: Product<'_>| Ok::<_, ()>(vec![0; p.m * p.n]);
-        let answers = digits.network.classify(&digits.images, zeros).unwrap();
+        let network = &digits.model.networks[0];
+        let answers = network.classify(&digits.images, zeros).unwrap();
         assert!(digits.correct(&answers) < 300);
-        let failing = digits.network.classify(&digits.images, |_| Err("no card"));
+        let failing = network.classify(&digits.images, |_| Err("no card"));
         assert_eq!(failing, Err("no card"));
     }
 
@@ -253,8 +306,11 @@ mod tests {
 
     #[test]
     fn rounding_ties_go_to_even_and_ends_are_clamped() {
-        let rounded = [1, 3, 5, -7, 1000].map(|sum| requantise(sum, 0.5));
-        assert_eq!(rounded, [0, 2, 2, 0, 127]);
-        assert_eq!(largest(&[3, 9, 9, -1]), 1);
+        let all = |to, values: [f32; 5]| values.map(|value| cast(value, to));
+        assert_eq!(all(Format::I8, [0.5, 1.5, 2.5, -300.0, 1000.0]), [0, 2, 2, -127, 127]);
+        let e4m3 = "e4m3".parse().unwrap();
+        // 17 lies between 16 and 18; 448 is the largest.
+        assert_eq!(all(e4m3, [1.0, 16.0, 17.0, 448.0, 1000.0]), [0x38, 0x58, 0x58, 0x7e, 0x7e]);
+        assert_eq!(largest(&[3.0, 9.0, 9.0, -1.0]), 1);
     }
 }

@@ -110,8 +110,12 @@ impl Plan {
         let half = pads.map(|(window, kib, _)| u64::from(kib) * 512 / u64::from(panel(window)));
         let lanes = pads.map(|(window, _, deep)| panel(window) * deep);
         let k = problem.k.max(1);
-        let k_block = u64::from(k).min(half[0]).min(half[1]) as u32;
-        let chunked = k_block < k;
+        let most = half[0].min(half[1]) as u32;
+        let chunked = k > most;
+        // As few chunks as fit, and equal but for whole beats: one is loaded while the other is used.
+        let unit = lanes[0].max(lanes[1]).max(2 * memory.bus_bytes).min(most);
+        let chunk = k.div_ceil(unit).div_ceil(k.div_ceil(most)) * unit;
+        let k_block = if chunked { chunk } else { k };
         let pitch = u64::from(k_block).next_multiple_of(lanes[0].max(lanes[1]).into());
         let side = |i: usize, (rows, bits, along_k): (u32, u32, bool)| {
             let window = pads[i].0;

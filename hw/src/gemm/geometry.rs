@@ -199,6 +199,11 @@ impl Geometry {
         self.a_side().half_steps().min(self.b_side().half_steps())
     }
 
+    /// Chunks of k are a multiple of this deep: whole lines of both scratchpads, and whole beats of either operand.
+    pub fn chunk_step(&self) -> u32 {
+        self.pitch_step().max(2 * self.bus_bytes).min(self.max_k_block())
+    }
+
     /// Panels are a multiple of this deep: both scratchpads then keep lines whole.
     pub(super) fn pitch_step(&self) -> u32 {
         self.a_side().lanes.max(self.b_side().lanes)

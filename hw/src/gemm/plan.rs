@@ -1,13 +1,14 @@
 //! How a product is cut into blocks that fit the scratchpads.
 
-use super::geometry::{DIM_BITS, Geometry, Side, at_most, plus};
-use rtl_gen::{Builder, Module, Sig, bit, uint};
+use super::geometry::{DIM_BITS, Geometry, Side, at_most, minus, plus};
+use rtl_gen::{Builder, Module, Sig, all, bit, uint};
 
 /// Finds the block sizes of a command.
 ///
 /// A block holds as many rows (a multiple of the window) of an operand as half its scratchpad takes,
 /// `k_block` steps of k deep. When all of K fits one tile's half, `k_block` = K; otherwise the product is
-/// *chunked*: blocks of one tile, K in chunks that accumulate in the array. B that does not stay is read in
+/// *chunked*: blocks of one tile, K in chunks that accumulate in the array. A chunk is loaded while the one before
+/// is used, so chunks are as few as fit and equal, but for whole beats. B that does not stay is read in
 /// blocks of a beat's columns: that moves no more bytes, and the first one is there sooner.
 ///
 /// | port | dir | type | meaning |
@@ -22,7 +23,8 @@ use rtl_gen::{Builder, Module, Sig, bit, uint};
 /// | `hold_a`, `hold_b` | out | bit | the whole operand fits: at most two blocks, a half each |
 /// | `split` | out | uint | log2 of the groups of rows with steps of k of their own; only with `k_split` > 1 |
 ///
-/// Takes a cycle per window of rows in a block.
+/// Takes a cycle per window of rows in a block; chunked, at most a cycle per [`chunk_step`](Geometry::chunk_step)
+/// by which a chunk falls short of half a scratchpad.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// The engine's sizes.
@@ -44,18 +46,19 @@ impl Module for Plan {
 
         let most = m.lit(uint(DIM_BITS), g.max_k_block().into());
         let chunked = m.reg("chunked_q", k.gt(most));
-        let k_block = m.reg("k_block_q", k.gt(most).mux(most, k).trunc(width));
+        // `pitch` follows `k` by a cycle.
+        let begin = m.reg_reset("begin_sizes", start, 0);
+        let (chunk, cut) = m.scope("k", || chunk_steps(m, g, k, begin));
+        let k_block = m.reg("k_block_q", k.gt(most).mux(chunk, k.trunc(width)));
         let step = g.pitch_step().ilog2();
         let lines = plus(k_block, m.lit(uint(width), i128::from(g.pitch_step()) - 1)).shr_k(step);
         let pitch = lines.shl_k(step).named("pitch_words");
 
         let busy = m.state("busy", bit(), 0);
-        // `pitch` follows `k` by a cycle.
-        let begin = m.reg_reset("begin_sizes", start, 0);
         let shared = Shared { begin, busy: busy.q(), chunked, pitch };
         let (m_block, m_done) = m.scope("m", || block_rows(m, g.a_side(), rows, width, shared));
         let (n_block, n_done) = m.scope("n", || block_rows(m, g.b_side(), cols, width, shared));
-        let finished = (busy.q() & m_done & n_done).named("finished");
+        let finished = all(&[busy.q(), m_done, n_done, cut]).named("finished");
         busy.drive((begin | busy.q()) & !finished);
 
         m.output("done", m.reg_reset("done_q", finished, 0));
@@ -93,6 +96,33 @@ struct Shared<'m> {
     busy: Sig<'m>,
     chunked: Sig<'m>,
     pitch: Sig<'m>,
+}
+
+/// Steps of k of a chunk when K is cut into as few as fit, and whether that stands.
+///
+/// With K and the longest chunk in units of [`Geometry::chunk_step`], `n` chunks of the longest have `slack` units more
+/// than K; every `n` of them make each chunk a unit shorter.
+fn chunk_steps<'m>(m: &'m Builder, g: &Geometry, k: Sig<'m>, begin: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
+    let unit = g.chunk_step().ilog2();
+    let longest = g.max_k_block().ilog2();
+    let round_up = |value: Sig<'m>, bits: u32| {
+        plus(value.zext(DIM_BITS + 1), m.lit(uint(DIM_BITS + 1), (1 << bits) - 1)).shr_k(bits)
+    };
+    let width = g.block_bits();
+    let most = m.lit(uint(width), g.max_k_block().into());
+    if unit == longest {
+        return (most, m.high());
+    }
+    let chunks = round_up(k, longest).resize(DIM_BITS);
+    let units = round_up(k, unit).resize(DIM_BITS);
+    let slack = m.reg_decl("slack", uint(longest - unit));
+    let steps = m.reg_decl("steps", uint(width));
+    let shorter = at_most(chunks, slack.q()).named("shorter");
+    let spare = slack.q().lit(0).sub_wrap(units.trunc(longest - unit));
+    slack.update(&[(begin, spare), (shorter, minus(slack.q(), chunks))]);
+    let step = m.lit(uint(width), g.chunk_step().into());
+    steps.update(&[(begin, most), (shorter, minus(steps.q(), step))]);
+    (steps.q(), !begin & !shorter)
 }
 
 /// Adds windows until all rows are in or half the scratchpad is full: rows of a block, and whether it stands.

@@ -28,7 +28,7 @@ fn blocks_fill_half_a_scratchpad() {
         sim.tick();
         sim.set("rst", 0);
         for _ in 0..200 {
-            let largest = [20, 300, 3000][rng.random_range(0..3)];
+            let largest = [20, 300, 3000, 100_000][rng.random_range(0..4)];
             let mut size = || rng.random_range(1..=largest);
             let (m, n, k) = (size(), size(), size());
             let int4 = m % 2 == 1;
@@ -49,7 +49,11 @@ fn blocks_fill_half_a_scratchpad() {
             let (a_half, b_half) = (half(1024, rows), half(2048, cols));
             let most = a_half.min(b_half);
             let step = Scratchpad::panel_for(rows).max(Scratchpad::panel_for(cols)).into();
-            let (chunked, k_block) = (k > most, k.min(most));
+            let chunked = k > most;
+            let unit = u64::from(geometry.chunk_step());
+            let equal = k.div_ceil(unit).div_ceil(k.div_ceil(most)) * unit;
+            let k_block = if chunked { equal } else { k };
+            assert!(k_block <= most && k.div_ceil(k_block) <= k.div_ceil(most), "{k}");
             let pitch = k_block.next_multiple_of(step);
             let (rows, cols) = (u64::from(rows), u64::from(cols));
             let (m_block, n_block) = match chunked {
