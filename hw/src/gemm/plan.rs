@@ -48,7 +48,7 @@ impl Module for Plan {
         let chunked = m.reg("chunked_q", k.gt(most));
         // `pitch` follows `k` by a cycle.
         let begin = m.reg_reset("begin_sizes", start, 0);
-        let (chunk, cut) = m.scope("k", || chunk_steps(m, g, k, begin));
+        let (chunk, cut) = m.scope("k", || chunk_steps(m, g, k, begin, chunked));
         let k_block = m.reg("k_block_q", k.gt(most).mux(chunk, k.trunc(width)));
         let step = g.pitch_step().ilog2();
         let lines = plus(k_block, m.lit(uint(width), i128::from(g.pitch_step()) - 1)).shr_k(step);
@@ -102,7 +102,13 @@ struct Shared<'m> {
 ///
 /// With K and the longest chunk in units of [`Geometry::chunk_step`], `n` chunks of the longest have `slack` units more
 /// than K; every `n` of them make each chunk a unit shorter.
-fn chunk_steps<'m>(m: &'m Builder, g: &Geometry, k: Sig<'m>, begin: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
+fn chunk_steps<'m>(
+    m: &'m Builder,
+    g: &Geometry,
+    k: Sig<'m>,
+    begin: Sig<'m>,
+    chunked: Sig<'m>,
+) -> (Sig<'m>, Sig<'m>) {
     let unit = g.chunk_step().ilog2();
     let longest = g.max_k_block().ilog2();
     let round_up = |value: Sig<'m>, bits: u32| {
@@ -117,7 +123,7 @@ fn chunk_steps<'m>(m: &'m Builder, g: &Geometry, k: Sig<'m>, begin: Sig<'m>) -> 
     let units = round_up(k, unit).resize(DIM_BITS);
     let slack = m.reg_decl("slack", uint(longest - unit));
     let steps = m.reg_decl("steps", uint(width));
-    let shorter = at_most(chunks, slack.q()).named("shorter");
+    let shorter = (chunked & at_most(chunks, slack.q())).named("shorter");
     let spare = slack.q().lit(0).sub_wrap(units.trunc(longest - unit));
     slack.update(&[(begin, spare), (shorter, minus(slack.q(), chunks))]);
     let step = m.lit(uint(width), g.chunk_step().into());
