@@ -110,7 +110,8 @@ impl Module for GemmEngine {
                 .set("k_block", get("k_block"))
                 .set("pitch", get("pitch"))
                 .set("again", again)
-                .set("free", sequencer.get(&format!("free_{name}")));
+                .set("free", sequencer.get(&format!("free_{name}")))
+                .set("free_soon", sequencer.get(&format!("free_soon_{name}")));
             for port in ["cmd_valid", "cmd_addr", "cmd_beats"] {
                 bus.set(&format!("{name}_{port}"), loader.get(port));
             }

@@ -188,6 +188,11 @@ impl Geometry {
         if self.bus_bytes >= 64 { 256 } else { 64 }
     }
 
+    /// Steps before the end of a block's last use at which its half's next block is asked for: a memory latency.
+    pub(super) fn read_ahead(&self) -> u32 {
+        self.in_flight().min((1 << self.block_bits()) - 1)
+    }
+
     /// Columns of a block of B that does not stay on chip: a beat, or a tile where that is more.
     pub(super) fn streamed_cols(&self, bits: u32) -> u32 {
         let most = (self.b_side().half_steps() / self.cols).max(1);

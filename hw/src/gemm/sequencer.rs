@@ -23,6 +23,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `line_filled_a`, `line_filled_b` | in | bit | one more line of the block being loaded is readable |
 /// | `filled_a`, `filled_b` | in | bit | that block is readable |
 /// | `free_a`, `free_b` | out | bit | a half of the scratchpad may be loaded again |
+/// | `free_soon_a`, `free_soon_b` | out | bit | one will be, and nothing more has to be loaded for that |
 /// | `slot_free` | in | bit | the store unit has finished with a result slot |
 /// | `slots_empty` | out | bit | waiting for a result slot |
 /// | `rd_valid`, `rd_keep`, `a_*`, `b_*` | out | | the read sides of the two [`Scratchpad`]s |
@@ -129,6 +130,13 @@ impl Module for Sequencer {
         let steps = split.map_or(depth, |split| steps_of(m, g, depth, split));
         steps_left.update(&[(begins, steps), (step, steps_left.q().dec())]);
 
+        // Blocks are asked for a memory latency before their halves are free, once for each half. The beats wait on
+        // the bus, so what the chunk in hand still needs must not be behind them.
+        let near = steps_left.q().le(m.lit(block_ty, g.read_ahead().into()));
+        let told = m.state("told", bit(), 0);
+        let soon = all(&[streaming, near, a.complete, b.complete, !told.q()]).named("free_soon");
+        told.update(&[(begins, m.low()), (soon, m.high())]);
+
         // A finished tile stays in the accumulators until the next `first`; with none at hand, flush.
         let pending = m.state("pending", bit(), 0);
         let complete = m.state("complete", bit(), 0);
@@ -158,6 +166,8 @@ impl Module for Sequencer {
         m.output("operands", to_array("operands_at", step));
         m.output("free_a", a.releases & last_step);
         m.output("free_b", b.releases & last_step);
+        m.output("free_soon_a", a.releases & soon);
+        m.output("free_soon_b", b.releases & soon);
         m.output("slots_empty", w.active & no_slot);
         m.output("active", w.active | streaming | pending.q());
         m.output("macs", macs(m, g, &w, start, (begins & !empty_k).gate(depth)));

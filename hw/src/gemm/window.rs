@@ -46,6 +46,8 @@ pub(super) struct Block<'m> {
     pub(super) ready: Sig<'m>,
     /// The next step of the chunk being streamed is loaded.
     pub(super) step_ready: Sig<'m>,
+    /// All of the chunk being streamed is loaded.
+    pub(super) complete: Sig<'m>,
     /// In which half it lies.
     pub(super) half: Sig<'m>,
     /// The chunk being streamed is the last to use its half.
@@ -110,7 +112,8 @@ impl<'m> Block<'m> {
         let releases = m.state("releases", bit(), 0);
         releases.update(&[(e.start, m.low()), (e.begins, last_use & !hold)]);
         let ready = any(&[whole, part.named("part_of_block"), loads.on_chip]);
-        Block { ready, step_ready, half: half.q(), releases: releases.q() }
+        let (half, releases) = (half.q(), releases.q());
+        Block { ready, step_ready, complete: !partial.q(), half, releases }
     }
 }
 

@@ -1,13 +1,16 @@
 //! Beats of memory into runs of the scratchpad.
 
 use super::{Operand, RunLayout};
+use crate::gemm::Scratchpad;
 use crate::gemm::geometry::{Geometry, minus, plus};
-use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
+use rtl_gen::{Builder, Module, Sig, all, bit, bits, cat, uint};
 
 /// Cuts the beats of each run into pieces of `lanes` elements, unpacks int4, and writes the scratchpad.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
+/// | `start`, `stop` | in | bit | both halves of the scratchpad are free; they count as free from now on |
+/// | `free` | in | bit | the last step of a half has been asked for |
 /// | `along_k`, `int4`, `pitch` | in | | of the command, stable while it runs |
 /// | `run_valid`, `run_note`, `run_ready` | | | notes of the planner, in order |
 /// | `beat_valid`, `beat_data`, `beat_ready` | | | the beats of those runs, in order |
@@ -17,7 +20,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// | `active` | out | bit | a run is in hand |
 ///
 /// One piece per cycle, no gap between beats or runs; a piece is `lanes` elements, or a beat's worth when
-/// that is less. Two cycles from a beat to the scratchpad port.
+/// that is less. Two cycles from a beat to the scratchpad port. Beats of a block may come before its half is free: they wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Filler {
     /// The engine's sizes.
@@ -70,6 +73,8 @@ impl Module for Filler {
         let side = self.operand.side(g);
         let lanes = side.lanes;
         let layout = RunLayout::new(g, self.operand);
+        let (start, stop, free) =
+            (m.input("start", bit()), m.input("stop", bit()), m.input("free", bit()));
         let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
         let pitch = m.input("pitch", uint(g.block_bits()));
         let run_valid = m.input("run_valid", bit());
@@ -114,7 +119,8 @@ impl Module for Filler {
         let line1_now = first.mux(misaligned.mux(run.line, run.line.add_wrap(unit)), line1.q());
 
         // ---- one piece ----
-        let go = (run_valid & beat_valid).named("go");
+        let halves = m.state("halves_free", uint(2), 2);
+        let go = all(&[run_valid, beat_valid, !halves.q().is(0) | stop]).named("go");
         let piece =
             int4.mux(m.lit(left_ty, nibble.piece.into()), m.lit(left_ty, byte.piece.into()));
         let run_ends = left_now.le(piece).named("run_ends");
@@ -123,6 +129,16 @@ impl Module for Filler {
             m.lit(uint(index_bits), i128::from(byte.pieces) - 1),
         );
         let beat_ends = run_ends | index_now.eq(last_index);
+        let run_done = (go & run_ends).named("run_done");
+        let block_done = (run_done & run.last).named("block_done");
+        // What was asked for last must have been read before it is written over.
+        let freed = (0..Scratchpad::READ_LATENCY)
+            .fold(free, |f, i| m.reg_reset(&format!("free_{i}"), f, 0));
+        halves.update(&[
+            (start, m.lit(uint(2), 2)),
+            (freed & !block_done, halves.q().inc()),
+            (block_done & !freed, halves.q().dec()),
+        ]);
         fresh.drive_when(go, run_ends);
         lead.drive_when(go, lead.q().lit(0));
         left.drive_when(go, minus(left_now, piece));
@@ -147,7 +163,7 @@ impl Module for Filler {
         let data = int4
             .mux(nibble.select(m, beat, index_now, lanes), byte.select(m, beat, index_now, lanes));
 
-        m.output("run_ready", go & run_ends);
+        m.output("run_ready", run_done);
         m.output("beat_ready", go & beat_ends);
         m.output("active", run_valid);
         m.output("wr_valid", m.reg_reset("wr_valid_q", go, 0));
@@ -161,9 +177,8 @@ impl Module for Filler {
         let once_written = |name: &str, event| {
             (0..=written).fold(event, |f, i| m.reg_reset(&format!("{name}_{i}"), f, 0))
         };
-        let run_done = (go & run_ends).named("run_done");
         m.output("row_filled", once_written("row_filled_after", run_done));
-        m.output("filled", once_written("filled_after", run_done & run.last));
+        m.output("filled", once_written("filled_after", block_done));
     }
 }
 

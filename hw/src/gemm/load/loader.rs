@@ -9,7 +9,8 @@ use rtl_gen::{Builder, Module, bit, bits, uint};
 ///
 /// Ports are those of [`Planner`] and [`Filler`], without the notes between them: bus commands leave by
 /// `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready`, beats come back by `beat_*`, the scratchpad is written by
-/// `wr_*`. As many runs are in flight as bursts.
+/// `wr_*`. As many runs are in flight as bursts. `free_soon` tells once that a half will be `free`, so that its next
+/// block can be asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Loader {
     /// The engine's sizes.
@@ -31,9 +32,13 @@ impl Module for Loader {
         let width = RunLayout::new(&geometry, operand).width();
         let notes = m.inst("notes", &Fifo { width, depth: geometry.in_flight() });
 
-        for name in ["start", "stop", "again", "free"] {
-            planner.set(name, m.input(name, bit()));
+        for name in ["start", "stop"] {
+            let input = m.input(name, bit());
+            planner.set(name, input);
+            filler.set(name, input);
         }
+        planner.set("again", m.input("again", bit())).set("free", m.input("free_soon", bit()));
+        filler.set("free", m.input("free", bit()));
         planner.set("base", m.input("base", uint(geometry.addr_bits)));
         planner.set("stride", m.input("stride", uint(32)));
         for name in ["rows", "other", "k"] {

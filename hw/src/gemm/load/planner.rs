@@ -17,7 +17,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `rows`, `other`, `k` | in | uint(24) | rows of this and the other operand, depth |
 /// | `block`, `other_block`, `k_block`, `pitch` | in | uint | the [`Plan`](crate::gemm::Plan) |
 /// | `again` | in | bit | read again for every block of the other operand |
-/// | `free` | in | bit | the sequencer has finished with a half of the scratchpad |
+/// | `free` | in | bit | the sequencer will soon have finished with a half of the scratchpad |
 /// | `run_ready`, `run_valid`, `run_note`, `run_addr`, `run_beats` | | | a run: note for the filler, beat-aligned byte address, beats |
 /// | `active` | out | bit | runs are still to come |
 ///
