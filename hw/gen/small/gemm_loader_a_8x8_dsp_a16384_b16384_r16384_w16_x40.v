@@ -6,6 +6,7 @@
 // in  start        bits(1)
 // in  stop         bits(1)
 // in  again        bits(1)
+// in  free_soon    bits(1)
 // in  free         bits(1)
 // in  base         uint(40)
 // in  stride       uint(32)
@@ -44,6 +45,7 @@ module gemm_loader_a_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire start,
   input  wire stop,
   input  wire again,
+  input  wire free_soon,
   input  wire free,
   input  wire [39:0] base,
   input  wire [31:0] stride,
@@ -92,17 +94,18 @@ module gemm_loader_a_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   gemm_planner_a_8x8_dsp_a16384_b16384_r16384_w16_x40 planner (
     .start(start), .stop(stop), .base(base), .stride(stride), .along_k(along_k), .int4(int4),
     .rows(rows), .other(other), .k(k), .block(block), .other_block(other_block), .k_block(k_block),
-    .pitch(pitch), .again(again), .free(free), .run_ready(notes_in_ready & cmd_ready), .clk(clk),
-    .rst(rst), .run_valid(planner_run_valid), .run_note(planner_run_note),
+    .pitch(pitch), .again(again), .free(free_soon), .run_ready(notes_in_ready & cmd_ready),
+    .clk(clk), .rst(rst), .run_valid(planner_run_valid), .run_note(planner_run_note),
     .run_addr(planner_run_addr), .run_beats(planner_run_beats), .active(planner_active)
   );
   gemm_filler_a_8x8_dsp_a16384_b16384_r16384_w16_x40 filler (
-    .along_k(along_k), .int4(int4), .pitch(pitch), .run_valid(next_note_out_valid),
-    .run_note(next_note_out_data), .beat_valid(beat_valid), .beat_data(beat_data), .clk(clk),
-    .rst(rst), .run_ready(filler_run_ready), .beat_ready(filler_beat_ready), .active(filler_active),
-    .wr_valid(filler_wr_valid), .wr_data(filler_wr_data), .wr_mask(filler_wr_mask),
-    .wr_phase(filler_wr_phase), .wr_cross(filler_wr_cross), .wr_line0(filler_wr_line0),
-    .wr_line1(filler_wr_line1), .row_filled(filler_row_filled), .filled(filler_filled)
+    .start(start), .stop(stop), .free(free), .along_k(along_k), .int4(int4), .pitch(pitch),
+    .run_valid(next_note_out_valid), .run_note(next_note_out_data), .beat_valid(beat_valid),
+    .beat_data(beat_data), .clk(clk), .rst(rst), .run_ready(filler_run_ready),
+    .beat_ready(filler_beat_ready), .active(filler_active), .wr_valid(filler_wr_valid),
+    .wr_data(filler_wr_data), .wr_mask(filler_wr_mask), .wr_phase(filler_wr_phase),
+    .wr_cross(filler_wr_cross), .wr_line0(filler_wr_line0), .wr_line1(filler_wr_line1),
+    .row_filled(filler_row_filled), .filled(filler_filled)
   );
   fifo_w28_d64 notes (
     .in_valid(planner_run_valid & cmd_ready), .in_data(planner_run_note),

@@ -207,7 +207,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire bus_wr_cmd_ready, bus_wr_ready, bus_idle;
   wire [10:0] sequencer_a_word0;
   wire [9:0] sequencer_b_word0;
-  wire sequencer_rd_valid, sequencer_first, sequencer_drains, sequencer_operands, sequencer_free_a, sequencer_free_b, sequencer_slots_empty, sequencer_active;
+  wire sequencer_rd_valid, sequencer_first, sequencer_drains, sequencer_operands, sequencer_free_a, sequencer_free_b, sequencer_free_soon_a, sequencer_free_soon_b, sequencer_slots_empty, sequencer_active;
   wire [63:0] sequencer_macs;
   wire loader_a_cmd_valid;
   wire [31:0] loader_a_cmd_addr;
@@ -324,12 +324,13 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .clk(clk), .rst(rst), .a_word0(sequencer_a_word0), .b_word0(sequencer_b_word0),
     .rd_valid(sequencer_rd_valid), .first(sequencer_first), .drains(sequencer_drains),
     .operands(sequencer_operands), .free_a(sequencer_free_a), .free_b(sequencer_free_b),
+    .free_soon_a(sequencer_free_soon_a), .free_soon_b(sequencer_free_soon_b),
     .slots_empty(sequencer_slots_empty), .active(sequencer_active), .macs(sequencer_macs)
   );
   gemm_loader_a_2x4_dsp_a4096_b4096_r4096_w8_x32 loader_a (
     .clk(clk), .rst(rst), .start((go & left_load) & _t1), .stop(stopping),
-    .again(plan_unit_chunked & _t2), .free(sequencer_free_a), .base(left_base),
-    .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
+    .again(plan_unit_chunked & _t2), .free_soon(sequencer_free_soon_a), .free(sequencer_free_a),
+    .base(left_base), .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
     .block(plan_unit_m_block), .other_block(plan_unit_n_block), .k_block(plan_unit_k_block),
     .pitch(plan_unit_pitch), .along_k(left_along_k), .int4(left_int4), .cmd_ready(bus_a_cmd_ready),
     .cmd_valid(loader_a_cmd_valid), .cmd_addr(loader_a_cmd_addr), .cmd_beats(loader_a_cmd_beats),
@@ -347,15 +348,16 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   );
   gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 loader_b (
     .clk(clk), .rst(rst), .start((go & right_load) & _t1), .stop(stopping), .again(loader_b_again),
-    .free(sequencer_free_b), .base(right_base), .stride(right_stride), .rows(right_rows),
-    .other(left_rows), .k(k_steps), .block(plan_unit_n_block), .other_block(plan_unit_m_block),
-    .k_block(plan_unit_k_block), .pitch(plan_unit_pitch), .along_k(right_along_k),
-    .int4(right_int4), .cmd_ready(bus_b_cmd_ready), .cmd_valid(loader_b_cmd_valid),
-    .cmd_addr(loader_b_cmd_addr), .cmd_beats(loader_b_cmd_beats), .beat_valid(bus_b_beat_valid),
-    .beat_data(bus_b_beat_data), .beat_ready(loader_b_beat_ready), .wr_valid(loader_b_wr_valid),
-    .wr_data(loader_b_wr_data), .wr_mask(loader_b_wr_mask), .wr_phase(loader_b_wr_phase),
-    .wr_cross(loader_b_wr_cross), .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1),
-    .row_filled(loader_b_row_filled), .filled(loader_b_filled), .active(loader_b_active)
+    .free_soon(sequencer_free_soon_b), .free(sequencer_free_b), .base(right_base),
+    .stride(right_stride), .rows(right_rows), .other(left_rows), .k(k_steps),
+    .block(plan_unit_n_block), .other_block(plan_unit_m_block), .k_block(plan_unit_k_block),
+    .pitch(plan_unit_pitch), .along_k(right_along_k), .int4(right_int4),
+    .cmd_ready(bus_b_cmd_ready), .cmd_valid(loader_b_cmd_valid), .cmd_addr(loader_b_cmd_addr),
+    .cmd_beats(loader_b_cmd_beats), .beat_valid(bus_b_beat_valid), .beat_data(bus_b_beat_data),
+    .beat_ready(loader_b_beat_ready), .wr_valid(loader_b_wr_valid), .wr_data(loader_b_wr_data),
+    .wr_mask(loader_b_wr_mask), .wr_phase(loader_b_wr_phase), .wr_cross(loader_b_wr_cross),
+    .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1), .row_filled(loader_b_row_filled),
+    .filled(loader_b_filled), .active(loader_b_active)
   );
   scratchpad_r4_w8_d1024 scratchpad_b (
     .wr_valid(loader_b_wr_valid), .wr_data(loader_b_wr_data), .wr_mask(loader_b_wr_mask),

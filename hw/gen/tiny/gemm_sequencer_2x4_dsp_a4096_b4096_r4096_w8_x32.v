@@ -32,6 +32,8 @@
 // out operands       bits(1)
 // out free_a         bits(1)
 // out free_b         bits(1)
+// out free_soon_a    bits(1)
+// out free_soon_b    bits(1)
 // out slots_empty    bits(1)
 // out active         bits(1)
 // out macs           uint(64)
@@ -70,6 +72,8 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire operands,
   output wire free_a,
   output wire free_b,
+  output wire free_soon_a,
+  output wire free_soon_b,
   output wire slots_empty,
   output wire active,
   output wire [63:0] macs
@@ -102,6 +106,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg [7:0] slots;
   reg [1:0] gap;
   reg [10:0] steps_left;
+  reg told;
   reg pending;
   reg complete;
   reg first_step;
@@ -127,101 +132,104 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg [15:0] macs_products_q;
   reg [63:0] macs_total;
   wire _t1 = ~empty_k;
-  wire _t2 = ((~a_partial) | (a_lines_ahead != 11'd0)) & ((~b_partial) | (b_lines_ahead != 10'd0));
+  wire _t2 = ~b_partial;
+  wire _t3 = ~a_partial;
+  wire _t4 = (_t3 | (a_lines_ahead != 11'd0)) & (_t2 | (b_lines_ahead != 10'd0));
   wire streaming = steps_left != 11'd0;
-  wire step = streaming & (_t2 | stop);
+  wire step = streaming & (_t4 | stop);
   wire final_step = steps_left == 11'd1;
   wire last_step = step & final_step;
+  wire free_soon = (streaming & (11'd64 >= steps_left)) & (_t3 & (_t2 & (~told)));
   wire no_slot = first_chunk & (slots == 8'd0);
-  wire _t3 = ~stop;
+  wire _t5 = ~stop;
   wire last_rows = 24'd2 >= m_left;
   wire last_cols = 24'd4 >= n_left;
-  wire [23:0] _t4 = {13'd0, n_room};
-  wire last_col_tile = last_cols | (24'd4 >= _t4);
-  wire [23:0] _t5 = {13'd0, m_room};
-  wire last_row_tile = last_rows | (24'd2 >= _t5);
-  wire [23:0] _t6 = {13'd0, k_block};
-  wire last_k = _t6 >= k_left;
+  wire [23:0] _t6 = {13'd0, n_room};
+  wire last_col_tile = last_cols | (24'd4 >= _t6);
+  wire [23:0] _t7 = {13'd0, m_room};
+  wire last_row_tile = last_rows | (24'd2 >= _t7);
+  wire [23:0] _t8 = {13'd0, k_block};
+  wire last_k = _t8 >= k_left;
   wire gap_over = gap == 2'd0;
-  wire _t7 = ~last_col_tile;
-  wire _t8 = ~b_owed;
-  wire _t9 = b_blocks == 2'd0;
-  wire _t10 = hold_b & b_half;
-  wire b_part_of_block = ((_t10 ? (b_blocks == 2'd1) : _t9) & _t8) & (along_k_b ? (_t7 & (b_lines_loaded >= b_rows_needed)) : (b_lines_loaded != 10'd0));
-  wire b_whole_block = _t10 ? (b_blocks == 2'd2) : (~_t9);
-  wire _t11 = ~last_row_tile;
-  wire _t12 = ~a_owed;
-  wire _t13 = a_blocks == 2'd0;
-  wire _t14 = hold_a & a_half;
-  wire a_part_of_block = ((_t14 ? (a_blocks == 2'd1) : _t13) & _t12) & (along_k_a ? (_t11 & (a_lines_loaded >= a_rows_needed)) : (a_lines_loaded != 11'd0));
-  wire a_whole_block = _t14 ? (a_blocks == 2'd2) : (~_t13);
-  wire _t15 = ((a_whole_block | (a_part_of_block | ready_a)) & (b_whole_block | (b_part_of_block | ready_b))) & (((~first_chunk) | gap_over) & (~no_slot));
-  wire _t16 = ~streaming;
-  wire begin_chunk = (active_q & (_t3 & (_t16 | last_step))) & _t15;
+  wire _t9 = ~last_col_tile;
+  wire _t10 = ~b_owed;
+  wire _t11 = b_blocks == 2'd0;
+  wire _t12 = hold_b & b_half;
+  wire b_part_of_block = ((_t12 ? (b_blocks == 2'd1) : _t11) & _t10) & (along_k_b ? (_t9 & (b_lines_loaded >= b_rows_needed)) : (b_lines_loaded != 10'd0));
+  wire b_whole_block = _t12 ? (b_blocks == 2'd2) : (~_t11);
+  wire _t13 = ~last_row_tile;
+  wire _t14 = ~a_owed;
+  wire _t15 = a_blocks == 2'd0;
+  wire _t16 = hold_a & a_half;
+  wire a_part_of_block = ((_t16 ? (a_blocks == 2'd1) : _t15) & _t14) & (along_k_a ? (_t13 & (a_lines_loaded >= a_rows_needed)) : (a_lines_loaded != 11'd0));
+  wire a_whole_block = _t16 ? (a_blocks == 2'd2) : (~_t15);
+  wire _t17 = ((a_whole_block | (a_part_of_block | ready_a)) & (b_whole_block | (b_part_of_block | ready_b))) & (((~first_chunk) | gap_over) & (~no_slot));
+  wire _t18 = ~streaming;
+  wire begin_chunk = (active_q & (_t5 & (_t18 | last_step))) & _t17;
   wire tile_over = begin_chunk & last_k;
-  wire _t17 = tile_over & last_row_tile;
-  wire block_done = _t17 & last_col_tile;
-  wire _t18 = block_done & last_cols;
-  wire finished = _t18 & last_rows;
-  wire signed [24:0] _t19 = {1'd0, m_left} - 25'd2;
-  wire next_row_block = _t18 & (~last_rows);
-  wire next_row_tile = tile_over & _t11;
-  wire _t20 = next_row_tile | next_row_block;
+  wire _t19 = tile_over & last_row_tile;
+  wire block_done = _t19 & last_col_tile;
+  wire _t20 = block_done & last_cols;
+  wire finished = _t20 & last_rows;
+  wire signed [24:0] _t21 = {1'd0, m_left} - 25'd2;
+  wire next_row_block = _t20 & (~last_rows);
+  wire next_row_tile = tile_over & _t13;
+  wire _t22 = next_row_tile | next_row_block;
   wire next_col_block = block_done & (~last_cols);
-  wire next_col_tile = _t17 & _t7;
-  wire _t21 = next_col_tile | next_col_block;
+  wire next_col_tile = _t19 & _t9;
+  wire _t23 = next_col_tile | next_col_block;
   wire m_left_block_enable = start | next_row_block;
-  wire _t22 = (start | next_col_tile) | block_done;
-  wire _t23 = start | block_done;
-  wire _t24 = start | tile_over;
+  wire _t24 = (start | next_col_tile) | block_done;
+  wire _t25 = start | block_done;
+  wire _t26 = start | tile_over;
   wire first_chunk_enable = start | begin_chunk;
-  wire _t25 = last_row_tile & last_col_tile;
-  wire _t26 = cuts_k | (_t25 & last_cols);
-  wire _t27 = begin_chunk & _t26;
-  wire _t28 = ~hold_a;
-  wire _t29 = _t27 & _t28;
-  wire _t30 = filled_a & _t12;
-  wire _t31 = _t30 & (~_t29);
-  wire a_used_early = (_t29 & _t13) & (~filled_a);
-  wire _t32 = start | filled_a;
+  wire _t27 = last_row_tile & last_col_tile;
+  wire _t28 = cuts_k | (_t27 & last_cols);
+  wire _t29 = begin_chunk & _t28;
+  wire _t30 = ~hold_a;
+  wire _t31 = _t29 & _t30;
+  wire _t32 = filled_a & _t14;
+  wire _t33 = _t32 & (~_t31);
+  wire a_used_early = (_t31 & _t15) & (~filled_a);
+  wire _t34 = start | filled_a;
   wire next_rows = tile_over;
   wire next_cols = next_rows & last_row_tile;
-  wire _t33 = start | next_cols;
-  wire a_rows_needed_enable = _t33 | next_rows;
-  wire _t34 = cuts_k | _t25;
-  wire _t35 = begin_chunk & _t34;
-  wire _t36 = ~hold_b;
-  wire _t37 = _t35 & _t36;
-  wire _t38 = filled_b & _t8;
-  wire _t39 = _t38 & (~_t37);
-  wire b_used_early = (_t37 & _t9) & (~filled_b);
-  wire _t40 = start | filled_b;
-  wire _t41 = start | (next_cols & last_col_tile);
-  wire b_rows_needed_enable = _t41 | next_cols;
+  wire _t35 = start | next_cols;
+  wire a_rows_needed_enable = _t35 | next_rows;
+  wire _t36 = cuts_k | _t27;
+  wire _t37 = begin_chunk & _t36;
+  wire _t38 = ~hold_b;
+  wire _t39 = _t37 & _t38;
+  wire _t40 = filled_b & _t10;
+  wire _t41 = _t40 & (~_t39);
+  wire b_used_early = (_t39 & _t11) & (~filled_b);
+  wire _t42 = start | filled_b;
+  wire _t43 = start | (next_cols & last_col_tile);
+  wire b_rows_needed_enable = _t43 | next_cols;
   wire takes_slot = begin_chunk & first_chunk;
-  wire _t42 = takes_slot & (~slot_free);
-  wire [10:0] depth = (k_left < _t6) ? k_left[10:0] : k_block;
+  wire _t44 = takes_slot & (~slot_free);
+  wire [10:0] depth = (k_left < _t8) ? k_left[10:0] : k_block;
   wire steps_left_enable = begin_chunk | step;
-  wire flush = ((_t16 & (~begin_chunk)) & pending) & ((complete | stop) & gap_over);
+  wire flush = ((_t18 & (~begin_chunk)) & pending) & ((complete | stop) & gap_over);
   wire pending_enable = takes_slot | flush;
   wire [4:0] macs_area = macs_rows * macs_cols;
   wire [15:0] macs_products = macs_area_q * macs_steps_2;
   always @(posedge clk) begin
-    if (start | (_t20 | _t21)) m_left <= start ? m : (_t20 ? _t19[23:0] : m_left_block);
-    if (m_left_block_enable | _t21) n_left <= m_left_block_enable ? n : (n_left - 24'd4);
-    if (m_left_block_enable) m_left_block <= start ? m : _t19[23:0];
-    if (_t22 | next_row_tile) m_room <= _t22 ? m_block : (m_room - 11'd2);
-    if (_t23 | next_col_tile) n_room <= _t23 ? n_block : (n_room - 11'd4);
-    if (_t24 | begin_chunk) k_left <= _t24 ? k : (k_left - _t6);
+    if (start | (_t22 | _t23)) m_left <= start ? m : (_t22 ? _t21[23:0] : m_left_block);
+    if (m_left_block_enable | _t23) n_left <= m_left_block_enable ? n : (n_left - 24'd4);
+    if (m_left_block_enable) m_left_block <= start ? m : _t21[23:0];
+    if (_t24 | next_row_tile) m_room <= _t24 ? m_block : (m_room - 11'd2);
+    if (_t25 | next_col_tile) n_room <= _t25 ? n_block : (n_room - 11'd4);
+    if (_t26 | begin_chunk) k_left <= _t26 ? k : (k_left - _t8);
     if (first_chunk_enable) first_chunk <= start | last_k;
-    if (start) cuts_k <= _t6 < k;
-    if (a_rows_needed_enable) a_rows_needed <= _t33 ? 11'd2 : (a_rows_needed + 11'd2);
+    if (start) cuts_k <= _t8 < k;
+    if (a_rows_needed_enable) a_rows_needed <= _t35 ? 11'd2 : (a_rows_needed + 11'd2);
     a_lines_ahead <= (begin_chunk ? a_lines_loaded : (a_lines_ahead - (step ? 11'd1 : 11'd0))) + {10'd0, line_filled_a};
-    if (b_rows_needed_enable) b_rows_needed <= _t41 ? 10'd4 : (b_rows_needed + 10'd4);
+    if (b_rows_needed_enable) b_rows_needed <= _t43 ? 10'd4 : (b_rows_needed + 10'd4);
     b_lines_ahead <= (begin_chunk ? b_lines_loaded : (b_lines_ahead - (step ? 10'd1 : 10'd0))) + {9'd0, line_filled_b};
-    if (a_rows_needed_enable) a_group <= _t33 ? 10'd0 : (a_group + pitch[9:0]);
+    if (a_rows_needed_enable) a_group <= _t35 ? 10'd0 : (a_group + pitch[9:0]);
     if (steps_left_enable) a_word0_q <= begin_chunk ? {a_half, a_group} : (a_word0_q + 11'd1);
-    if (b_rows_needed_enable) b_group <= _t41 ? 9'd0 : (b_group + pitch[8:0]);
+    if (b_rows_needed_enable) b_group <= _t43 ? 9'd0 : (b_group + pitch[8:0]);
     if (steps_left_enable) b_word0_q <= begin_chunk ? {b_half, b_group} : (b_word0_q + 10'd1);
     macs_rows <= (m_left < 24'd2) ? m_left[1:0] : 2'd2;
     macs_cols <= (n_left < 24'd4) ? n_left[2:0] : 3'd4;
@@ -246,6 +254,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       slots <= 8'd0;
       gap <= 2'd0;
       steps_left <= 11'd0;
+      told <= 1'b0;
       pending <= 1'b0;
       complete <= 1'b0;
       first_step <= 1'b0;
@@ -261,22 +270,23 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       operands_at_3 <= 1'b0;
       macs_total <= 64'd0;
     end else begin
-      active_q <= (start | (active_q & (~finished))) & _t3;
-      if (start | _t27) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
-      if (start | (_t31 | ((_t29 & (~a_used_early)) & (~_t30)))) a_blocks <= start ? 2'd0 : (_t31 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
-      if (_t32 | a_used_early) a_owed <= _t32 ? 1'b0 : 1'b1;
-      if (_t32 | line_filled_a) a_lines_loaded <= _t32 ? 11'd0 : (a_lines_loaded + 11'd1);
+      active_q <= (start | (active_q & (~finished))) & _t5;
+      if (start | _t29) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
+      if (start | (_t33 | ((_t31 & (~a_used_early)) & (~_t32)))) a_blocks <= start ? 2'd0 : (_t33 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
+      if (_t34 | a_used_early) a_owed <= _t34 ? 1'b0 : 1'b1;
+      if (_t34 | line_filled_a) a_lines_loaded <= _t34 ? 11'd0 : (a_lines_loaded + 11'd1);
       if (start | (begin_chunk | filled_a)) a_partial <= start ? 1'b0 : (begin_chunk ? (~((a_whole_block | ready_a) | (along_k_a | filled_a))) : 1'b0);
-      if (first_chunk_enable) a_releases <= start ? 1'b0 : (_t26 & _t28);
-      if (start | _t35) b_half <= start ? 1'b0 : ((~b_half) & (~(hold_b & (last_cols & last_k))));
-      if (start | (_t39 | ((_t37 & (~b_used_early)) & (~_t38)))) b_blocks <= start ? 2'd0 : (_t39 ? (b_blocks + 2'd1) : (b_blocks - 2'd1));
-      if (_t40 | b_used_early) b_owed <= _t40 ? 1'b0 : 1'b1;
-      if (_t40 | line_filled_b) b_lines_loaded <= _t40 ? 10'd0 : (b_lines_loaded + 10'd1);
+      if (first_chunk_enable) a_releases <= start ? 1'b0 : (_t28 & _t30);
+      if (start | _t37) b_half <= start ? 1'b0 : ((~b_half) & (~(hold_b & (last_cols & last_k))));
+      if (start | (_t41 | ((_t39 & (~b_used_early)) & (~_t40)))) b_blocks <= start ? 2'd0 : (_t41 ? (b_blocks + 2'd1) : (b_blocks - 2'd1));
+      if (_t42 | b_used_early) b_owed <= _t42 ? 1'b0 : 1'b1;
+      if (_t42 | line_filled_b) b_lines_loaded <= _t42 ? 10'd0 : (b_lines_loaded + 10'd1);
       if (start | (begin_chunk | filled_b)) b_partial <= start ? 1'b0 : (begin_chunk ? (~((b_whole_block | ready_b) | (along_k_b | filled_b))) : 1'b0);
-      if (first_chunk_enable) b_releases <= start ? 1'b0 : (_t34 & _t36);
-      if (start | (_t42 | (slot_free & (~takes_slot)))) slots <= start ? 8'd128 : (_t42 ? (slots - 8'd1) : (slots + 8'd1));
+      if (first_chunk_enable) b_releases <= start ? 1'b0 : (_t36 & _t38);
+      if (start | (_t44 | (slot_free & (~takes_slot)))) slots <= start ? 8'd128 : (_t44 ? (slots - 8'd1) : (slots + 8'd1));
       if (takes_slot | (~gap_over)) gap <= takes_slot ? 2'd1 : (gap - 2'd1);
       if (steps_left_enable) steps_left <= begin_chunk ? depth : (steps_left - 11'd1);
+      if (begin_chunk | free_soon) told <= begin_chunk ? 1'b0 : 1'b1;
       if (pending_enable) pending <= takes_slot ? 1'b1 : 1'b0;
       if (begin_chunk | flush) complete <= begin_chunk ? last_k : 1'b0;
       first_step <= pending_enable;
@@ -301,6 +311,8 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   assign operands = operands_at_3;
   assign free_a = a_releases & last_step;
   assign free_b = b_releases & last_step;
+  assign free_soon_a = a_releases & free_soon;
+  assign free_soon_b = b_releases & free_soon;
   assign slots_empty = active_q & no_slot;
   assign active = (active_q | streaming) | pending;
   assign macs = macs_total;
