@@ -52,6 +52,10 @@ struct Report {
 struct Gemm {
     rows: u32,
     cols: u32,
+    array: &'static str,
+    pe: &'static str,
+    /// Rows of a tile of results; a PE sums `rows / tile_rows` products a cycle.
+    tile_rows: u32,
     macs_per_cycle: u32,
     tuples: Vec<String>,
     acc_bits: u32,
@@ -109,6 +113,9 @@ impl Report {
             gemm: gemm.as_ref().map(|g| Gemm {
                 rows: g.rows,
                 cols: g.cols,
+                array: g.array.name(),
+                pe: g.pe.resolve(&g.tuples).info().map_or("auto", |info| info.name),
+                tile_rows: g.tile_rows(),
                 macs_per_cycle: g.rows * g.cols,
                 tuples: g.tuples.iter().map(ToString::to_string).collect(),
                 acc_bits: g.acc_bits,
@@ -156,6 +163,8 @@ impl Report {
         if let Some(g) = &self.gemm {
             let macs = g.macs_per_cycle;
             row("gemm", format!("{} x {} array, {macs} multiply-adds a cycle", g.rows, g.cols));
+            let tile = format!("tiles of {} x {}", g.tile_rows, g.cols);
+            row("", format!("array {}, PE {}, {tile}", g.array, g.pe));
             row("", format!("types {}; accumulator {} bits", g.tuples.join(" "), g.acc_bits));
             row(
                 "",

@@ -27,6 +27,12 @@ fn wrong_words() {
         "new mine --from smal",
         "completions tcsh",
         "doctor --for fun",
+        "bench pe --only rws",
+        "bench pe --only systolic/lut",
+        "bench pe --types i8,i4,i32",
+        "bench pe --side 5",
+        "bench pe --m 0",
+        "bench pe --k 4294967295",
     ];
     let text: String = lines.iter().map(|line| session.transcript(line)).collect();
     insta::assert_snapshot!(text);
