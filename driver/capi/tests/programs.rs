@@ -1,4 +1,5 @@
-//! Programs in C, compiled with the system's compiler and run against a served card.
+//! Programs in C, compiled with the system's compiler, and in Python, with the package as pip installs it, run against a
+//! served card.
 
 use mattock_testbench::serve::Served;
 use std::path::{Path, PathBuf};
@@ -77,4 +78,81 @@ fn a_program_that_knows_cblas_only() {
     let served = Served::start("small", None);
     let text = run("tests/blas.c", Some(&served.url()), &[]);
     insta::assert_snapshot!(text);
+}
+
+/// What a Python program prints, with the package installed by pip from the repository's folder.
+fn python(script: &str, arguments: &[&str]) -> Option<String> {
+    let Ok(python) = mattock_toolbox::Toolbox::open().python() else {
+        eprintln!("SKIPPED: no Python environment (`cargo xtask setup`)");
+        return None;
+    };
+    static INSTALLED: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python");
+    let site = INSTALLED.get_or_init(|| {
+        // pip leaves traces in the folder it builds.
+        let (copy, site) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(copy.path().join("mattock")).unwrap();
+        for folder in ["", "mattock"] {
+            for file in std::fs::read_dir(root.join(folder)).unwrap().map(|file| file.unwrap()) {
+                if file.path().is_file() {
+                    let to = copy.path().join(folder).join(file.file_name());
+                    std::fs::copy(file.path(), to).unwrap();
+                }
+            }
+        }
+        let output = Command::new(&python)
+            .args(["-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"])
+            .arg("--target")
+            .arg(site.path())
+            .arg(copy.path())
+            .env("MATTOCK_LIBRARY", library().join("libmattock.so"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "pip: {}", String::from_utf8_lossy(&output.stderr));
+        site
+    });
+    let output = Command::new(&python)
+        .arg(root.join(script))
+        .args(arguments)
+        .env("PYTHONPATH", site.path())
+        .env_remove("MATTOCK_LIBRARY")
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let both = text(&output.stdout) + &text(&output.stderr);
+    assert!(output.status.success(), "{}: {both}", output.status);
+    Some(both)
+}
+
+fn data(name: &str) -> String {
+    format!("{}/../../testbench/data/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn every_call_of_the_python_package() {
+    let served = Served::start("small", None);
+    if let Some(text) = python("tests/calls.py", &[&served.url()]) {
+        insta::assert_snapshot!(text);
+    }
+}
+
+#[test]
+fn a_matrix_of_scipy_squared() {
+    let served = Served::start("small", None);
+    let (url, file) = (served.url(), data("matrices/karate.mtx.gz"));
+    if let Some(text) = python("examples/square.py", &[&url, &file]) {
+        assert!(
+            text.contains("34 x 34, 698 entries") && text.contains("equal to SciPy's"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn digits_of_python() {
+    let served = Served::start("small", None);
+    let (url, folder) = (served.url(), data("digits"));
+    if let Some(text) = python("examples/digits.py", &[&url, &folder]) {
+        assert_eq!(text, "1787 of 1797 digits are right\n");
+    }
 }

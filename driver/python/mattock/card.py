@@ -1,0 +1,355 @@
+"""Cards, buffers, events; NumPy arrays and scipy.sparse matrices in and out."""
+
+import ctypes
+import weakref
+
+import numpy as np
+
+from . import library
+from .library import byref, check, lib
+
+#: Formats of the element types that NumPy, and ml_dtypes beside it, know by name.
+_FORMATS = {
+    "int8": "i8", "uint8": "u8", "int16": "i16", "uint16": "u16", "int32": "i32", "float16": "f16", "float32": "f32",
+    "bfloat16": "bf16", "float8_e4m3fn": "e4m3", "float8_e5m2": "e5m2", "float6_e2m3fn": "e2m3", "float6_e3m2fn": "e3m2",
+    "float4_e2m1fn": "e2m1", "int4": "i4", "uint4": "u4", "int2": "i2", "uint2": "u2",
+}  # fmt: skip
+#: Those of less than a byte, and their bits.
+_NARROW = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "e2m1": 4}
+_RESULTS = {"i32": np.int32, "f32": np.float32}
+_ROUNDING = ["rne", "rz", "ru", "rd", "rna"]
+_SEMIRINGS = ["plus_times", "min_plus", "max_plus", "or_and", "plus_pair", "any_pair"]
+
+
+def open(url, timeout=None, memory_budget=None):
+    """Opens the card of a URL: ``pci:0000:03:00.0``, ``vfio-user:card.sock``, ``uart:/dev/ttyUSB1?baud=3000000``.
+
+    ``timeout``: most seconds a command may take; ``memory_budget``: most bytes of card memory.
+    """
+    return Card(url, timeout, memory_budget)
+
+
+class Matrix:
+    """A packed matrix of a format NumPy has no type for, made by :func:`pack`: ``ld`` elements from row to row."""
+
+    def __init__(self, data, format, rows, cols, ld):
+        self.data, self.format, self.shape, self.ld = data, format, (rows, cols), ld
+
+
+def pack(values, format):
+    """Packs whole numbers, a matrix of any integer type, as ``"i1"`` to ``"i8"`` or ``"u1"`` to ``"u8"``; rows begin on bytes."""
+    values = np.asarray(values)
+    kind, bits = format[:1], int(format[1:]) if format[1:].isdigit() else 0
+    if kind not in ("i", "u") or not 1 <= bits <= 8:
+        raise ValueError(f"format is {format!r}, must be i1 to i8 or u1 to u8")
+    if values.ndim != 2 or values.dtype.kind not in "iu":
+        raise TypeError(f"values are {values.ndim}-dimensional of {values.dtype}, must be a matrix of whole numbers")
+    low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if kind == "i" else (0, (1 << bits) - 1)
+    if values.size and (values.min() < low or values.max() > high):
+        raise ValueError(f"values from {values.min()} to {values.max()}, {format} holds {low} to {high}")
+    return _packed(values.astype(np.int16), format, bits)
+
+
+def _packed(codes, format, bits):
+    """Codes, one a matrix element, in as many bits as they take in memory."""
+    storage = 1 << (bits - 1).bit_length()
+    per_byte = 8 // storage
+    rows, cols = codes.shape
+    ld = -(-cols // per_byte) * per_byte
+    wide = np.zeros((rows, ld), np.uint8)
+    wide[:, :cols] = codes.astype(np.int16) & (1 << storage) - 1
+    shifts = np.arange(per_byte, dtype=np.uint8) * storage
+    data = np.bitwise_or.reduce(wide.reshape(rows, -1, per_byte) << shifts, axis=2, dtype=np.uint8)
+    return Matrix(np.ascontiguousarray(data), format, rows, cols, ld)
+
+
+class Buffer:
+    """Card memory that arrays are copied to and from, and that stays there from call to call."""
+
+    def __init__(self, card, nbytes):
+        self._card, self.nbytes = card, nbytes
+        self._handle = library.handle(lib.mattock_alloc, card._handle, nbytes)
+        self._end = weakref.finalize(self, lib.mattock_free, self._handle)
+
+    def write(self, array, offset=0):
+        """Copies an array to the card."""
+        array = np.ascontiguousarray(array)
+        check(lib.mattock_write(self._handle, offset, array.ctypes.data, array.nbytes))
+
+    def read(self, out, offset=0):
+        """Copies from the card into a contiguous array, and gives it."""
+        if not out.flags.c_contiguous or not out.flags.writeable:
+            raise ValueError("the array must be contiguous and writable")
+        check(lib.mattock_read(self._handle, offset, out.ctypes.data, out.nbytes))
+        return out
+
+    def matrix(self, format, rows, cols, ld=0, order="row", offset=0):
+        """A matrix in this memory, for :meth:`Card.gemm`; see ``gemm_align`` of :attr:`Card.caps` for ``ld``."""
+        return _Described(
+            library.Matrix(
+                order={"row": library.ROW_MAJOR, "column": library.COL_MAJOR}[order],
+                type_name=format.encode(), rows=rows, cols=cols, ld=ld, buffer=self._handle, offset=offset,
+            ),
+            format, (rows, cols), self,
+        )  # fmt: skip
+
+
+class _Described:
+    """A matrix as the library wants it, and what must live as long."""
+
+    def __init__(self, matrix, format, shape, keep):
+        self.matrix, self.format, self.shape, self.keep = matrix, format, shape, keep
+
+
+def _described(name, array):
+    """An operand: an array where it lies when its layout allows, else a copy."""
+    if isinstance(array, _Described):
+        return array
+    if isinstance(array, Matrix):
+        matrix = library.Matrix(
+            order=library.ROW_MAJOR, type_name=array.format.encode(), rows=array.shape[0], cols=array.shape[1],
+            ld=array.ld, data=array.data.ctypes.data,
+        )  # fmt: skip
+        return _Described(matrix, array.format, array.shape, array)
+    array = np.asarray(array)
+    format = _FORMATS.get(array.dtype.name)
+    if format is None:
+        raise TypeError(f"{name} is of {array.dtype}, must be one of {', '.join(_FORMATS)}: convert it with astype")
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"{name} has {array.ndim} dimensions, must have 1 or 2")
+    if format in _NARROW:
+        # ml_dtypes has them in a byte each.
+        return _described(name, _packed(array.view(np.uint8), format, _NARROW[format]))
+    order, ld = _lines(array)
+    if ld is None:
+        array = np.ascontiguousarray(array)
+        order, ld = _lines(array)
+    matrix = library.Matrix(
+        order=order, type_name=format.encode(), rows=array.shape[0], cols=array.shape[1], ld=ld, data=array.ctypes.data
+    )
+    return _Described(matrix, format, array.shape, array)
+
+
+def _lines(array):
+    """Order and distance of lines of an array that BLAS can take as it lies; no distance when it cannot."""
+    size = array.itemsize
+    rows, cols = array.shape
+    for order, (apart, near), (count, length) in (
+        (library.ROW_MAJOR, array.strides, (rows, cols)),
+        (library.COL_MAJOR, array.strides[::-1], (cols, rows)),
+    ):
+        together = length <= 1 or near == size
+        if together and (count <= 1 or apart >= length * size and apart % size == 0):
+            return order, (apart // size if count > 1 else max(length, 1))
+    return library.ROW_MAJOR, None
+
+
+class Event:
+    """A product under way. :meth:`wait` gives the result; losing the event waits too."""
+
+    def __init__(self, handle, card, result, keep):
+        self._handle, self._card, self._result, self._keep = handle, card, result, keep
+        self._end = weakref.finalize(self, lib.mattock_event_free, handle)
+        #: Counters of the card, after :meth:`wait`.
+        self.stats = None
+
+    def query(self, seconds=0):
+        """Whether the product is over, well or not, after at most so many seconds."""
+        if not self._end.alive:
+            return True
+        over = ctypes.c_int32()
+        check(lib.mattock_event_query(self._handle, int(seconds * 1000), byref(over)))
+        return bool(over.value)
+
+    def wait(self):
+        """Waits for the end and gives C."""
+        if self._end.detach():
+            stats = library.GemmStats()
+            check(lib.mattock_event_wait(self._handle, byref(stats)))
+            self.stats = self._card.last_stats = library.counters(stats)
+            self._keep = None
+        return self._result
+
+
+class Card:
+    """An open card. Threads may share it; ``with`` closes it at its end."""
+
+    def __init__(self, url, timeout=None, memory_budget=None):
+        options = library.Options(timeout_ms=int((timeout or 0) * 1000), memory_budget=memory_budget or 0)
+        self._handle = library.handle(lib.mattock_open, str(url).encode(), byref(options))
+        self._end = weakref.finalize(self, lib.mattock_close, self._handle)
+        #: Counters of the last call that has ended.
+        self.last_stats = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Closes the card; what is left of its buffers and events keeps it open until that is gone."""
+        self._end()
+        self._handle = None
+
+    @property
+    def types(self):
+        """Types of dense products, ``"A,B,C"``."""
+        return library.text(lib.mattock_types, self._handle).split()
+
+    @property
+    def caps(self):
+        """What the card was built with."""
+        caps = library.Caps()
+        check(lib.mattock_caps(self._handle, byref(caps)))
+        return library.counters(caps)
+
+    def reset(self):
+        """Ends whatever runs on the card."""
+        check(lib.mattock_reset(self._handle))
+
+    def alloc(self, nbytes):
+        """Card memory."""
+        return Buffer(self, nbytes)
+
+    def gemm(self, a, b, c=None, alpha=1, beta=0, *, rounding="rne", saturate=False, resident=False, chunked=False,
+             wait=True):  # fmt: skip
+        """``alpha * a @ b + beta * c`` by the rules of BLAS.
+
+        Arrays go to the card from where they lie, transposed views too; those with other gaps are copied first. ``int4`` and other
+        narrow types of ml_dtypes are packed. The result is ``int32``, or ``float32`` for floats; it is written to ``c`` when that is
+        given. With ``wait=False`` the result is an :class:`Event`.
+        """
+        left, right = _described("a", a), _described("b", b)
+        if c is None:
+            if beta:
+                raise ValueError(f"beta is {beta} and there is no c")
+            kind = "i32" if left.format[0] in "iub" and left.format != "bf16" else "f32"
+            c = np.empty((left.shape[0], right.shape[1]), _RESULTS[kind])
+        to = _described("c", c)
+        if isinstance(c, np.ndarray) and (not c.flags.writeable or to.matrix.data != c.ctypes.data):
+            raise ValueError("c must be writable, with rows or columns that lie together")
+        scalar = ctypes.c_int32 if to.format == "i32" else ctypes.c_float
+        alpha, beta = scalar(alpha), scalar(beta)
+        options = library.GemmOptions(
+            resident=resident, chunked=chunked, rounding=_choice("rounding", rounding, _ROUNDING), saturate=saturate
+        )
+        made = library.handle(
+            lib.mattock_gemm, self._handle, byref(options), byref(alpha), byref(left.matrix), byref(right.matrix),
+            byref(beta), byref(to.matrix),
+        )  # fmt: skip
+        event = Event(made, self, c, (left, right, to))
+        return event.wait() if wait else event
+
+    def gemv(self, a, x, y=None, alpha=1, beta=0, **options):
+        """``alpha * a @ x + beta * y`` with vectors."""
+        x = np.asarray(x)
+        if x.ndim != 1 or y is not None and y.ndim != 1:
+            raise ValueError("x and y must be vectors")
+        out = self.gemm(a, x, None if y is None else y[:, np.newaxis], alpha, beta, **options)
+        return out if isinstance(out, Event) else out[:, 0]
+
+    def spgemm(self, a, b=None, *, chunked=True, semiring="plus_times", ordered=False, memory_budget=0):
+        """``a @ b`` of scipy.sparse matrices with values of ``float32`` or ``int32``, ``a @ a`` without ``b``; a ``csr_array``
+        whose values and columns lie where the library has put them."""
+        left = _csr("a", a)
+        right = left if b is None else _csr("b", b)
+        options = library.SpgemmOptions(
+            chunked=chunked, semiring=_choice("semiring", semiring, _SEMIRINGS), ordered=ordered,
+            memory_budget=memory_budget,
+        )  # fmt: skip
+        made = library.handle(
+            lib.mattock_spgemm, self._handle, byref(options), byref(left.matrix), byref(right.matrix)
+        )
+        product = _Product(made)
+        self.last_stats = product.stats
+        return product.csr()
+
+    def spmm(self, a, x, y=None, alpha=1, beta=0, **options):
+        """``alpha * a @ x + beta * y`` of a scipy.sparse matrix and a dense matrix or vector of the same type of values."""
+        left, x = _csr("a", a), np.asarray(x)
+        if y is None:
+            if beta:
+                raise ValueError(f"beta is {beta} and there is no y")
+            y = np.empty((left.shape[0],) + x.shape[1:], x.dtype)
+        right, to = _described("x", x), _described("y", y)
+        if to.matrix.data != y.ctypes.data or not y.flags.writeable:
+            raise ValueError("y must be writable, with rows or columns that lie together")
+        scalar = ctypes.c_int32 if left.format == "i32" else ctypes.c_float
+        alpha, beta = scalar(alpha), scalar(beta)
+        stats = library.SpgemmStats()
+        check(lib.mattock_spmm(
+            self._handle, byref(library.SpgemmOptions(chunked=True, **options)), byref(alpha), byref(left.matrix),
+            byref(right.matrix), byref(beta), byref(to.matrix), byref(stats),
+        ))  # fmt: skip
+        self.last_stats = library.counters(stats)
+        return y
+
+    spmv = spmm
+
+
+def _choice(name, value, known):
+    if value not in known:
+        raise ValueError(f"{name} is {value!r}, must be one of {', '.join(known)}")
+    return known.index(value)
+
+
+def _csr(name, matrix):
+    """A scipy.sparse matrix: its columns and values where they lie, its row pointers as 64-bit numbers."""
+    import scipy.sparse
+
+    if not scipy.sparse.issparse(matrix):
+        raise TypeError(f"{name} is a {type(matrix).__name__}, must be a matrix of scipy.sparse")
+    matrix = matrix.tocsr()
+    if matrix.dtype not in (np.float32, np.int32):
+        raise TypeError(f"{name} has values of {matrix.dtype}, must be float32 or int32: convert it with astype")
+    if not matrix.has_canonical_format:
+        matrix = matrix.copy()
+        matrix.sum_duplicates()
+    rows, cols = matrix.shape
+    pointers = matrix.indptr.astype(np.uint64)
+    columns = np.ascontiguousarray(matrix.indices)
+    columns = columns.view(np.uint32) if columns.dtype == np.int32 else columns.astype(np.uint32)
+    values = np.ascontiguousarray(matrix.data)
+    format = "i32" if matrix.dtype == np.int32 else "f32"
+    csr = library.Csr(
+        value_type=0 if format == "i32" else 1, rows=rows, cols=cols, nnz=len(values), row_ptr=pointers.ctypes.data,
+        columns=columns.ctypes.data, values=values.ctypes.data,
+    )  # fmt: skip
+    return _Described(csr, format, (rows, cols), (pointers, columns, values))
+
+
+class _Product:
+    """A sparse result; its arrays live as long as NumPy looks at them."""
+
+    def __init__(self, handle):
+        self._end = weakref.finalize(self, lib.mattock_product_free, handle)
+        self._csr, stats = library.Csr(), library.SpgemmStats()
+        check(lib.mattock_product_csr(handle, byref(self._csr), byref(stats)))
+        self.stats = library.counters(stats)
+
+    def _array(self, address, length, dtype):
+        if length == 0:
+            return np.empty(0, dtype)
+        raw = (ctypes.c_char * (length * np.dtype(dtype).itemsize)).from_address(address)
+        # The array keeps `raw`, and that keeps the product.
+        raw.product = self
+        return np.frombuffer(raw, dtype)
+
+    def csr(self):
+        import scipy.sparse
+
+        csr = self._csr
+        values = self._array(csr.values, csr.nnz, np.int32 if csr.value_type == 0 else np.float32)
+        columns = self._array(csr.columns, csr.nnz, np.uint32)
+        pointers = self._array(csr.row_ptr, csr.rows + 1, np.uint64)
+        # SciPy wants one signed type for both; 32 bits fit unless C is huge.
+        narrow = max(csr.nnz, csr.cols) < 1 << 31
+        columns = columns.view(np.int32) if narrow else columns.astype(np.int64)
+        pointers = pointers.astype(np.int32 if narrow else np.int64)
+        make = getattr(scipy.sparse, "csr_array", scipy.sparse.csr_matrix)
+        made = make((values, columns, pointers), shape=(csr.rows, csr.cols), copy=False)
+        made.has_canonical_format = True
+        return made

@@ -1,0 +1,146 @@
+"""The calls of the package against a card, compared with NumPy and SciPy; `calls.py URL` exits 0 when all is right."""
+
+import gc
+import sys
+import threading
+
+import mattock
+import ml_dtypes
+import numpy as np
+import scipy.sparse
+
+rng = np.random.default_rng(1)
+
+
+def draw(*shape):
+    return rng.integers(-128, 128, shape, dtype=np.int8)
+
+
+def product(a, b):
+    return a.astype(np.int32) @ b.astype(np.int32)
+
+
+def refused(kind, call, *arguments, **options):
+    """What the exception says."""
+    try:
+        call(*arguments, **options)
+    except kind as error:
+        return str(error)
+    raise AssertionError(f"{call.__name__} took {arguments}")
+
+
+def dense(card):
+    a, b = draw(5, 9), draw(9, 6)
+    assert np.array_equal(card.gemm(a, b), product(a, b))
+    assert card.last_stats["macs"] == 5 * 9 * 6
+    # Where the memory lies: transposed, by columns, with gaps, every second element, backwards.
+    wide = draw(20, 30)
+    for left in (wide.T, np.asfortranarray(wide), wide[3:9, 4:20], wide[::2], wide[:, ::3], wide[::-1, ::-1]):
+        right = draw(left.shape[1], 4)
+        assert np.array_equal(card.gemm(left, right), product(left, right)), left.strides
+    # Into an array that is there, by columns, in the middle of another one.
+    home = np.full((12, 12), 7, np.int32)
+    c = home[2:7, 3:9].T
+    before = c.copy()
+    out = card.gemm(b.T, a.T, c, alpha=-2, beta=3)
+    assert out is c and np.array_equal(c, -2 * product(b.T, a.T) + 3 * before)
+    home[2:7, 3:9] = 7
+    assert (home == 7).all()
+    vector = draw(9)
+    assert np.array_equal(card.gemv(a, vector), product(a, vector))
+    assert card.gemm(a[:, :0], b[:0]).tolist() == np.zeros((5, 6)).tolist()
+    assert card.gemm(a[:0], b).shape == (0, 6)
+    # Four bits.
+    i4 = [rng.integers(-8, 8, shape) for shape in ((5, 7), (7, 3))]
+    packed = card.gemm(*(mattock.pack(m, "i4") for m in i4))
+    typed = card.gemm(*(m.astype(ml_dtypes.int4) for m in i4))
+    assert np.array_equal(packed, i4[0] @ i4[1]) and np.array_equal(typed, packed)
+    print(refused(mattock.Unsupported, card.gemm, a, b.astype(np.float16)))
+    print(refused(TypeError, card.gemm, a.astype(np.float64), b))
+    print(refused(mattock.ArgumentError, card.gemm, a, a))
+    print(refused(ValueError, mattock.pack, i4[0] * 9, "i4"))
+    print(refused(ValueError, card.gemm, a, b, np.zeros((5, 12), np.int32)[:, ::2]))
+    print(refused(ValueError, card.gemm, a, b, rounding="up"))
+
+
+def events(card):
+    a, b = draw(40, 50), draw(50, 60)
+    started = [card.gemm(a, b, alpha=factor, wait=False) for factor in (1, 2, 3)]
+    for factor, event in enumerate(started, 1):
+        while not event.query(0.01):
+            pass
+        assert np.array_equal(event.wait(), factor * product(a, b)) and event.stats["commands"] == 1
+        assert event.wait() is event.wait()
+    # Lost, with its arrays: waited for all the same.
+    card.gemm(a, b, wait=False)
+    gc.collect()
+    # Another thread runs while this one waits: the interpreter is free.
+    ticks, over = [0], threading.Event()
+
+    def tick():
+        while not over.wait(0.001):
+            ticks[0] += 1
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    card.gemm(draw(200, 100), draw(100, 200))
+    over.set()
+    thread.join()
+    assert ticks[0] > 10, ticks
+    # Memory of the card.
+    n, ld = 16, 64
+    values = draw(n, ld)
+    left, result = card.alloc(values.nbytes), card.alloc(4 * n * ld)
+    left.write(values)
+    card.gemm(left.matrix("i8", n, n, ld), left.matrix("i8", n, n, ld), result.matrix("i32", n, n, ld))
+    found = result.read(np.empty((n, ld), np.int32))
+    assert np.array_equal(found[:, :n], product(values[:, :n], values[:, :n]))
+    print(refused(mattock.ArgumentError, left.write, values, offset=1))
+    print(refused(mattock.OutOfMemory, card.alloc, 1 << 60))
+
+
+def sparse(card):
+    for dtype in (np.int32, np.float32):
+        a = scipy.sparse.random_array((40, 30), density=0.1, rng=rng, dtype=np.float64)
+        a.data[:] = rng.integers(1, 9, a.nnz)
+        a = a.astype(dtype)
+        b = scipy.sparse.csc_array(a.T)
+        c, expected = card.spgemm(a, b), a.tocsr() @ b.tocsr()
+        assert c.dtype == dtype and abs(c - expected).nnz == 0 and c.nnz == expected.nnz
+        assert card.last_stats["products"] > 0
+        # The result's arrays are the library's, and outlive everything else.
+        values = c.data
+        total = values.sum()
+        assert values.base is not None
+        del c
+        gc.collect()
+        assert values.sum() == total
+        x = rng.integers(-9, 9, (30, 3)).astype(dtype)
+        assert np.array_equal(card.spmm(a, x), a @ x)
+        y = np.ones(40, dtype)
+        assert np.array_equal(card.spmv(a, x[:, 0], y, alpha=2, beta=-1), 2 * (a @ x[:, 0]) - 1)
+    empty = card.spgemm(scipy.sparse.csr_array((3, 4), dtype=np.int32), scipy.sparse.csr_array((4, 5), dtype=np.int32))
+    assert empty.shape == (3, 5) and empty.nnz == 0
+    # Duplicates and unsorted rows are put in order, not handed on.
+    messy = scipy.sparse.csr_array((np.array([1, 2, 3], np.int32), [2, 0, 2], [0, 3, 3, 3]), shape=(3, 3))
+    assert np.array_equal(card.spgemm(messy, messy.T).toarray(), (messy @ messy.T).toarray())
+    print(refused(TypeError, card.spgemm, messy.astype(np.float64)))
+    print(refused(TypeError, card.spgemm, messy.toarray()))
+    print(refused(mattock.ArgumentError, card.spgemm, messy, scipy.sparse.csr_array((4, 4), dtype=np.int32)))
+
+
+def main(url):
+    with mattock.open(url, memory_budget=1 << 24) as card:
+        assert "i8,i8,i32" in card.types and card.caps["gemm_rows"] == 8
+        print(refused(mattock.Busy, mattock.open, url).split(" is ")[1])
+        dense(card)
+        events(card)
+        sparse(card)
+        kept = card.alloc(64)
+    kept.write(np.arange(64, dtype=np.uint8))
+    print(refused(mattock.ArgumentError, card.reset))
+    print(refused(mattock.ArgumentError, mattock.open, "sim:small"))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
