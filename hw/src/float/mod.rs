@@ -10,10 +10,12 @@ mod mul;
 mod round;
 #[cfg(test)]
 mod tests;
+mod to_int;
 
 pub use add::{Add, Choice};
 pub use mul::Multiply;
 pub use round::Round;
+pub use to_int::ToInt;
 
 use rtl_gen::{Builder, Sig, cat, uint};
 

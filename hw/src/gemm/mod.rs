@@ -16,6 +16,7 @@
 //! | [`Sequencer`] | which step enters the array in every cycle |
 //! | [`Array`] | R x C processing elements ([`crate::pe`]) |
 //! | [`TypedArray`] | the same with decoders before it and rounding behind, for cards with other types than i8 and i4 |
+//! | [`EpilogueLane`] | what can happen to a sum on its way out: bias, requantisation, activation, residual, cast; not in a card yet |
 //! | [`Results`], [`Store`] | ring of result tiles, written to memory with byte strobes |
 //! | [`GemmBus`] | both loaders and the store unit on one AXI4 master |
 //!
@@ -48,6 +49,7 @@ mod bench;
 mod bus;
 mod command;
 mod engine;
+mod epilogue;
 mod geometry;
 mod load;
 mod model;
@@ -64,6 +66,7 @@ mod window;
 pub use array::Array;
 pub use bus::GemmBus;
 pub use engine::GemmEngine;
+pub use epilogue::{EpilogueLane, Finish, FixedPoint, HalfEven, Requantise};
 pub use geometry::{DIM_BITS, Geometry};
 pub use load::{Filler, Loader, Operand, Planner};
 pub use model::{compute_cycles, cycle_bound, reference};
