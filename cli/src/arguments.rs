@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench, bind, boards, check, completions, demo, doctor, export, gemm, r#gen, new, program, regs,
-    selftest, serve, sim, spgemm, synth,
+    bench, bind, boards, check, completions, demo, doctor, export, gemm, r#gen, graph, new,
+    program, regs, selftest, serve, sim, spgemm, synth,
 };
 
 /// Generate, simulate and drive Mattock matrix cards.
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Gemm(gemm::Options),
     /// Multiply sparse matrices from files on a card and check the result
     Spgemm(spgemm::Options),
+    /// Run graph algorithms on a card as sparse products and check the answers
+    Graph(graph::Options),
     /// Measure what this generator makes, side by side
     Bench(bench::Options),
     /// Make a card's bitstream for a board

@@ -205,7 +205,7 @@ impl Dense {
 /// C = A * A for the committed matrices, in integers (all entries 1) and in fp32 (random values).
 fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<(), Failure> {
     let chosen = Chosen::load(&options.sparse, "--sparse")?;
-    let config = spgemm::engine(&chosen)?;
+    let config = spgemm::engine("spgemm", &chosen)?;
     let read = |name| read_matrix(matrix_path(name), &ReadOptions::default());
     let matrices = MATRICES.map(|name| read(name).map(|loaded| (name, loaded.matrix)));
     let matrices = matrices.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -21,7 +21,9 @@ mod export;
 mod files;
 mod gemm;
 mod r#gen;
+mod graph;
 mod live;
+mod matrix_file;
 mod new;
 mod output;
 mod plan;
@@ -77,6 +79,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Sim(options) => return sim::run(&options, output),
         Command::Gemm(options) => return gemm::run(&options, output),
         Command::Spgemm(options) => return spgemm::run(&options, output),
+        Command::Graph(options) => return graph::run(&options, output),
         Command::Bench(options) => return bench::run(&options, output),
         Command::Synth(options) => synth::run(&options, output)?,
         Command::Boards(options) => boards::run(&options, output)?,

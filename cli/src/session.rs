@@ -93,6 +93,11 @@ impl Session {
         self.card.device()
     }
 
+    /// The driver's calls on the card.
+    pub(crate) fn context(&self) -> &Context {
+        &self.card
+    }
+
     /// A dense product.
     ///
     /// # Errors

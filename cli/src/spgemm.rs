@@ -4,15 +4,12 @@
 //! $ mattock spgemm testbench/data/matrices/karate.mtx.gz --config sparse4 --types i32
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use mattock::Csr;
-use mattock::io::{
-    Field, Format, LoadedMatrix, MatrixMarketValue, ReadOptions, Symmetrize, read_matrix,
-    write_matrix_market,
-};
+use mattock::io::{Field, MatrixMarketValue, write_matrix_market};
 use mattock_spec::config::SpgemmConfig;
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
@@ -23,14 +20,11 @@ use serde::Serialize;
 use crate::arguments::whole;
 use crate::card::{CardOptions, Chosen};
 use crate::error::{Failure, nearest};
+use crate::matrix_file::Reading;
 use crate::output::{Output, grouped, percent, table};
-use crate::progress::Progress;
 use crate::session::{Session, SpgemmCounts};
 use crate::simulation::{MemoryArgs, SimulatorKind};
 use crate::synthetic::Source;
-
-/// Most rows or columns that may be allowed: 2 GiB of row pointers.
-const MOST_DIM: u64 = 1 << 28;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -60,34 +54,14 @@ pub(crate) struct Options {
     /// Multiply by the transpose of B
     #[arg(long)]
     transpose_b: bool,
-    /// Format of the files: matrix-market, edge-list, metis or triplet [default: found out]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// When the mirror image of a file's entries is added
-    #[arg(long, value_enum, default_value = "auto")]
-    symmetrize: Mirror,
-    /// Most rows or columns of a file that are believed; row pointers take 8 bytes each
-    #[arg(long, value_name = "N", default_value_t = ReadOptions::default().max_dim, value_parser = clap::value_parser!(u64).range(..=MOST_DIM))]
-    max_dim: u64,
-    /// Most bytes of a file, unpacked
-    #[arg(long, value_name = "N", default_value_t = ReadOptions::default().max_bytes, value_parser = whole::<u64>)]
-    max_bytes: u64,
+    #[command(flatten)]
+    reading: Reading,
     /// Write C to this file as Matrix Market; gzipped when it ends in .gz
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// What simulates the card
     #[arg(long, value_enum, default_value = "verilator")]
     simulator: SimulatorKind,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Mirror {
-    /// As the format means it
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -133,9 +107,9 @@ pub(crate) struct Report {
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     let chosen = options.card.any("spgemm")?;
-    let config = engine(&chosen)?;
+    let config = engine("spgemm", &chosen)?;
     let Operands { a, b, field } = options.operands(output)?;
-    let value = options.value_type(config, field)?;
+    let value = value_type("spgemm", config, field, options.types.as_deref())?;
     let semiring = semiring("spgemm", config, &options.semiring)?;
     let transposed = |matrix: Csr<f64>, yes: bool| {
         if yes {
@@ -186,12 +160,33 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
 }
 
 /// The sparse engine of the card.
-pub(crate) fn engine(chosen: &Chosen) -> Result<&SpgemmConfig, Failure> {
+pub(crate) fn engine<'c>(asked: &str, chosen: &'c Chosen) -> Result<&'c SpgemmConfig, Failure> {
     chosen.config.spgemm.as_ref().ok_or_else(|| {
         let value = format!("{:?}, a card without a SpGEMM engine", chosen.origin);
-        Failure::argument("spgemm", "--config", value)
+        Failure::argument(asked, "--config", value)
             .allowed("a card with `[spgemm]`, such as small or sparse4")
             .next("choose another card")
+    })
+}
+
+/// The type of that name, or the one that holds a file's values, which the card must have.
+pub(crate) fn value_type(
+    asked: &str,
+    config: &SpgemmConfig,
+    field: Field,
+    name: Option<&str>,
+) -> Result<ValueType, Failure> {
+    let have: Vec<&str> = config.values.iter().map(|value| value.format().name()).collect();
+    let name = name.unwrap_or(if field == Field::Real { "f32" } else { "i32" });
+    let found = config.values.iter().find(|value| value.format().name() == name);
+    found.copied().ok_or_else(|| {
+        let next = match nearest(name, &have) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "choose one of the card's types".into(),
+        };
+        Failure::argument(asked, "--types", format!("{name:?}"))
+            .allowed(have.join(" or "))
+            .next(next)
     })
 }
 
@@ -230,8 +225,9 @@ pub(crate) fn memory_bytes<T>(a: &Csr<T>, b: &Csr<T>) -> Result<u64, Failure> {
 impl Options {
     /// Reads the files.
     fn operands(&self, output: Output) -> Result<Operands, Failure> {
-        let a = self.read(&self.a, output)?;
-        let b = self.b.as_deref().map(|path| self.read(path, output)).transpose()?;
+        let a = self.reading.read("spgemm", &self.a, output)?;
+        let b = self.b.as_deref();
+        let b = b.map(|path| self.reading.read("spgemm", path, output)).transpose()?;
         let rank = |field: Field| match field {
             Field::Real => 2,
             Field::Integer => 1,
@@ -243,43 +239,6 @@ impl Options {
         }
         let field = if self.values == Values::File { field } else { Field::Pattern };
         Ok(Operands { a: a.matrix, b: b.map(|b| b.matrix), field })
-    }
-
-    fn read(&self, path: &Path, output: Output) -> Result<LoadedMatrix, Failure> {
-        let _progress = Progress::start(output, format!("reading {}", path.display()));
-        let symmetrize = match self.symmetrize {
-            Mirror::Auto => Symmetrize::Auto,
-            Mirror::Always => Symmetrize::Always,
-            Mirror::Never => Symmetrize::Never,
-        };
-        let Self { format, max_dim, max_bytes, .. } = *self;
-        let read = ReadOptions { format, symmetrize, max_dim, max_bytes, ..Default::default() };
-        read_matrix(path, &read).map_err(|error| {
-            use mattock::io::ReadError::TooLarge;
-            let next = match &error {
-                mattock::Error::Read { source: TooLarge { option, .. }, .. } => {
-                    format!("allow it with `--{}`", option.replace('_', "-"))
-                }
-                _ => "give a matrix file, or its `--format`".into(),
-            };
-            Failure::new("spgemm", error).next(next)
-        })
-    }
-
-    fn value_type(&self, config: &SpgemmConfig, field: Field) -> Result<ValueType, Failure> {
-        let have: Vec<&str> = config.values.iter().map(|value| value.format().name()).collect();
-        let default = if field == Field::Real { "f32" } else { "i32" };
-        let name = self.types.as_deref().unwrap_or(default);
-        let found = config.values.iter().find(|value| value.format().name() == name);
-        found.copied().ok_or_else(|| {
-            let next = match nearest(name, &have) {
-                Some(near) => format!("did you mean {near:?}?"),
-                None => "choose one of the card's types".into(),
-            };
-            Failure::argument("spgemm", "--types", format!("{name:?}"))
-                .allowed(have.join(" or "))
-                .next(next)
-        })
     }
 
     fn bad_value(&self, error: &mattock::sparse::ConvertError) -> Failure {

@@ -18,6 +18,7 @@
 //! | [`dense`]  | [`Context::gemm`], batched, with run-time types; [`Context::gemv`]         |
 //! | [`plan`]   | how a dense product runs: blocks, what stays on chip, bytes and cycles     |
 //! | [`sparse`] | [`Csr`], the checked sparse matrix; [`Context::spgemm`] and its family     |
+//! | [`graph`]  | triangles, breadth-first levels, shortest paths, as sparse products         |
 //! | [`selftest`] | [`Device::selftest`]: everything between this process and a right result |
 //! | [`error`]  | [`Error`], the one error type of every call                                |
 //! | [`transport`] | ways to a card, and card URLs                                           |
@@ -40,6 +41,7 @@ pub mod dense;
 pub mod device;
 pub mod element;
 pub mod error;
+pub mod graph;
 pub mod io;
 pub mod plan;
 pub mod selftest;

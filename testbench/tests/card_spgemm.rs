@@ -90,7 +90,10 @@ fn a_card_computes_over_the_semirings_it_was_built_with() {
     check_over(&card, &a, &a, Semiring::MinPlus);
     check_over(&card, &a, &a, Semiring::AnyPair);
     let error = card.spgemm(&a, &a, &SpgemmOptions::default()).unwrap_err().to_string();
-    assert_eq!(error, "the card cannot do spgemm over plus-times; it has min-plus, any-pair");
+    assert_eq!(
+        error,
+        "the card cannot do sparse products over plus-times; it has min-plus, any-pair"
+    );
 }
 
 #[test]

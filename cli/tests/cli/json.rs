@@ -21,6 +21,9 @@ fn keys_of_every_command() {
         "sim --config tiny --simulator interpreter --cycles 500 --json",
         "gemm --config tiny --simulator interpreter --m 2 --n 2 --k 2 --json",
         "spgemm a.mtx --simulator interpreter --json",
+        "graph triangles a.mtx --simulator interpreter --json",
+        "graph bfs a.mtx --simulator interpreter --json",
+        "graph apsp a.mtx --simulator interpreter --json",
     ] {
         text += &format!("{line}: {}\n", shape(&session.json(line)));
     }

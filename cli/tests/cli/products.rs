@@ -98,6 +98,62 @@ fn sparse_arguments_that_make_no_sense() {
 }
 
 #[test]
+fn graphs_that_make_no_sense() {
+    let session = Session::new();
+    let header = "%%MatrixMarket matrix coordinate real general\n";
+    session.write("wide.mtx", format!("{header}2 3 1\n1 1 1\n"));
+    session.write("ring.mtx", format!("{header}2 2 2\n1 2 1\n2 1 -2\n"));
+    session.write("half.mtx", format!("{header}2 2 1\n1 2 0.5\n"));
+    session.write("nan.mtx", format!("{header}2 2 1\n1 2 nan\n"));
+    session.write("long.mtx", format!("{header}2 2 1\n1 2 2000000000\n"));
+    session.write("many.mtx", format!("{header}9000 9000 1\n1 2 1\n"));
+    session.write("min.toml", "name = \"m\"\n[spgemm]\nsemirings = [\"min-plus\"]\n");
+    let lines = [
+        "graph",
+        "graph colours ring.mtx",
+        "graph triangles",
+        "graph triangles nowhere.mtx",
+        "graph triangles wide.mtx",
+        "graph triangles ring.mtx --config tiny",
+        "graph triangles ring.mtx --config min.toml",
+        "graph bfs ring.mtx --source 2",
+        "graph bfs ring.mtx --source -1",
+        "graph apsp half.mtx --types i32",
+        "graph apsp half.mtx --types i64",
+        "graph apsp many.mtx",
+        "graph apsp nan.mtx --simulator interpreter",
+        "graph apsp long.mtx --types i32 --simulator interpreter",
+        "graph apsp ring.mtx --simulator interpreter",
+    ];
+    let text: String = lines.iter().map(|line| session.transcript(line)).collect();
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn graphs_are_right() {
+    let session = Session::new();
+    let header = "%%MatrixMarket matrix coordinate integer symmetric\n";
+    // Two triangles that share an edge, and a vertex for itself.
+    let edges = "2 1 1\n3 1 4\n3 2 2\n4 2 7\n4 3 1\n";
+    session.write("g.mtx", format!("{header}5 5 5\n{edges}"));
+    let run = |line: &str| {
+        let report = session.json(&format!("graph {line} g.mtx --simulator interpreter --json"));
+        assert_eq!(
+            (&report["mismatches"], &report["vertices"]),
+            (&0.into(), &5.into()),
+            "{report}"
+        );
+        report
+    };
+    assert_eq!(run("triangles")["triangles"], 2);
+    let bfs = run("bfs --source 3");
+    assert_eq!((&bfs["reached"], &bfs["levels"]), (&4.into(), &3.into()));
+    let apsp = run("apsp");
+    assert_eq!((&apsp["pairs"], &apsp["longest"]), (&17.into(), &4.0.into()));
+    assert_eq!(run("apsp --types f32")["longest"], 4.0);
+}
+
+#[test]
 fn sparse_products_are_right_and_written() {
     let session = Session::new();
     let header = "%%MatrixMarket matrix coordinate real general\n";

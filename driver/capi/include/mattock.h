@@ -346,7 +346,8 @@ typedef struct MattockSpgemmOptions {
    */
   int32_t chunked;
   /**
-   * Plus and times, or what takes their place: 0 plus_times, 1 min_plus, 2 max_plus, 3 or_and, 4 plus_pair, 5 any_pair.
+   * Plus and times, or what takes their place: 0 plus_times, 1 min_plus, 2 max_plus, 3 max_times,
+   * 4 or_and, 5 plus_pair, 6 plus_first, 7 plus_second, 8 any_pair.
    */
   int32_t semiring;
   /**

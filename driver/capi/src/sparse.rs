@@ -4,7 +4,9 @@ use crate::card::MattockContext;
 use crate::matrix::{Checked, MattockMatrix};
 use crate::status::{Fail, bad, named, run};
 use crate::structure::{give, hand_out, handle, required, size, slice, structure, take_back};
-use driver::sparse::{Determinism, Semiring, SparseValue, SpgemmOptions, SpgemmPlan, SpgemmStats};
+use driver::sparse::{
+    Determinism, SEMIRINGS, Semiring, SparseValue, SpgemmOptions, SpgemmPlan, SpgemmStats,
+};
 use driver::view::{DynView, DynViewMut, View, ViewMut};
 use driver::{Context, Csr};
 use std::ffi::c_void;
@@ -45,7 +47,8 @@ pub struct MattockSpgemmOptions {
     pub struct_size: u32,
     /// Not 0: in blocks of rows when C does not fit card memory.
     pub chunked: i32,
-    /// Plus and times, or what takes their place: 0 plus_times, 1 min_plus, 2 max_plus, 3 or_and, 4 plus_pair, 5 any_pair.
+    /// Plus and times, or what takes their place: 0 plus_times, 1 min_plus, 2 max_plus, 3 max_times,
+    /// 4 or_and, 5 plus_pair, 6 plus_first, 7 plus_second, 8 any_pair.
     pub semiring: i32,
     /// Not 0: products of an entry are added by rising k.
     pub ordered: i32,
@@ -170,17 +173,9 @@ unsafe fn options(options: *const MattockSpgemmOptions) -> Result<SpgemmOptions,
     let Some(o) = (unsafe { structure(2, "options", options)? }) else {
         return Ok(SpgemmOptions::default());
     };
-    let semirings = [
-        Semiring::PlusTimes,
-        Semiring::MinPlus,
-        Semiring::MaxPlus,
-        Semiring::OrAnd,
-        Semiring::PlusPair,
-        Semiring::AnyPair,
-    ];
-    let semiring = usize::try_from(o.semiring).ok().and_then(|i| semirings.get(i));
-    let Some(&semiring) = semiring else {
-        return bad(2, "options", format!("has semiring {}, must be 0 to 5", o.semiring));
+    let Some(semiring) = u8::try_from(o.semiring).ok().and_then(Semiring::from_u8) else {
+        let most = SEMIRINGS.len() - 1;
+        return bad(2, "options", format!("has semiring {}, must be 0 to {most}", o.semiring));
     };
     let determinism = if o.ordered != 0 { Determinism::Ordered } else { Determinism::Fast };
     let memory_budget = (o.memory_budget > 0).then_some(o.memory_budget);

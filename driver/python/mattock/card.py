@@ -18,7 +18,9 @@ _FORMATS = {
 _NARROW = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "e2m1": 4}
 _RESULTS = {"i32": np.int32, "f32": np.float32}
 _ROUNDING = ["rne", "rz", "ru", "rd", "rna"]
-_SEMIRINGS = ["plus_times", "min_plus", "max_plus", "or_and", "plus_pair", "any_pair"]
+_SEMIRINGS = [
+    "plus_times", "min_plus", "max_plus", "max_times", "or_and", "plus_pair", "plus_first", "plus_second", "any_pair",
+]
 
 
 def open(url, timeout=None, memory_budget=None):

@@ -1,6 +1,6 @@
 //! Sparse matrices on the host: the checked [`Csr`] form, its assembly from triplets, and the
 //! conversion of values to the types a card computes with. Calls on the card: [`spgemm`], in one
-//! call or in three phases ([estimate], [symbolic], [numeric]), [`spmm`] and [`spmv`] with dense
+//! call or in three phases ([estimate], [symbolic], [numeric]), under a [`Mask`], [`spmm`] and [`spmv`] with dense
 //! operands, [`spadd`]. A sparse vector is a matrix of one column, so `spgemm` multiplies it too.
 //!
 //! [`spgemm`]: crate::Context::spgemm
@@ -16,6 +16,7 @@ mod convert;
 mod csr;
 mod dense;
 mod error;
+mod mask;
 mod options;
 mod plan;
 mod run;
@@ -26,7 +27,8 @@ mod value;
 pub use convert::ConvertError;
 pub use csr::Csr;
 pub use error::CsrError;
-pub use mattock_spec::Semiring;
+pub use mask::Mask;
+pub use mattock_spec::semiring::{SEMIRINGS, Semiring};
 pub use options::{Determinism, SpgemmOptions, SpgemmStats};
 pub use plan::{SpgemmEstimate, SpgemmPlan};
 pub use triplets::Triplets;

@@ -4,6 +4,7 @@ use super::run::{Block, Run, Sizes, engine};
 use super::{SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::{Csr, Error};
+use mattock_spec::regs::SpgemmCaps;
 use std::ops::Range;
 
 impl Context {
@@ -25,17 +26,45 @@ impl Context {
     ) -> Result<(Csr<T>, SpgemmStats), Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
         options.check(&caps)?;
+        if Sizes::new(a, b, 0..a.rows(), &caps)?.rows == 0 {
+            return Ok((Csr::empty(0, b.cols())?, SpgemmStats::default()));
+        }
+        self.resident(b, options)?.multiply(a)
+    }
+
+    /// Puts B into card memory, for products with one A or several.
+    pub(crate) fn resident<'r, T: SparseValue>(
+        &'r self,
+        b: &'r Csr<T>,
+        options: &SpgemmOptions,
+    ) -> Result<Resident<'r, T>, Error> {
+        let caps = engine(&self.inner, T::TYPE, "spgemm")?;
+        options.check(&caps)?;
+        let block = Block::structure(&self.inner, b, 0..b.rows())?;
+        block.set_values(b.values())?;
+        Ok(Resident { context: self, caps, options: *options, b, block })
+    }
+}
+
+/// B in card memory.
+pub(crate) struct Resident<'r, T> {
+    context: &'r Context,
+    caps: SpgemmCaps,
+    options: SpgemmOptions,
+    b: &'r Csr<T>,
+    block: Block,
+}
+
+impl<T: SparseValue> Resident<'_, T> {
+    /// `A * B`, as [`Context::spgemm`].
+    pub(crate) fn multiply(&self, a: &Csr<T>) -> Result<(Csr<T>, SpgemmStats), Error> {
         let all = 0..a.rows();
-        let sizes = Sizes::new(a, b, all.clone(), &caps)?;
+        let sizes = Sizes::new(a, self.b, all.clone(), &self.caps)?;
+        let run = Run::new(&self.context.inner, self.caps, &self.options, &self.block);
         let mut c = Parts { row_ptr: vec![0], columns: vec![], values: vec![] };
         let mut stats = SpgemmStats::default();
-        if sizes.rows > 0 {
-            let b_block = Block::structure(&self.inner, b, 0..b.rows())?;
-            b_block.set_values(b.values())?;
-            let run = Run::new(&self.inner, caps, options, &b_block);
-            c.add(&run, a, b, all, sizes, &mut stats)?;
-        }
-        let c = Csr::new(a.rows(), b.cols(), c.row_ptr, c.columns, c.values)
+        c.add(&run, a, self.b, all, sizes, &mut stats)?;
+        let c = Csr::new(a.rows(), self.b.cols(), c.row_ptr, c.columns, c.values)
             .map_err(|e| Error::BadResult { what: e.to_string() })?;
         Ok((c, stats))
     }

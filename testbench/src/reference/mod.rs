@@ -7,6 +7,7 @@ mod algebra;
 mod compare;
 pub mod dense;
 mod gemm;
+pub mod graph;
 mod int4;
 mod spgemm;
 mod spgemm_bound;
