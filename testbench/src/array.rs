@@ -4,6 +4,7 @@
 //! array promises them.
 
 use rtl_gen::sim::Simulator;
+use std::collections::VecDeque;
 
 /// What the feeder must know of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,15 @@ pub fn multiply(
     let ArrayTiming { rows, cols, depth, latency, column_skew } = timing;
     let [first_port, a_port, b_port, result_port] =
         ["first", "a", "b", "result"].map(|name| sim.port(name));
+    // Arrays whose pace depends on the data say when they take steps, and when a tile begins to leave.
+    let paced = sim
+        .try_port("ready")
+        .map(|ready| [ready, sim.port("operands"), sim.port("drains"), sim.port("drained")]);
+    if let Some(reset) = sim.try_port("rst") {
+        sim.set(reset, 1);
+        sim.tick();
+        sim.set(reset, 0);
+    }
     let tiles: Vec<(usize, usize)> = (0..n.div_ceil(cols))
         .flat_map(|j| (0..m.div_ceil(rows)).map(move |i| (i * rows, j * cols)))
         .collect();
@@ -59,13 +69,16 @@ pub fn multiply(
     let mut drains: Vec<(usize, (usize, usize))> = vec![];
     let (mut tile, mut at, mut since_first, mut cycle, mut last_result) = (0, 0, rows, 0, 0);
     let mut result = vec![0; cols];
+    // Tiles told to leave, and of these the ones an array with a pace of its own has yet to answer.
+    let (mut told, mut waiting) = (0, VecDeque::new());
     loop {
-        let mut first = false;
+        let (mut first, mut leaves, mut operands) = (false, None, false);
+        let ready = paced.is_none_or(|[ready, ..]| sim.get(ready) == 1);
         let (mut a_step, mut b_step) = (vec![0; rows * depth], vec![0; cols * depth]);
         let may_begin = at == 0 && since_first >= rows;
-        if tile < tiles.len() && (may_begin || at > 0) && !idle() {
+        if tile < tiles.len() && (may_begin || at > 0) && ready && !idle() {
             let (i0, j0) = tiles[tile];
-            first = at == 0;
+            (first, operands) = (at == 0, true);
             for step in 0..depth.min(k - at) {
                 for r in 0..rows.min(m - i0) {
                     a_step[step * rows + r] = a[(i0 + r) * k + at + step];
@@ -75,22 +88,34 @@ pub fn multiply(
                 }
             }
             if first && tile > 0 {
-                drains.push((cycle + latency, tiles[tile - 1]));
+                leaves = Some(tiles[tile - 1]);
             }
             at += depth;
             if at >= k {
                 (tile, at) = (tile + 1, 0);
             }
-        } else if tile == tiles.len() && may_begin && drains.len() < tiles.len() {
-            first = true;
-            drains.push((cycle + latency, tiles[tile - 1]));
+        } else if tile == tiles.len() && may_begin && ready && told < tiles.len() {
+            (first, leaves) = (true, Some(tiles[tile - 1]));
         }
+        told += usize::from(leaves.is_some());
         since_first = if first { 1 } else { since_first + 1 };
 
         sim.set(first_port, first.into());
         sim.set_words(a_port, &words(&a_step));
         sim.set_words(b_port, &words(&b_step));
-        sim.eval();
+        if let Some([_, operands_port, drains_port, drained_port]) = paced {
+            sim.set(operands_port, operands.into());
+            sim.set(drains_port, leaves.is_some().into());
+            waiting.extend(leaves);
+            sim.eval();
+            if sim.get(drained_port) == 1 {
+                let tile = waiting.pop_front().expect("no more tiles leave than were told to");
+                drains.push((cycle + latency, tile));
+            }
+        } else {
+            drains.extend(leaves.map(|tile| (cycle + latency, tile)));
+            sim.eval();
+        }
         sim.get_words(result_port, &mut result);
         let whole = rows + cols * column_skew;
         for &(from, (i0, j0)) in drains.iter().rev().take_while(|(from, _)| cycle < from + whole) {

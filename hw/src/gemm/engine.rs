@@ -182,11 +182,20 @@ impl Module for GemmEngine {
             .set("a", pads[0].get("rd_data"))
             .set("b", pads[1].get("rd_data"));
 
+        // An array that skips digits says when it takes steps and when a tile leaves.
+        let drains = if g.is_paced() {
+            array.set("drains", sequencer.get("drains")).set("operands", sequencer.get("operands"));
+            sequencer.set("array_ready", array.get("ready"));
+            array.get("drained")
+        } else {
+            sequencer.get("drains")
+        };
+
         // ---- results ----
         let results = m.inst("results", &Results { geometry: g });
         results
             .set("start", go & c.compute)
-            .set("drains", sequencer.get("drains"))
+            .set("drains", drains)
             .set("result", array.get("result"))
             .set("rd_enable", store.get("rd_enable"))
             .set("rd_word", store.get("rd_word"));
@@ -222,7 +231,7 @@ impl Module for GemmEngine {
         }
 
         // ---- the end: everything at rest; results need this long to leave the array ----
-        let settle = Scratchpad::READ_LATENCY + latency + g.rows + g.cols + 4;
+        let settle = Scratchpad::READ_LATENCY + latency + g.array().slack() + g.rows + g.cols + 4;
         let settle_ty = uint(settle.ilog2() + 1);
         let settling = m.state("settling", settle_ty, 0);
         let settled = settling.q().is(0);

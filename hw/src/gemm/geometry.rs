@@ -160,6 +160,11 @@ impl Geometry {
         self.k_split.max(self.depth)
     }
 
+    /// Whether the array says when it takes steps.
+    pub(super) fn is_paced(&self) -> bool {
+        self.array().is_paced()
+    }
+
     /// Bits of log2 of the steps of a cycle.
     pub(super) fn split_bits(&self) -> u32 {
         bits_for(self.steps().ilog2())
@@ -170,9 +175,10 @@ impl Geometry {
         self.array().column_skew()
     }
 
-    /// Exactly the cycles from the first operand entering the array to the last result leaving it, operands on chip.
+    /// Exactly the cycles from the first operand entering the array to the last result leaving it, operands on chip; most of
+    /// them where the pace depends on the data.
     pub fn compute_cycles(&self, [m, n, k]: [u64; 3]) -> u64 {
-        let steps = k.div_ceil(self.depth.into());
+        let steps = k.div_ceil(self.depth.into()) * u64::from(self.array().pace());
         let (rows, cols) = (self.rows.into(), self.cols.into());
         let skewed = compute_cycles([m, n, steps], rows, cols, self.array_latency().into());
         skewed.saturating_sub((cols - 1) * u64::from(1 - self.column_skew()))
@@ -180,7 +186,8 @@ impl Geometry {
 
     /// Most of them, by the cycle contract.
     pub fn cycle_bound(&self, [m, n, k]: [u64; 3]) -> u64 {
-        cycle_bound([m, n, k.div_ceil(self.depth.into())], self.rows.into(), self.cols.into())
+        let steps = k.div_ceil(self.depth.into()) * u64::from(self.array().pace());
+        cycle_bound([m, n, steps], self.rows.into(), self.cols.into())
     }
 
     /// Runs and bursts in flight: on a wide bus runs are often a beat or two, and memory may be 200 cycles away.

@@ -24,6 +24,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `filled_a`, `filled_b` | in | bit | that block is readable |
 /// | `free_a`, `free_b` | out | bit | a half of the scratchpad may be loaded again |
 /// | `free_soon_a`, `free_soon_b` | out | bit | one will be, and nothing more has to be loaded for that |
+/// | `array_ready` | in | bit | the array takes steps; only where their pace depends on the data |
 /// | `slot_free` | in | bit | the store unit has finished with a result slot |
 /// | `slots_empty` | out | bit | waiting for a result slot |
 /// | `rd_valid`, `rd_keep`, `a_*`, `b_*` | out | | the read sides of the two [`Scratchpad`]s |
@@ -119,13 +120,25 @@ impl Module for Sequencer {
         let steps_left = m.state("steps_left", block_ty, 0);
         let streaming = (!steps_left.q().is(0)).named("streaming");
         // What stops must not wait for lines that no longer come.
-        step.assign(streaming & ((a.step_ready & b.step_ready) | stop));
+        let takes = g.is_paced().then(|| flag("array_ready"));
+        let with_array = |mut conditions: Vec<_>| {
+            conditions.extend(takes);
+            all(&conditions)
+        };
+        step.assign(with_array(vec![streaming, (a.step_ready & b.step_ready) | stop]));
         let step = step.sig();
         let final_step = steps_left.q().is(1).named("final_step");
         let last_step = (step & final_step).named("last_step");
         let there = a.ready & b.ready;
         let may_drain = !w.first_chunk | gap_over;
-        begin.assign(all(&[w.active, !stop, !streaming | last_step, there, may_drain, !no_slot]));
+        begin.assign(with_array(vec![
+            w.active,
+            !stop,
+            !streaming | last_step,
+            there,
+            may_drain,
+            !no_slot,
+        ]));
         let depth = min(w.k_left, k_block, block_ty.width()).named("depth");
         let steps = split.map_or(depth, |split| steps_of(m, g, depth, split));
         steps_left.update(&[(begins, steps), (step, steps_left.q().dec())]);
@@ -141,7 +154,8 @@ impl Module for Sequencer {
         let pending = m.state("pending", bit(), 0);
         let complete = m.state("complete", bit(), 0);
         let idle = !streaming & !begins;
-        let flush = all(&[idle, pending.q(), complete.q() | stop, gap_over]).named("flush");
+        let flush =
+            with_array(vec![idle, pending.q(), complete.q() | stop, gap_over]).named("flush");
         complete.update(&[(begins, w.last_k), (flush, m.low())]);
         pending.update(&[(takes_slot, m.high()), (flush, m.low())]);
         let first = m.reg_reset("first_step", takes_slot | flush, 0);

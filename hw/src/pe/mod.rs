@@ -20,6 +20,7 @@
 
 mod bit_planes;
 mod carry_save;
+mod digit_skip;
 pub mod dot;
 mod dsp_packed;
 mod exact_window;
@@ -32,6 +33,7 @@ mod shared_encoder;
 
 pub use bit_planes::BitPlanes;
 pub use carry_save::CarrySave;
+pub use digit_skip::{DigitSkip, DigitWord};
 pub use dot::{Dot, DotShape};
 pub use dsp_packed::DspPacked;
 pub use exact_window::{ExactWindow, FLAGS};
@@ -206,6 +208,12 @@ pub const PE_VARIANTS: &[PeVariant] = &[
             single: true,
             build: |shape| Box::new(SharedEncoder { shape }),
         }),
+    },
+    PeVariant {
+        pe: Pe::DigitSkip,
+        doc: "one nonzero radix-4 digit of the row operand a cycle",
+        cell: None,
+        dot: None,
     },
     PeVariant {
         pe: Pe::Fp,

@@ -61,6 +61,8 @@ pub enum Pe {
     Lut,
     /// Row operands recoded once per row.
     SharedEncoder,
+    /// One nonzero digit of the row operand a cycle.
+    DigitSkip,
     /// Exact window: floats, and integers of every width.
     Fp,
 }
@@ -122,6 +124,12 @@ pub const PES: &[PeInfo] = &[
         pe: Pe::SharedEncoder,
         name: "shared-encoder",
         arrays: BROADCAST,
+        operands: Operands::Signed(8),
+    },
+    PeInfo {
+        pe: Pe::DigitSkip,
+        name: "digit-skip",
+        arrays: &[ArrayKind::Broadcast],
         operands: Operands::Signed(8),
     },
     PeInfo { pe: Pe::Fp, name: "fp", arrays: &[ArrayKind::Systolic], operands: Operands::Any },

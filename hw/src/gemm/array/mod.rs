@@ -2,11 +2,12 @@
 
 mod broadcast;
 mod drain;
+mod skip;
 mod systolic;
 
 use super::geometry::bits_for;
 use crate::pe::{PeShape, PeVariant};
-use mattock_spec::config::ArrayKind;
+use mattock_spec::config::{ArrayKind, Pe};
 use rtl_gen::{Builder, Module, bit, bits, uint};
 
 /// Output-stationary array that starts a tile of R x C results while the one before drains.
@@ -24,6 +25,11 @@ use rtl_gen::{Builder, Module, bit, bits, uint};
 /// t + [`latency`](Self::latency) + r + c * [`column_skew`](Self::column_skew), so C results leave per cycle and two `first` must be at
 /// least R cycles apart. A `first` fed with zeros flushes the last tile; it leaves sums of zero behind,
 /// which drain as zeros, so the next real `first` may follow at once.
+///
+/// # Pace
+/// With a PE that skips zero digits a step takes one to [`pace`](Self::pace) cycles. Such an array ([`is_paced`](Self::is_paced)) has three inputs and
+/// outputs more: steps are marked by `operands`, may come while `ready` and for [`READY_MARGIN`](Self::READY_MARGIN) cycles after it falls, and wait
+/// in a queue; a `first` with `drains` is answered by `drained`, to which `latency` then refers.
 ///
 /// # Groups
 /// For a product of few rows the R rows work as g groups of R / g, each on steps of k of its own: rows u * R / g and
@@ -69,8 +75,27 @@ impl Array {
     pub fn latency(&self) -> u32 {
         match self.kind {
             ArrayKind::Systolic => systolic::latency(self),
+            _ if self.is_paced() => skip::latency(self),
             _ => broadcast::latency(self),
         }
+    }
+
+    /// Steps that may still come after `ready` has fallen.
+    pub const READY_MARGIN: u32 = skip::UNDER_WAY;
+
+    /// Whether steps take a number of cycles that depends on the data.
+    pub fn is_paced(&self) -> bool {
+        self.pe.pe == Pe::DigitSkip
+    }
+
+    /// Most cycles of a step.
+    pub fn pace(&self) -> u32 {
+        if self.is_paced() { skip::pace(self) } else { 1 }
+    }
+
+    /// Most cycles a step waits in the array before it begins.
+    pub fn slack(&self) -> u32 {
+        if self.is_paced() { skip::slack(self) } else { 0 }
     }
 
     /// Bits of an operand at the ports `a` and `b`.
@@ -116,6 +141,7 @@ impl Module for Array {
         }
         match self.kind {
             ArrayKind::Systolic => systolic::check(self),
+            ArrayKind::Broadcast if self.is_paced() && self.k_split == 1 => Ok(()),
             _ => broadcast::check(self),
         }
     }
@@ -137,6 +163,10 @@ impl Module for Array {
         m.port_doc("first", "these operands start a tile and drain the one before");
         let steps = systolic::Steps { first, a, b, split };
         let result = match self.kind {
+            _ if self.is_paced() => {
+                let (drains, operands) = (m.input("drains", bit()), m.input("operands", bit()));
+                skip::build(self, m, skip::Paced { first, drains, operands, a, b })
+            }
             ArrayKind::Systolic => systolic::build(self, m, steps),
             _ => broadcast::build(self, m, steps),
         };

@@ -51,7 +51,7 @@ impl Bench {
         let (d, cycles) = self.multiply([&a, &b], shape, idle, rng);
         assert_eq!(d, reference(&a, &b, shape), "{shape:?} on {:?}", self.array);
         if idle == 0.0 {
-            let deep = k.div_ceil(self.array.depth as usize);
+            let deep = k.div_ceil(self.array.depth as usize) * self.array.pace() as usize;
             let bound = cycle_bound(
                 [m, n, deep].map(|x| x as u64),
                 self.array.rows.into(),
