@@ -222,6 +222,7 @@ fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<()
                 config,
                 simulator: options.simulator,
                 semiring: Semiring::PlusTimes,
+                mask: None,
             };
             let report = match types {
                 "i32" => {

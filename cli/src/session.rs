@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use mattock::plan::{self, Plan};
-use mattock::sparse::{SparseValue, SpgemmOptions};
+use mattock::sparse::{Mask, SparseValue, SpgemmOptions};
 use mattock::{
     Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions, Scalar, Semiring,
 };
@@ -146,11 +146,15 @@ impl Session {
         a: &Csr<T>,
         b: &Csr<T>,
         semiring: Semiring,
+        mask: Option<&Mask<'_, i32>>,
     ) -> Result<(Csr<T>, SpgemmCounts), Failure> {
         let what = format!("multiplying {} by {} entries", a.nnz(), b.nnz());
         let _progress = Progress::start(self.output, what);
-        let (c, stats) =
-            self.card.spgemm(a, b, &SpgemmOptions { semiring, ..SpgemmOptions::default() })?;
+        let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
+        let (c, stats) = match mask {
+            None => self.card.spgemm(a, b, &options)?,
+            Some(mask) => self.card.spgemm_masked(a, b, mask, &options)?,
+        };
         let counts = SpgemmCounts {
             cycles: stats.cycles,
             dram_bytes: stats.bytes_read + stats.bytes_written,

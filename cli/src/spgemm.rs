@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use mattock::Csr;
 use mattock::io::{Field, MatrixMarketValue, write_matrix_market};
+use mattock::sparse::Mask;
 use mattock_spec::config::SpgemmConfig;
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
@@ -56,6 +57,15 @@ pub(crate) struct Options {
     transpose_b: bool,
     #[command(flatten)]
     reading: Reading,
+    /// Keep only the entries of C where this matrix has one; the host leaves the others out
+    #[arg(long, value_name = "FILE")]
+    mask: Option<PathBuf>,
+    /// Keep those where the mask has none
+    #[arg(long, requires = "mask")]
+    mask_complement: bool,
+    /// A zero of the mask is no entry
+    #[arg(long, requires = "mask")]
+    mask_by_value: bool,
     /// Write C to this file as Matrix Market; gzipped when it ends in .gz
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -103,6 +113,9 @@ pub(crate) struct Report {
     pub(crate) mismatches: u64,
     simulator: &'static str,
     semiring: &'static str,
+    /// How C was masked, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mask: Option<&'static str>,
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
@@ -132,6 +145,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         .allowed("matrices whose inner dimensions agree")
         .next("transpose one with `--transpose-a` or `--transpose-b`"));
     }
+    let mask = options.read_mask(a.rows(), b.cols(), output)?;
+    let mask = mask.as_ref();
     let bytes = memory_bytes(&a, &b)?;
     let refused = |error| options.bad_value(&error);
     let open = || Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output);
@@ -140,7 +155,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         ValueType::I32 => {
             let (a, b) = (a.to_i32().map_err(refused)?, b.to_i32().map_err(refused)?);
             let mut session = open()?;
-            let job = Job { session: &mut session, config, simulator: options.simulator, semiring };
+            let simulator = options.simulator;
+            let job = Job { session: &mut session, config, simulator, semiring, mask };
             let (c, report) = job.integers(&a, &b)?;
             options.write(&c, &report)?;
             report
@@ -148,7 +164,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         ValueType::F32 => {
             let (a, b) = (a.to_f32().map_err(refused)?, b.to_f32().map_err(refused)?);
             let mut session = open()?;
-            let job = Job { session: &mut session, config, simulator: options.simulator, semiring };
+            let simulator = options.simulator;
+            let job = Job { session: &mut session, config, simulator, semiring, mask };
             let (c, report) = job.floats(&a, &b)?;
             options.write(&c, &report)?;
             report
@@ -256,11 +273,62 @@ impl Options {
         }
     }
 
+    /// The mask, which must have the shape of C.
+    fn read_mask(
+        &self,
+        rows: usize,
+        cols: usize,
+        output: Output,
+    ) -> Result<Option<MaskFile>, Failure> {
+        let Some(path) = &self.mask else { return Ok(None) };
+        let matrix = self.reading.read("spgemm", path, output)?.matrix;
+        if (matrix.rows(), matrix.cols()) != (rows, cols) {
+            let shape = format!("a {} x {} matrix", matrix.rows(), matrix.cols());
+            return Err(Failure::argument("spgemm", "--mask", shape)
+                .allowed(format!("a matrix of the shape of C, {rows} x {cols}"))
+                .next("give another mask"));
+        }
+        let matrix = matrix.map(|&value| i32::from(value != 0.0));
+        Ok(Some(MaskFile {
+            matrix,
+            complement: self.mask_complement,
+            by_value: self.mask_by_value,
+        }))
+    }
+
     /// Writes C if that was asked for and C is right.
     fn write<T: MatrixMarketValue>(&self, c: &Csr<T>, report: &Report) -> Result<(), Failure> {
         match &self.output {
             Some(path) if report.mismatches == 0 => Ok(write_matrix_market(path, c)?),
             _ => Ok(()),
+        }
+    }
+}
+
+/// Which entries of C are wanted.
+pub(crate) struct MaskFile {
+    /// 1, or 0 for a stored zero.
+    matrix: Csr<i32>,
+    complement: bool,
+    by_value: bool,
+}
+
+impl MaskFile {
+    fn driver(&self) -> Mask<'_, i32> {
+        let Self { matrix, complement, by_value } = self;
+        Mask { matrix, complement: *complement, by_value: *by_value }
+    }
+
+    fn reference(&self) -> reference::Mask {
+        reference::Mask::new(&self.matrix, self.complement, self.by_value)
+    }
+
+    fn name(&self) -> &'static str {
+        match (self.complement, self.by_value) {
+            (false, false) => "structure",
+            (true, false) => "not structure",
+            (false, true) => "value",
+            (true, true) => "not value",
         }
     }
 }
@@ -271,6 +339,7 @@ pub(crate) struct Job<'a> {
     pub(crate) config: &'a SpgemmConfig,
     pub(crate) simulator: SimulatorKind,
     pub(crate) semiring: Semiring,
+    pub(crate) mask: Option<&'a MaskFile>,
 }
 
 impl Job<'_> {
@@ -280,9 +349,13 @@ impl Job<'_> {
         a: &Csr<i32>,
         b: &Csr<i32>,
     ) -> Result<(Csr<i32>, Report), Failure> {
-        let (c, counts) = self.session.spgemm(a, b, self.semiring)?;
-        let expected = reference::spgemm_over(a, b, self.semiring)
+        let mask = self.mask.map(MaskFile::driver);
+        let (c, counts) = self.session.spgemm(a, b, self.semiring, mask.as_ref())?;
+        let mut expected = reference::spgemm_over(a, b, self.semiring)
             .map_err(|error| Failure::new("spgemm", error))?;
+        if let Some(mask) = self.mask {
+            expected = mask.reference().apply(&expected);
+        }
         let comparison = compare_exact(&expected, &c);
         let report = self.report(a, b, &c, &counts, &comparison)?;
         Ok((c, report))
@@ -290,8 +363,10 @@ impl Job<'_> {
 
     /// In fp32, where every sum must be within its error bound and every other entry exact.
     pub(crate) fn floats(self, a: &Csr<f32>, b: &Csr<f32>) -> Result<(Csr<f32>, Report), Failure> {
-        let (c, counts) = self.session.spgemm(a, b, self.semiring)?;
-        let comparison = reference::check_over(a, b, self.semiring, &c)
+        let mask = self.mask.map(MaskFile::driver);
+        let (c, counts) = self.session.spgemm(a, b, self.semiring, mask.as_ref())?;
+        let mask = self.mask.map(MaskFile::reference);
+        let comparison = reference::check_masked(a, b, self.semiring, mask.as_ref(), &c)
             .map_err(|error| Failure::new("spgemm", error))?;
         let report = self.report(a, b, &c, &counts, &comparison)?;
         Ok((c, report))
@@ -326,6 +401,7 @@ impl Job<'_> {
             mismatches: comparison.mismatches(),
             simulator: self.simulator.name(),
             semiring: self.semiring.name(),
+            mask: self.mask.map(MaskFile::name),
         })
     }
 }

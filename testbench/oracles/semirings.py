@@ -3,9 +3,10 @@
 
     python testbench/oracles/semirings.py FOLDER
 
-FOLDER holds jobs.jsonl, one job a line ({"name", "semiring", "type"}), and the operands and the result
-the model computed as NAME.a, NAME.b, NAME.c (testbench/tests/semirings.rs writes them). Prints one line
-of JSON per job: {"name", "semiring", "type", "entries", "mismatches"}. Exit 3: the library is not installed.
+FOLDER holds jobs.jsonl, one job a line ({"name", "semiring", "type", "mask"}; mask is "", "structure", "value",
+"not structure" or "not value"), and the operands, the mask and the result the model computed as NAME.a, NAME.b,
+NAME.m, NAME.c (testbench/tests/semirings.rs writes them). Prints one line of JSON per job: the job with
+"entries" and "mismatches". Exit 3: the library is not installed.
 """
 
 import json
@@ -48,7 +49,12 @@ def judge(folder, job):
     a, b, got = (matrix(pathlib.Path(f"{prefix}.{part}"), kind) for part in "abc")
     # Booleans are called "lor" and "land" there.
     name = {"or-and": "lor_land"}.get(job["semiring"], job["semiring"].replace("-", "_"))
-    want = a.mxm(b, getattr(semiring, name)).new(dtype=TYPES[kind][0])
+    product, options = a.mxm(b, getattr(semiring, name)), {"dtype": TYPES[kind][0]}
+    if job["mask"]:
+        m = matrix(pathlib.Path(f"{prefix}.m"), kind)
+        mask = m.S if job["mask"].endswith("structure") else m.V
+        options["mask"] = ~mask if job["mask"].startswith("not") else mask
+    want = product.new(**options)
     (r0, c0, v0), (r1, c1, v1) = want.to_coo(sort=True), got.to_coo(sort=True)
     if len(v0) != len(v1) or (r0 != r1).any() or (c0 != c1).any():
         return len(v0), max(1, abs(len(v0) - len(v1)))

@@ -3,7 +3,7 @@
 use mattock::Csr;
 use mattock::io::{ReadOptions, read_matrix};
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
-use mattock_testbench::reference::spgemm_over;
+use mattock_testbench::reference::{Mask, spgemm_over};
 use mattock_testbench::rmat::Rmat;
 use mattock_testbench::{MATRICES, matrix_path};
 use std::fs;
@@ -37,19 +37,42 @@ struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    fn add(&mut self, a: &Csr<i32>, b: &Csr<i32>, semiring: Semiring) {
+    /// A product, of which a mask may leave a part: a matrix, and (complement, by value).
+    fn add(
+        &mut self,
+        a: &Csr<i32>,
+        b: &Csr<i32>,
+        semiring: Semiring,
+        mask: Option<(&Csr<i32>, (bool, bool))>,
+    ) {
+        let kind_of_mask = match mask {
+            None => "",
+            Some((_, (false, false))) => "structure",
+            Some((_, (true, false))) => "not structure",
+            Some((_, (false, true))) => "value",
+            Some((_, (true, true))) => "not value",
+        };
         let name = |kind: &str| format!("{}_{kind}", self.lines.len());
         let path = |kind: &str, part| self.folder.join(format!("{}.{part}", name(kind)));
         let line = |kind: &str| {
-            format!(r#"{{"name":"{}","semiring":"{semiring}","type":"{kind}"}}"#, name(kind))
+            let name = name(kind);
+            serde_json::json!({
+                "name": name, "semiring": semiring.name(), "type": kind, "mask": kind_of_mask,
+            })
+            .to_string()
         };
+        let wanted = mask.map(|(m, (complement, by_value))| Mask::new(m, complement, by_value));
+        let m = mask.map_or(a, |mask| mask.0);
         let c = spgemm_over(a, b, semiring).unwrap();
-        for (part, matrix) in [("a", a), ("b", b), ("c", &c)] {
+        let c = wanted.as_ref().map_or_else(|| c.clone(), |mask| mask.apply(&c));
+        for (part, matrix) in [("a", a), ("b", b), ("m", m), ("c", &c)] {
             store(&path("i32", part), matrix, |v| v as u32);
         }
         let (a, b) = (a.map(|&v| v as f32), b.map(|&v| v as f32));
+        let m = m.map(|&v| v as f32);
         let c = spgemm_over(&a, &b, semiring).unwrap();
-        for (part, matrix) in [("a", &a), ("b", &b), ("c", &c)] {
+        let c = wanted.as_ref().map_or_else(|| c.clone(), |mask| mask.apply(&c));
+        for (part, matrix) in [("a", &a), ("b", &b), ("m", &m), ("c", &c)] {
             store(&path("f32", part), matrix, f32::to_bits);
         }
         let lines = [line("i32"), line("f32")];
@@ -71,7 +94,14 @@ fn every_semiring_agrees_with_graphblas() {
     let (a, b) = (Rmat::new(8, 8, 3).generate(), Rmat::new(8, 8, 4).generate());
     pairs.push((whole(&a, 3), whole(&b, 4)));
     for (a, b) in &pairs {
-        SEMIRINGS.iter().for_each(|&semiring| jobs.add(a, b, semiring));
+        SEMIRINGS.iter().for_each(|&semiring| jobs.add(a, b, semiring, None));
+    }
+    let (a, b) = &pairs[pairs.len() - 1];
+    let m = whole(&Rmat::new(8, 16, 5).generate(), 5);
+    for semiring in [Semiring::PlusTimes, Semiring::PlusPair, Semiring::MinPlus] {
+        for mask in [(false, false), (true, false), (false, true), (true, true)] {
+            jobs.add(a, b, semiring, Some((&m, mask)));
+        }
     }
     fs::write(folder.path().join("jobs.jsonl"), jobs.lines.join("\n")).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/oracles/semirings.py");

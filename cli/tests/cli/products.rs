@@ -88,6 +88,9 @@ fn sparse_arguments_that_make_no_sense() {
         "spgemm half.mtx --format hdf5",
         "spgemm half.mtx --semiring min_plus",
         "spgemm half.mtx --semiring tropical",
+        "spgemm half.mtx --mask wide.mtx",
+        "spgemm half.mtx --mask nowhere.mtx",
+        "spgemm half.mtx --mask-complement",
         "spgemm half.mtx --semiring plus-times --config min.toml",
         "spgemm half.mtx --config tiny",
         "spgemm half.mtx --card sim:small --config small",
@@ -171,6 +174,18 @@ fn sparse_products_are_right_and_written() {
     );
     let c = "3 3 5\n1 1 1e0\n1 3 1.5e0\n2 2 -2e0\n3 1 1.5e0\n3 3 2e0\n";
     assert_eq!(session.read("m.mtx"), header.to_owned() + c);
+    // C has (1, 1), (1, 3), (2, 2), (3, 1), (3, 3); the mask (1, 3), a zero at (2, 2), and (3, 2).
+    session.write("k.mtx", format!("{header}3 3 3\n1 3 1\n2 2 0\n3 2 5\n"));
+    for (flags, kept) in [
+        ("", 2),
+        ("--mask-complement", 3),
+        ("--mask-by-value", 1),
+        ("--mask-complement --mask-by-value --semiring min-plus --types f32", 4),
+    ] {
+        let report = session.json(&format!("{line} --mask k.mtx {flags} --json"));
+        let seen = (report["mismatches"].as_u64(), report["nnz_c"].as_u64());
+        assert_eq!(seen, (Some(0), Some(kept)), "{flags}: {report}");
+    }
     for rest in ["--values random", "--values ones --types i32", "--values random --types i32"] {
         let report = session.json(&format!("{line} {rest} --json"));
         assert_eq!(report["mismatches"], 0, "{rest}: {report}");

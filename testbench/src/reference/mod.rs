@@ -9,6 +9,7 @@ pub mod dense;
 mod gemm;
 pub mod graph;
 mod int4;
+mod mask;
 mod spgemm;
 mod spgemm_bound;
 
@@ -16,5 +17,6 @@ pub use algebra::Element;
 pub use compare::{Comparison, Difference, compare_exact, compare_floats};
 pub use gemm::{Layout, LayoutError, gemm};
 pub use int4::{Int4Error, pack_i4, unpack_i4};
+pub use mask::Mask;
 pub use spgemm::{ShapeError, spgemm, spgemm_over};
-pub use spgemm_bound::{SpgemmBound, check_over};
+pub use spgemm_bound::{SpgemmBound, check_masked, check_over};

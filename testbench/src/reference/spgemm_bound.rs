@@ -6,6 +6,7 @@ use mattock_spec::Semiring;
 
 use super::algebra::as_factors;
 use super::compare::{Comparison, compare, compare_floats};
+use super::mask::Mask;
 use super::spgemm::{ShapeError, row_wise, spgemm_over};
 
 /// Unit roundoff of fp32, round to nearest: 2^-24.
@@ -107,9 +108,30 @@ pub fn check_over(
     semiring: Semiring,
     got: &Csr<f32>,
 ) -> Result<Comparison, ShapeError> {
+    check_masked(a, b, semiring, None, got)
+}
+
+/// The same of a product of which only some entries are wanted.
+///
+/// # Errors
+/// [`ShapeError`].
+pub fn check_masked(
+    a: &Csr<f32>,
+    b: &Csr<f32>,
+    semiring: Semiring,
+    mask: Option<&Mask>,
+    got: &Csr<f32>,
+) -> Result<Comparison, ShapeError> {
     match as_factors(semiring) {
-        Some(factors) => Ok(SpgemmBound::of_factors(a, b, factors)?.check(got)),
-        None => Ok(compare_floats(&spgemm_over(a, b, semiring)?, got)),
+        Some(factors) => {
+            let SpgemmBound { exact } = SpgemmBound::of_factors(a, b, factors)?;
+            let exact = mask.map_or_else(|| exact.clone(), |mask| mask.apply(&exact));
+            Ok(SpgemmBound { exact }.check(got))
+        }
+        None => {
+            let all = spgemm_over(a, b, semiring)?;
+            Ok(compare_floats(&mask.map_or_else(|| all.clone(), |mask| mask.apply(&all)), got))
+        }
     }
 }
 
