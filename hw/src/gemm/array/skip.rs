@@ -95,7 +95,13 @@ pub(super) fn build<'m>(array: &Array, m: &'m Builder, steps: Paced<'m>) -> Sig<
 
     // ---- issue: digits to the rows, operands and their negatives to the columns ----
     let mut keep = m.delay("keep", !fresh, 1 + DigitSkip::LATENCY);
-    let mut from_above: Vec<Sig> = (0..cols).map(|c| columns.lane(c, b_bits)).collect();
+    let mut from_above: Vec<Sig> = (0..cols)
+        .map(|c| {
+            let b = columns.lane(c, b_bits);
+            let wide = b.as_s().sext(b_bits + 1);
+            cat(&[wide.lit(0).sub_wrap(wide).as_bits(), b])
+        })
+        .collect();
     let cell = DigitSkip { shape: array.shape };
     let mut drained = vec![vec![]; cols as usize];
     for r in 0..rows {
