@@ -4,14 +4,16 @@
 //! $ mattock graph triangles facebook_combined.txt.gz --config sparse4
 //! $ mattock graph bfs testbench/data/matrices/karate.mtx.gz --source 0
 //! $ mattock graph apsp town.mtx
+//! $ mattock graph truss testbench/data/matrices/ca-GrQc.mtx.gz --k 5
 //! ```
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use mattock::Csr;
-use mattock::graph::oriented;
+use mattock::graph::{oriented, undirected};
 use mattock::io::{Field, LoadedMatrix};
 use mattock::sparse::SpgemmStats;
 use mattock_spec::config::SpgemmConfig;
@@ -49,6 +51,14 @@ enum Algorithm {
         /// Vertex to begin at, from 0
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>)]
         source: u64,
+    },
+    /// The part of the undirected graph whose edges all are in k - 2 triangles: products over plus and pair
+    Truss {
+        #[command(flatten)]
+        common: Common,
+        /// Vertices of the smallest clique that has such edges, at least 3
+        #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(3..))]
+        k: u32,
     },
     /// Lengths of the shortest paths between all pairs: squares over min and plus
     Apsp {
@@ -102,6 +112,7 @@ struct Report {
 enum Answer {
     Triangles { triangles: u64 },
     Bfs { source: usize, reached: usize, levels: u32 },
+    Truss { k: u32, edges_kept: usize },
     Apsp { pairs: usize, longest: f64 },
 }
 
@@ -129,6 +140,18 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
             let reached = levels.iter().flatten().count();
             let levels = levels.iter().flatten().max().map_or(0, |last| last + 1);
             Ok((Answer::Bfs { source, reached, levels }, stats, mismatches as u64))
+        }),
+        Algorithm::Truss { common, k } => common.run("graph truss", output, |task| {
+            task.needs("plus-pair")?;
+            let edges = undirected(&task.graph)?;
+            let session = task.open(memory_bytes(&edges, &edges)?)?;
+            let (truss, stats) =
+                session.context().k_truss(&task.graph, *k).map_err(|e| task.refused(e))?;
+            let once = truss.entries().map(|(row, col, _)| (row as u32, col));
+            let once: BTreeSet<(u32, u32)> = once.filter(|(u, v)| u < v).collect();
+            let right = reference::k_truss(&task.graph, *k);
+            let mismatches = once.symmetric_difference(&right).count() as u64;
+            Ok((Answer::Truss { k: *k, edges_kept: once.len() }, stats, mismatches))
         }),
         Algorithm::Apsp { common, types } => common.run("graph apsp", output, |task| {
             task.needs("min-plus")?;
@@ -299,6 +322,10 @@ impl Report {
                 let reached = grouped(reached as u64);
                 ("levels", format!("{levels} from vertex {source}, {reached} vertices reached"))
             }
+            Answer::Truss { k, edges_kept } => (
+                "truss",
+                format!("{} edges in {} triangles each", grouped(edges_kept as u64), k - 2),
+            ),
             Answer::Apsp { pairs, longest } => {
                 ("pairs", format!("{} with a path, the longest {longest}", grouped(pairs as u64)))
             }

@@ -10,6 +10,7 @@ use crate::{Csr, Error};
 /// Positions of the arguments, for [`Error::InvalidArg`].
 const ARG_GRAPH: usize = 1;
 const ARG_SOURCE: usize = 2;
+const ARG_K: usize = 2;
 
 impl Context {
     /// Triangles of the undirected graph with an edge wherever `graph` has one either way; loops count for nothing.
@@ -66,6 +67,36 @@ impl Context {
             frontier.iter().for_each(|&v| levels[v as usize] = Some(level));
         }
         Ok((levels, stats))
+    }
+
+    /// The k-truss of the undirected graph: its largest part in which every edge is in at least k - 2 triangles. Both
+    /// directions of each edge are entries; the value is the number of its triangles.
+    ///
+    /// S = A * A over plus and pair at the entries of A; edges with less than k - 2 go, until all stay (Davis, Graph
+    /// algorithms via SuiteSparse:GraphBLAS: triangle counting and K-truss, HPEC 2018).
+    ///
+    /// # Errors
+    /// [`Error::InvalidArg`] for a matrix that is not square or a `k` below 3; otherwise as [`spgemm`](Self::spgemm).
+    pub fn k_truss<T>(&self, graph: &Csr<T>, k: u32) -> Result<(Csr<i32>, SpgemmStats), Error> {
+        if k < 3 {
+            let what = format!("it is {k}, at least 3: all edges are a 2-truss");
+            return Err(Error::invalid_arg(ARG_K, what));
+        }
+        let mut edges = undirected(graph)?;
+        let mut stats = SpgemmStats::default();
+        loop {
+            let (ones, options) = (edges.pattern(1i32), over(Semiring::PlusPair));
+            let (support, cost) =
+                self.spgemm_masked(&ones, &ones, &Mask::structure(&ones), &options)?;
+            stats += cost;
+            // A count is below the number of vertices, which 32 bits hold.
+            let kept = filter(&support, |count| *count as u32 >= k - 2)?;
+            let done = kept.nnz() == edges.nnz();
+            edges = kept;
+            if done {
+                return Ok((edges, stats));
+            }
+        }
     }
 
     /// Lengths of the shortest paths between all pairs of vertices; no entry where there is no path, 0 from a vertex to
@@ -137,6 +168,32 @@ pub fn oriented<T>(graph: &Csr<T>) -> Result<Csr<i32>, Error> {
         edges.push(from, to, 1);
     }
     Ok(edges.into_csr(vertices, vertices, |_, _| 1)?)
+}
+
+/// An edge each way wherever there is one; no loops.
+///
+/// # Errors
+/// [`Error::InvalidArg`] for a matrix that is not square.
+pub fn undirected<T>(graph: &Csr<T>) -> Result<Csr<i32>, Error> {
+    let vertices = square(graph)?;
+    let mut edges = Triplets::new();
+    for (row, col, _) in graph.entries() {
+        let row = row as u32; // as many rows as columns
+        if row != col {
+            edges.push(row, col, 1);
+            edges.push(col, row, 1);
+        }
+    }
+    Ok(edges.into_csr(vertices, vertices, |_, _| 1)?)
+}
+
+/// The entries whose values `keep` keeps.
+fn filter(matrix: &Csr<i32>, keep: impl Fn(&i32) -> bool) -> Result<Csr<i32>, Error> {
+    let mut kept = Triplets::new();
+    for (row, col, value) in matrix.entries().filter(|(_, _, value)| keep(value)) {
+        kept.push(row as u32, col, *value);
+    }
+    Ok(kept.into_csr(matrix.rows(), matrix.cols(), |first, _| *first)?)
 }
 
 fn over(semiring: Semiring) -> SpgemmOptions {

@@ -4,7 +4,7 @@
     python testbench/oracles/graphs.py FOLDER
 
 FOLDER holds jobs.jsonl, one job a line: {"name", "vertices", "edges": [[from, to, length], ...], "triangles",
-"source", "levels": [n or null, ...], "distances": [length or null, ...] or null} (testbench/tests/graphs.rs
+"truss": [[u, v], ...] (the 4-truss), "source", "levels": [n or null, ...], "distances": [length or null, ...] or null} (testbench/tests/graphs.rs
 writes them). Prints one line of JSON per job: {"name", "compared", "mismatches"}. Exit 3: no library.
 """
 
@@ -25,9 +25,11 @@ def judge(job):
     graph.add_weighted_edges_from(job["edges"])
     simple = nx.Graph((u, v) for u, v, _ in job["edges"] if u != v)
     wrong = int(sum(nx.triangles(simple).values()) // 3 != job["triangles"])
+    truss = {tuple(sorted(edge)) for edge in nx.k_truss(simple, 4).edges}
+    wrong += len(truss ^ {tuple(edge) for edge in job["truss"]})
     levels = nx.single_source_shortest_path_length(graph, job["source"])
     wrong += sum(levels.get(v) != job["levels"][v] for v in range(n))
-    compared = 1 + n
+    compared = 1 + n + len(truss)
     try:
         lengths = dict(nx.all_pairs_bellman_ford_path_length(graph))
     except nx.NetworkXUnbounded:

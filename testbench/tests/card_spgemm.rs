@@ -5,7 +5,7 @@ use mattock::sparse::SpgemmOptions;
 use mattock::{Context, ContextOptions, Csr, Error};
 use mattock_spec::semiring::SEMIRINGS;
 use mattock_spec::{CardConfig, Semiring};
-use mattock_testbench::reference::{self, compare_exact, spgemm, spgemm_over};
+use mattock_testbench::reference::{self, Element, compare_exact, spgemm, spgemm_over};
 use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use mattock_testbench::{MATRICES, matrix_path};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -78,6 +78,36 @@ fn every_semiring_in_both_types() {
         let comparison = reference::check_over(&x, &y, semiring, &c).unwrap();
         assert_eq!(comparison.mismatches(), 0, "{semiring}: {comparison:?}");
     }
+}
+
+/// C + A * B against the product and C added entry by entry.
+#[test]
+fn products_are_added_to_a_matrix() {
+    let card = open(SimulatorKind::Interpreter, 1 << 18);
+    let mut rng = StdRng::seed_from_u64(9);
+    let (a, b) = (random(&mut rng, 9, 8, 20), random(&mut rng, 8, 11, 20));
+    let c = random(&mut rng, 9, 11, 40);
+    for &semiring in SEMIRINGS {
+        let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
+        let c = if semiring == Semiring::OrAnd { c.map(|&v| i32::from(v != 0)) } else { c.clone() };
+        let got = card.spgemm_accumulate(&a, &b, &c, &options);
+        if matches!(semiring, Semiring::PlusPair | Semiring::PlusFirst | Semiring::AnyPair) {
+            let text = got.unwrap_err().to_string();
+            assert!(text.starts_with("the card cannot do sums into C over "), "{text}");
+            continue;
+        }
+        let mut sums = std::collections::BTreeMap::new();
+        c.entries().for_each(|(row, col, &v)| _ = sums.insert((row, col), v));
+        for (row, col, &v) in spgemm_over(&a, &b, semiring).unwrap().entries() {
+            let sum = sums.entry((row, col)).and_modify(|s| *s = s.add(v, semiring.add()));
+            sum.or_insert(v);
+        }
+        let got = got.unwrap().0;
+        let list: Vec<_> = got.entries().map(|(row, col, &v)| ((row, col), v)).collect();
+        assert_eq!(list, sums.into_iter().collect::<Vec<_>>(), "{semiring}");
+    }
+    let error = card.spgemm_accumulate(&a, &b, &a, &SpgemmOptions::default()).unwrap_err();
+    assert_eq!(error.to_string(), "argument 3 is bad: it is 9 x 8, A * B is 9 x 11");
 }
 
 #[test]

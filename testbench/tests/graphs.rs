@@ -69,7 +69,7 @@ fn the_references_agree_with_networkx() {
                 graph::shortest_paths(m).map(|all| all.into_iter().map(finite).collect::<Vec<_>>());
             let job = serde_json::json!({
                 "name": name, "vertices": m.rows(), "edges": edges, "source": 1,
-                "triangles": graph::triangles(m), "levels": graph::bfs_levels(m, 1),
+                "triangles": graph::triangles(m), "truss": graph::k_truss(m, 4), "levels": graph::bfs_levels(m, 1),
                 "distances": distances,
             });
             job.to_string()
@@ -103,6 +103,10 @@ fn the_card_agrees_with_the_references() {
     for (name, m) in &list {
         assert_eq!(card.triangles(m).unwrap().0, graph::triangles(m), "{name}");
         assert_eq!(card.bfs_levels(m, 1).unwrap().0, graph::bfs_levels(m, 1), "{name}");
+        let (truss, _) = card.k_truss(m, 4).unwrap();
+        let once = truss.entries().map(|(row, col, _)| (row as u32, col)).filter(|(u, v)| u < v);
+        assert!(once.eq(graph::k_truss(m, 4)), "{name}");
+        assert_eq!(truss, truss.transpose().unwrap(), "{name}");
         if m.rows() > 40 {
             continue; // minutes in the interpreter
         }
@@ -126,6 +130,8 @@ fn the_card_agrees_with_the_references() {
     let wide = Csr::<f64>::empty(2, 3).unwrap();
     let text = card.triangles(&wide).unwrap_err().to_string();
     assert_eq!(text, "argument 1 is bad: it is 2 x 3, a graph is square");
+    let text = card.k_truss(&list[4].1, 2).unwrap_err().to_string();
+    assert_eq!(text, "argument 2 is bad: it is 2, at least 3: all edges are a 2-truss");
     let text = card.bfs_levels(&list[4].1, 4).unwrap_err().to_string();
     assert_eq!(text, "argument 2 is bad: it is vertex 4, the graph has 4, from 0");
 }

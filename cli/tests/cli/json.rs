@@ -24,6 +24,7 @@ fn keys_of_every_command() {
         "graph triangles a.mtx --simulator interpreter --json",
         "graph bfs a.mtx --simulator interpreter --json",
         "graph apsp a.mtx --simulator interpreter --json",
+        "graph truss a.mtx --simulator interpreter --json",
     ] {
         text += &format!("{line}: {}\n", shape(&session.json(line)));
     }

@@ -121,6 +121,7 @@ fn graphs_that_make_no_sense() {
         "graph triangles ring.mtx --config min.toml",
         "graph bfs ring.mtx --source 2",
         "graph bfs ring.mtx --source -1",
+        "graph truss ring.mtx --k 2",
         "graph apsp half.mtx --types i32",
         "graph apsp half.mtx --types i64",
         "graph apsp many.mtx",
@@ -149,6 +150,8 @@ fn graphs_are_right() {
         report
     };
     assert_eq!(run("triangles")["triangles"], 2);
+    assert_eq!(run("truss --k 3")["edges_kept"], 5);
+    assert_eq!(run("truss")["edges_kept"], 0);
     let bfs = run("bfs --source 3");
     assert_eq!((&bfs["reached"], &bfs["levels"]), (&4.into(), &3.into()));
     let apsp = run("apsp");

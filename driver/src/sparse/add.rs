@@ -1,12 +1,15 @@
 //! Sums of sparse matrices, and products that no card does yet.
 
-use super::{SparseValue, SpgemmOptions, SpgemmStats};
+use super::{SEMIRINGS, Semiring, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::view::View;
 use crate::{Csr, Error};
+use mattock_spec::semiring::MultiplyOp;
 
 /// Positions of the arguments, for [`Error::InvalidArg`].
 const ARG_B: usize = 4;
+const ARG_FACTOR: usize = 2;
+const ARG_SUM: usize = 3;
 
 impl Context {
     /// `C = alpha * A + beta * B`; C has an entry where A or B has one.
@@ -35,6 +38,45 @@ impl Context {
         let values = std::iter::repeat_n(alpha, n).chain(std::iter::repeat_n(beta, n)).collect();
         let scaled = Csr::new(2 * n, n, (0..=2 * n as u64).collect(), columns, values)?;
         self.spgemm(&both, &scaled, options)
+    }
+
+    /// `C + A * B` over a semiring; the sum has an entry where C has one or any product is. The entries of C are one more
+    /// value each in their sums.
+    ///
+    /// One command of the sparse engine: A and the identity side by side, times B above C.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArg`] for a C of another shape; [`Error::Unsupported`] over semirings whose product of one and c is not
+    /// c (the pairs and plus-first; or-and makes 1 of any c but 0); otherwise as [`spgemm`](Self::spgemm).
+    pub fn spgemm_accumulate<T: SparseValue>(
+        &self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        c: &Csr<T>,
+        options: &SpgemmOptions,
+    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+        if a.cols() != b.rows() {
+            let what = format!("it has {} rows, A has {} columns", b.rows(), a.cols());
+            return Err(Error::invalid_arg(ARG_FACTOR, what));
+        }
+        let (rows, cols) = (a.rows(), b.cols());
+        if (c.rows(), c.cols()) != (rows, cols) {
+            let what = format!("it is {} x {}, A * B is {rows} x {cols}", c.rows(), c.cols());
+            return Err(Error::invalid_arg(ARG_SUM, what));
+        }
+        let one = match options.semiring.multiply() {
+            MultiplyOp::Times | MultiplyOp::Second | MultiplyOp::And => T::ONE,
+            MultiplyOp::Plus => T::ZERO,
+            MultiplyOp::Pair | MultiplyOp::First => {
+                let asked = format!("sums into C over {}", options.semiring);
+                let able =
+                    |s: &&Semiring| !matches!(s.multiply(), MultiplyOp::Pair | MultiplyOp::First);
+                let have: Vec<&str> = SEMIRINGS.iter().filter(able).map(|s| s.name()).collect();
+                return Err(Error::Unsupported { asked, have: have.join(", ") });
+            }
+        };
+        let left = beside(a, &Csr::identity(rows, one)?)?;
+        self.spgemm(&left, &above(b, c)?, options)
     }
 
     /// `C = alpha * (A * B) + beta * C` at the entries of a sparse C, with dense A and B. No card does this yet.
@@ -71,6 +113,15 @@ impl Context {
         };
         Err(Error::Unsupported { asked: asked.into(), have: have.into() })
     }
+}
+
+/// The rows of A, and below them those of B.
+fn above<T: Copy>(a: &Csr<T>, b: &Csr<T>) -> Result<Csr<T>, Error> {
+    let below = b.row_ptr().iter().skip(1).map(|p| p + a.nnz() as u64);
+    let row_ptr = a.row_ptr().iter().copied().chain(below).collect();
+    let columns = [a.col_idx(), b.col_idx()].concat();
+    let values = [a.values(), b.values()].concat();
+    Ok(Csr::new(a.rows() + b.rows(), a.cols(), row_ptr, columns, values)?)
 }
 
 /// The matrix whose rows are those of A followed by those of B.

@@ -24,6 +24,31 @@ pub fn triangles<T>(graph: &Csr<T>) -> u64 {
     count
 }
 
+/// The largest part of the undirected graph in which every edge is in at least `k - 2` triangles, each edge once with
+/// the smaller vertex first: edges in fewer triangles go one by one.
+pub fn k_truss<T>(graph: &Csr<T>, k: u32) -> BTreeSet<(u32, u32)> {
+    let mut near = vec![BTreeSet::new(); graph.rows()];
+    for (from, to, _) in graph.entries().filter(|(from, to, _)| *from != *to as usize) {
+        near[from].insert(to);
+        near[to as usize].insert(from as u32);
+    }
+    let all = (0..).zip(&near).flat_map(|(v, set)| set.range(v + 1..).map(move |&u| (v, u)));
+    let mut edges: BTreeSet<(u32, u32)> = all.collect();
+    let mut doubted: Vec<_> = edges.iter().copied().collect();
+    while let Some((v, u)) = doubted.pop() {
+        let common: Vec<u32> = near[v as usize].intersection(&near[u as usize]).copied().collect();
+        if common.len() as u32 + 2 >= k || !edges.remove(&(v, u)) {
+            continue;
+        }
+        near[v as usize].remove(&u);
+        near[u as usize].remove(&v);
+        for w in common {
+            doubted.extend([(v.min(w), v.max(w)), (u.min(w), u.max(w))]);
+        }
+    }
+    edges
+}
+
 /// Edges of a shortest path from `source` to each vertex.
 pub fn bfs_levels<T>(graph: &Csr<T>, source: usize) -> Vec<Option<u32>> {
     let mut levels = vec![None; graph.rows()];
