@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 /// Bytes that are laid out or picked apart at once: they stay in a cache.
 const PIECE: usize = 1 << 18;
+/// Lines that are written to at once when a matrix is turned.
+const STRIP: usize = 256;
 
 /// How a matrix lies in card memory for one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,19 +124,25 @@ fn turned(from: &[u8], layout: &Layout) -> Vec<u8> {
     let to = other_order(layout);
     let bits = layout.format.storage_bits() as usize;
     let mut out = vec![0; to.span().len()];
-    let (lines, len) = layout.lines();
-    for line in 0..lines {
-        let from = &from[layout.line(line)];
-        for i in 0..len {
-            let start = to.line(i).start;
-            if bits >= 8 {
-                let size = bits / 8;
-                let at = start + line * size;
-                out[at..at + size].copy_from_slice(&from[i * size..][..size]);
-            } else {
-                let mask = (1u8 << bits) - 1;
-                let code = from[i * bits / 8] >> (i * bits % 8) & mask;
-                out[start + line * bits / 8] |= code << (line * bits % 8);
+    let ((lines, len), apart) = (layout.lines(), to.ld_bytes());
+    let size = (bits / 8).max(1);
+    let mask = if bits < 8 { (1u8 << bits) - 1 } else { u8::MAX };
+    // A strip of lines of the result is written at a time, which a cache holds.
+    for strip in (0..len).step_by(STRIP) {
+        let columns = strip..len.min(strip + STRIP);
+        for line in 0..lines {
+            let from = &from[layout.line(line)];
+            let place = line * bits / 8;
+            match bits {
+                8 => columns.clone().for_each(|i| out[i * apart + place] = from[i]),
+                16.. => columns.clone().for_each(|i| {
+                    let at = i * apart + place;
+                    out[at..at + size].copy_from_slice(&from[i * size..][..size]);
+                }),
+                _ => columns.clone().for_each(|i| {
+                    let code = from[i * bits / 8] >> (i * bits % 8) & mask;
+                    out[i * apart + place] |= code << (line * bits % 8);
+                }),
             }
         }
     }
