@@ -1,6 +1,6 @@
 //! Integer PE that never propagates a carry.
 
-use super::PeShape;
+use super::{PeShape, booth};
 use rtl_gen::{Builder, Module, Sig, bit, cat, sint, uint};
 
 /// Multiply-accumulate cell with its sum in two words: `sum + carry` is what [`IntMac`](super::IntMac) has in one.
@@ -33,26 +33,16 @@ impl CarrySave {
     /// offsets are one constant, above the carries-in of the negated rows.
     fn rows<'m>(&self, m: &'m Builder, a: Sig<'m>, b: Sig<'m>) -> (Vec<(Sig<'m>, u32)>, Sig<'m>) {
         let PeShape { a_bits, acc_bits, .. } = self.shape;
-        let wide = b.sext(2 * self.digits()).as_bits();
         let once = a.sext(a_bits + 1).as_bits();
         let twice = cat(&[a.as_bits(), m.low()]);
         let mut rows = vec![];
         let mut ends = vec![];
-        for i in 0..self.digits() {
-            let (low, mid, high) = (
-                if i == 0 { m.low() } else { wide.bit(2 * i - 1) },
-                wide.bit(2 * i),
-                wide.bit(2 * i + 1),
-            );
-            let is_two = (high & !mid & !low) | (!high & mid & low);
-            let x = (mid ^ low).gate(once) | is_two.gate(twice);
-            let x = x ^ high.rep(a_bits + 1);
-            let lifted = match a_bits {
-                0 => !x.msb(),
-                _ => cat(&[!x.msb(), x.slice(a_bits - 1, 0)]),
-            };
-            rows.push((lifted.as_u(), 2 * i));
-            ends.push(high);
+        for (i, digit) in booth::digits(m, b).into_iter().enumerate() {
+            let x = digit.one.gate(once) | digit.two.gate(twice);
+            let x = x ^ digit.top.rep(a_bits + 1);
+            let lifted = cat(&[!x.msb(), x.slice(a_bits - 1, 0)]);
+            rows.push((lifted.as_u(), 2 * i as u32));
+            ends.push(digit.top);
         }
         let offset: u64 = (0..self.digits()).map(|i| 1 << (a_bits + 2 * i)).sum();
         let constant = (offset.wrapping_neg() & (u64::MAX >> (64 - acc_bits))) >> a_bits;

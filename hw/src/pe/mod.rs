@@ -19,6 +19,7 @@
 //! for free, an inverter in front of it is a LUT per PE and was the slowest path.
 
 mod bit_planes;
+pub(crate) mod booth;
 mod carry_save;
 mod digit_skip;
 pub mod dot;

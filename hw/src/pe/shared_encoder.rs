@@ -1,5 +1,6 @@
 //! Dot product unit whose row operands are recoded once per row.
 
+use super::booth;
 use super::dot::{DotShape, Term, levels, sum_up};
 use rtl_gen::{Builder, Module, Sig, bits, cat};
 
@@ -58,14 +59,9 @@ impl Module for Encoder {
         let mut codes = vec![];
         let mut negatives = vec![vec![]; digits as usize];
         for k in 0..depth {
-            let wide = a.lane(k, a_bits).as_s().sext(2 * digits).as_bits();
-            for d in 0..digits {
-                let low = if d == 0 { m.low() } else { wide.bit(2 * d - 1) };
-                let (mid, high) = (wide.bit(2 * d), wide.bit(2 * d + 1));
-                let two = (high & !mid & !low) | (!high & mid & low);
-                let negative = high & !(mid & low);
-                codes.push(cat(&[negative, two, mid ^ low]));
-                negatives[d as usize].push(negative);
+            for (d, digit) in booth::digits(m, a.lane(k, a_bits).as_s()).into_iter().enumerate() {
+                codes.push(cat(&[digit.negative(), digit.two, digit.one]));
+                negatives[d].push(digit.negative());
             }
         }
         codes.reverse();

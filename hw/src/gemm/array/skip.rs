@@ -4,7 +4,7 @@ use super::Array;
 use super::drain::{DrainTree, results};
 use crate::cells::Fifo;
 use crate::gemm::geometry::bits_for;
-use crate::pe::{DigitSkip, DigitWord};
+use crate::pe::{DigitSkip, DigitWord, booth};
 use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, cat, uint};
 
 /// Steps that wait for their turn.
@@ -140,17 +140,9 @@ impl Module for DigitScan {
         m.doc("The nonzero radix-4 digits of an operand, one a cycle.");
         let count = self.a_bits.div_ceil(2);
         let take = m.input("take", bit());
-        let wide = m.input("a", bits(self.a_bits)).as_s().sext(2 * count).as_bits();
-        let (mut codes, mut flags) = (vec![], vec![]);
-        for d in 0..count {
-            let low = if d == 0 { m.low() } else { wide.bit(2 * d - 1) };
-            let (mid, high) = (wide.bit(2 * d), wide.bit(2 * d + 1));
-            let two = (high & !mid & !low) | (!high & mid & low);
-            codes.push(cat(&[high, two]));
-            flags.push(two | (mid ^ low));
-        }
-        codes.reverse();
-        flags.reverse();
+        let digits = booth::digits(m, m.input("a", bits(self.a_bits)).as_s());
+        let codes: Vec<Sig> = digits.iter().rev().map(|d| cat(&[d.top, d.two])).collect();
+        let flags: Vec<Sig> = digits.iter().rev().map(|d| d.some()).collect();
         let code = m.reg_when("codes", take, cat(&codes));
         let left = m.reg_decl("left", bits(count));
         // The lowest flag and those above it.
