@@ -1,6 +1,7 @@
 //! From a chosen card to its hardware.
 
-use rtl_gen::Design;
+use mattock_testbench::sim::foreign_sources;
+use rtl_gen::{Design, VerilogFile};
 
 use crate::card::Chosen;
 use crate::error::Failure;
@@ -23,6 +24,15 @@ pub(crate) fn elaborate(chosen: &Chosen, output: Output) -> Result<Design, Failu
 /// As [`elaborate`].
 pub(crate) fn elaborate_bench(chosen: &Chosen, output: Output) -> Result<Design, Failure> {
     built(chosen, output, mattock_hw::bench_card)
+}
+
+/// Verilog files of modules that are not ours, such as the processor of a card with `control = "riscv"`.
+///
+/// # Errors
+/// The package they come in is not installed.
+pub(crate) fn foreign(asked: &str, design: &Design) -> Result<Vec<VerilogFile>, Failure> {
+    foreign_sources(design)
+        .map_err(|error| Failure::new(asked, error).next("run `cargo xtask setup`"))
 }
 
 fn built(

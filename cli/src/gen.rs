@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mattock_hw::cells::ECP5;
-use rtl_gen::Design;
+use rtl_gen::{Design, VerilogFile};
 use serde::Serialize;
 
 use crate::card::CardOptions;
-use crate::design::elaborate;
+use crate::design::{elaborate, foreign};
 use crate::error::Failure;
 use crate::files::{read_text, write_folder};
 use crate::output::Output;
@@ -55,7 +55,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let cells_option = cells.map_or(String::new(), |cells| format!(" --cells {cells}"));
     let command =
         format!("--config {}{cells_option} --out {}", chosen.origin, options.out.display());
-    let files = files(&design, cells, &command);
+    let foreign = foreign("gen", &design)?;
+    let files = files(&design, foreign, cells, &command);
     if options.check {
         check(&options.out, &files, &command)?;
     } else {
@@ -77,9 +78,14 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
 }
 
 /// The files of a design, each with the line that says how it was made.
-fn files(design: &Design, cells: Option<&str>, command: &str) -> Vec<(String, String)> {
+fn files(
+    design: &Design,
+    foreign: Vec<VerilogFile>,
+    cells: Option<&str>,
+    command: &str,
+) -> Vec<(String, String)> {
     let mut files = cells.map_or_else(|| design.verilog(), |cells| design.verilog_for(cells));
-    files.extend(design.black_box_texts());
+    files.extend(foreign);
     let text = |text: String| format!("{MARK}{command}`; do not edit.\n{text}");
     files.into_iter().map(|file| (file.name, text(file.text))).collect()
 }

@@ -101,6 +101,14 @@ pub enum Error {
         /// Address of the card as given.
         card: String,
     },
+    /// The card's own processor or the rings it serves do not work.
+    #[error("card {card}: {what}; reset the card")]
+    Controller {
+        /// Address of the card as given.
+        card: String,
+        /// What was seen.
+        what: String,
+    },
     /// The card refused a command or gave it up.
     #[error("the card reported {}: {} ({}: {info:#x})", code.name(), code.meaning(), code.info())]
     DeviceFault {
@@ -188,6 +196,7 @@ mod tests {
                 snapshot: "STATUS was 0x00000001".into(),
             },
             Error::DeviceLost { card: card() },
+            Error::Controller { card: card(), what: "its program did not begin".into() },
             Error::DeviceFault { code: ErrorCode::ReadDecodeError, info: 0x1000 },
             Error::Capability(CapabilityError::Endless),
             Error::BadResult { what: "row pointer 3 falls".into() },

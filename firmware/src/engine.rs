@@ -5,7 +5,7 @@
 
 use crate::Regs;
 use mattock_spec::command::{
-    Command, Completion, Descriptor, GemmCommand, Rejected, SpgemmCommand,
+    Completion, Descriptor, GemmBlock, GemmCommand, Rejected, Source, SpgemmBlock, SpgemmCommand,
 };
 use mattock_spec::regs::{ErrorCode, Reg, gemm, spgemm};
 
@@ -27,65 +27,83 @@ pub struct Running {
     pub descriptor: Descriptor,
 }
 
-/// Loads a validated command into its engine and starts it. `None` when no engine is needed.
+/// Loads a validated dense product into its engine and starts it. The block is laid out like the registers, so words go
+/// from one to the other as they are.
 ///
 /// # Errors
 /// `BUSY` when the engine still runs another command; nothing is written then.
-pub fn start(command: &Command, regs: &mut impl Regs) -> Result<Option<Engine>, Rejected> {
-    match command {
-        Command::Nop => Ok(None),
-        Command::Gemm(c) => start_gemm(c, regs).map(|()| Some(Engine::Gemm)),
-        Command::Spgemm(c) => start_spgemm(c, regs).map(|()| Some(Engine::Spgemm)),
-    }
-}
-
-fn start_gemm(c: &GemmCommand, regs: &mut impl Regs) -> Result<(), Rejected> {
-    refuse_busy(regs.read(gemm::STATUS.address()))?;
+#[inline(always)]
+pub(crate) fn start_gemm<S: Source + ?Sized>(
+    c: &GemmBlock<'_, S>,
+    regs: &mut impl Regs,
+) -> Result<(), Rejected> {
+    refuse_busy(Engine::Gemm, regs)?;
+    let block = c.source();
     put(regs, gemm::MODE, c.mode());
-    put(regs, gemm::M, c.m);
-    put(regs, gemm::N, c.n);
-    put(regs, gemm::K, c.k);
-    put_wide(regs, gemm::A_LO, gemm::A_HI, c.a);
-    put(regs, gemm::A_STRIDE, c.a_stride);
-    put_wide(regs, gemm::B_LO, gemm::B_HI, c.b);
-    put(regs, gemm::B_STRIDE, c.b_stride);
-    put_wide(regs, gemm::D_LO, gemm::D_HI, c.d);
-    put(regs, gemm::D_STRIDE, c.d_stride);
+    put(regs, gemm::M, c.m());
+    put(regs, gemm::N, c.n());
+    put(regs, gemm::K, c.k());
+    let mut operand = |at: u32, low: Reg, high: Reg, stride: Reg| {
+        let at = at as usize;
+        put(regs, low, block.word(at));
+        put(regs, high, block.word(at + 4));
+        put(regs, stride, block.word(at + 8));
+    };
+    operand(GemmCommand::OFFSET_A, gemm::A_LO, gemm::A_HI, gemm::A_STRIDE);
+    operand(GemmCommand::OFFSET_B, gemm::B_LO, gemm::B_HI, gemm::B_STRIDE);
+    operand(GemmCommand::OFFSET_D, gemm::D_LO, gemm::D_HI, gemm::D_STRIDE);
     put(regs, gemm::START, gemm::START::GO.put(1));
     Ok(())
 }
 
-fn start_spgemm(c: &SpgemmCommand, regs: &mut impl Regs) -> Result<(), Rejected> {
-    refuse_busy(regs.read(spgemm::STATUS.address()))?;
+/// As [`start_gemm`], for a sparse product.
+///
+/// # Errors
+/// As there.
+#[inline(always)]
+pub(crate) fn start_spgemm<S: Source + ?Sized>(
+    c: &SpgemmBlock<'_, S>,
+    regs: &mut impl Regs,
+) -> Result<(), Rejected> {
+    refuse_busy(Engine::Spgemm, regs)?;
     put(regs, spgemm::MODE, c.mode());
-    put(regs, spgemm::ROWS, c.rows);
-    put(regs, spgemm::INNER, c.inner);
-    put(regs, spgemm::COLS, c.cols);
-    put(regs, spgemm::SEED, c.seed);
-    put(regs, spgemm::NNZ_A, c.nnz_a);
-    put(regs, spgemm::NNZ_B, c.nnz_b);
-    put(regs, spgemm::C_CAPACITY, c.c_capacity);
-    put_wide(regs, spgemm::A_PTR_LO, spgemm::A_PTR_HI, c.a.row_pointers);
-    put_wide(regs, spgemm::A_COL_LO, spgemm::A_COL_HI, c.a.columns);
-    put_wide(regs, spgemm::A_VAL_LO, spgemm::A_VAL_HI, c.a.values);
-    put_wide(regs, spgemm::B_PTR_LO, spgemm::B_PTR_HI, c.b.row_pointers);
-    put_wide(regs, spgemm::B_COL_LO, spgemm::B_COL_HI, c.b.columns);
-    put_wide(regs, spgemm::B_VAL_LO, spgemm::B_VAL_HI, c.b.values);
-    put_wide(regs, spgemm::C_PTR_LO, spgemm::C_PTR_HI, c.c.row_pointers);
-    put_wide(regs, spgemm::C_COL_LO, spgemm::C_COL_HI, c.c.columns);
-    put_wide(regs, spgemm::C_VAL_LO, spgemm::C_VAL_HI, c.c.values);
+    put(regs, spgemm::ROWS, c.rows());
+    put(regs, spgemm::INNER, c.inner());
+    put(regs, spgemm::COLS, c.cols());
+    put(regs, spgemm::SEED, c.seed());
+    put(regs, spgemm::NNZ_A, c.nnz_a());
+    put(regs, spgemm::NNZ_B, c.nnz_b());
+    put(regs, spgemm::C_CAPACITY, c.c_capacity());
+    // Eighteen words of addresses, one after the other in both.
+    for word in 0..18 {
+        let at = 4 * word;
+        let value = c.source().word((SpgemmCommand::OFFSET_ADDRESSES + at) as usize);
+        regs.write(spgemm::A_PTR_LO.address() + at, value);
+    }
     put(regs, spgemm::START, spgemm::START::GO.put(1));
     Ok(())
 }
 
-/// Both engines lay out STATUS alike; the assertion below keeps it so.
-fn refuse_busy(status: u32) -> Result<(), Rejected> {
-    if gemm::STATUS::BUSY.get(status) == 1 {
-        return Err(Rejected { code: ErrorCode::Busy, info: 0 });
+const _: () = assert!(spgemm::C_VAL_HI.address() == spgemm::A_PTR_LO.address() + 4 * 17);
+
+fn refuse_busy(engine: Engine, regs: &mut impl Regs) -> Result<(), Rejected> {
+    if regs.is_free(engine) {
+        return Ok(());
     }
-    Ok(())
+    Err(Rejected { code: ErrorCode::Busy, info: 0 })
 }
 
+impl Engine {
+    /// Its STATUS register.
+    pub const fn status(self) -> Reg {
+        match self {
+            Engine::Gemm => gemm::STATUS,
+            Engine::Spgemm => spgemm::STATUS,
+        }
+    }
+}
+
+/// Both engines lay out STATUS alike.
 const _: () = assert!(
     gemm::STATUS::BUSY.mask() == spgemm::STATUS::BUSY.mask()
         && gemm::STATUS::DONE.mask() == spgemm::STATUS::DONE.mask()
@@ -139,11 +157,6 @@ fn idle_status(regs: &mut impl Regs, register: Reg) -> Option<u32> {
 
 fn put(regs: &mut impl Regs, register: Reg, value: u32) {
     regs.write(register.address(), value);
-}
-
-fn put_wide(regs: &mut impl Regs, low: Reg, high: Reg, value: u64) {
-    put(regs, low, value as u32);
-    put(regs, high, (value >> 32) as u32);
 }
 
 /// A counter of an idle engine, so that its halves belong together.

@@ -13,13 +13,17 @@
 #![no_std]
 
 mod engine;
+pub mod image;
+mod limits;
 mod validate;
 
-pub use engine::{Engine, Running, finish, start};
-pub use validate::validate;
+pub use engine::{Engine, Running, finish};
+pub use limits::{GemmLimits, Limits, SpgemmLimits};
 
-use mattock_spec::command::{Command, Completion, Descriptor, Rejected};
-use mattock_spec::regs::{Capabilities, ErrorCode};
+use mattock_spec::command::{
+    Completion, Descriptor, GemmBlock, Opcode, Rejected, Source, SpgemmBlock,
+};
+use mattock_spec::regs::{ErrorCode, gemm};
 
 /// 32-bit registers by BAR0 byte offset.
 pub trait Regs {
@@ -27,6 +31,12 @@ pub trait Regs {
     fn read(&mut self, offset: u32) -> u32;
     /// Writes one register.
     fn write(&mut self, offset: u32, value: u32);
+
+    /// Whether the engine's registers may be written for the next command. On a card that can arm a command behind
+    /// the one that runs this may wait; elsewhere it is whether the engine is idle.
+    fn is_free(&mut self, engine: Engine) -> bool {
+        gemm::STATUS::BUSY.get(self.read(engine.status().address())) == 0
+    }
 }
 
 impl<R: Regs + ?Sized> Regs for &mut R {
@@ -36,6 +46,10 @@ impl<R: Regs + ?Sized> Regs for &mut R {
 
     fn write(&mut self, offset: u32, value: u32) {
         (**self).write(offset, value);
+    }
+
+    fn is_free(&mut self, engine: Engine) -> bool {
+        (**self).is_free(engine)
     }
 }
 
@@ -52,8 +66,7 @@ pub enum Accepted {
 /// Takes a ring entry and the parameter block it points to: decodes, validates and starts it.
 ///
 /// Every fault of the entry or block becomes a [`Completion`] that carries the entry's cookie.
-pub fn accept(entry: &[u8], block: &[u8], caps: &Capabilities, regs: &mut impl Regs) -> Accepted {
-    let opcode = entry.first().copied().unwrap_or(0);
+pub fn accept(entry: &[u8], block: &[u8], limits: &Limits, regs: &mut impl Regs) -> Accepted {
     let answer = |queue, rejected: Rejected| {
         Accepted::Answered(Completion {
             cookie: Descriptor::cookie_of(entry),
@@ -61,7 +74,7 @@ pub fn accept(entry: &[u8], block: &[u8], caps: &Capabilities, regs: &mut impl R
             code: rejected.code,
             info: rejected.info,
             result: 0,
-            opcode,
+            opcode: entry.first().copied().unwrap_or(0),
             queue,
             phase: false,
         })
@@ -70,24 +83,41 @@ pub fn accept(entry: &[u8], block: &[u8], caps: &Capabilities, regs: &mut impl R
         Ok(descriptor) => descriptor,
         Err(rejected) => return answer(0, rejected),
     };
-    match submit(&descriptor, block, caps, regs) {
+    match judge(&descriptor, block, limits, regs) {
         Ok(Some(engine)) => Accepted::Started(Running { engine, descriptor }),
         Ok(None) => answer(descriptor.queue, Rejected { code: ErrorCode::None, info: 0 }),
         Err(rejected) => answer(descriptor.queue, rejected),
     }
 }
 
-/// The engine that runs the command; `None` when the command is complete without one.
-fn submit(
+/// Decodes the parameter block of a ring entry, validates the command and starts it; gives the engine that runs it,
+/// `None` when the command is complete without one.
+///
+/// # Errors
+/// The first fault, as the completion will report it.
+#[inline(always)]
+pub fn judge<S: Source + ?Sized>(
     descriptor: &Descriptor,
-    block: &[u8],
-    caps: &Capabilities,
+    block: &S,
+    limits: &Limits,
     regs: &mut impl Regs,
 ) -> Result<Option<Engine>, Rejected> {
-    if descriptor.parameter_bytes as usize != block.len() {
-        return Err(Rejected { code: ErrorCode::BadLength, info: descriptor.parameter_bytes });
+    let length = Rejected { code: ErrorCode::BadLength, info: descriptor.parameter_bytes };
+    if descriptor.parameter_bytes as usize != block.bytes() {
+        return Err(length);
     }
-    let command = Command::decode(descriptor.opcode, block)?;
-    validate(&command, caps)?;
-    start(&command, regs)
+    match descriptor.opcode {
+        Opcode::Nop if block.bytes() == 0 => Ok(None),
+        Opcode::Nop => Err(length),
+        Opcode::Gemm => {
+            let command = GemmBlock::check(block)?;
+            validate::gemm(&command, limits)?;
+            engine::start_gemm(&command, regs).map(|()| Some(Engine::Gemm))
+        }
+        Opcode::Spgemm => {
+            let command = SpgemmBlock::check(block)?;
+            validate::spgemm(&command, limits)?;
+            engine::start_spgemm(&command, regs).map(|()| Some(Engine::Spgemm))
+        }
+    }
 }

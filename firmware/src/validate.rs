@@ -1,146 +1,206 @@
 //! What can be known to be wrong before an engine starts.
 
-use mattock_spec::command::{Command, GemmCommand, Rejected, SpgemmCommand};
-use mattock_spec::regs::{Capabilities, ErrorCode, GemmCaps, SpgemmCaps};
+use crate::limits::{GemmLimits, Limits};
+use mattock_spec::command::{
+    GemmBlock, GemmCommand, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand,
+};
+use mattock_spec::format::MAX_TUPLES;
+use mattock_spec::regs::gemm::MODE;
+use mattock_spec::regs::spgemm::MODE as sparse;
+use mattock_spec::regs::{ErrorCode, Field};
 
-/// Checks a command against what the card can do.
-///
-/// # Errors
-/// The first fault, as the completion will report it: no such engine (`BAD_OPCODE`), type tuple,
-/// value type, semiring or steps not built in (`UNSUPPORTED_MODE`), dimensions (`BAD_SHAPE`), alignment and address range
-/// (`BAD_ADDRESS`), on-chip space (`TOO_LARGE`).
-pub fn validate(command: &Command, caps: &Capabilities) -> Result<(), Rejected> {
-    let memory = Memory { address_bits: caps.address_bits };
-    let no_engine = Rejected { code: ErrorCode::BadOpcode, info: command.opcode() as u32 };
-    match command {
-        Command::Nop => Ok(()),
-        Command::Gemm(c) => gemm(c, caps.gemm.as_ref().ok_or(no_engine)?, &memory),
-        Command::Spgemm(c) => spgemm(c, caps.spgemm.as_ref().ok_or(no_engine)?, &memory),
-    }
-}
+/// All steps of a dense product.
+const STEPS: u32 =
+    MODE::LOAD_A.mask() | MODE::LOAD_B.mask() | MODE::COMPUTE.mask() | MODE::STORE.mask();
 
-fn gemm(c: &GemmCommand, caps: &GemmCaps, memory: &Memory) -> Result<(), Rejected> {
-    let unsupported = Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() };
-    let tuple = caps.tuples.get(c.tuple.into()).ok_or(unsupported)?;
-    if !(c.load_a || c.load_b || c.compute || c.store) {
-        return Err(unsupported);
-    }
-    if tuple.depth_limit().is_some_and(|most| u64::from(c.k) > most) {
-        return Err(Rejected { code: ErrorCode::BadShape, info: GemmCommand::OFFSET_K });
-    }
-    let lines = |major_lines, minor_lines, col_major| {
-        if col_major { (minor_lines, major_lines) } else { (major_lines, minor_lines) }
-    };
-    if c.load_a {
-        let (count, length) = lines(c.m, c.k, c.a_col_major);
-        let a = Strided { at: GemmCommand::OFFSET_A, base: c.a, stride: c.a_stride, count, length };
-        memory.strided(&a, tuple.a.storage_bits(), caps.align)?;
-    }
-    if c.load_b {
-        let (count, length) = lines(c.k, c.n, c.b_col_major);
-        let b = Strided { at: GemmCommand::OFFSET_B, base: c.b, stride: c.b_stride, count, length };
-        memory.strided(&b, tuple.b.storage_bits(), caps.align)?;
-    }
-    if c.store {
-        let (count, length) = lines(c.m, c.n, c.d_col_major);
-        let d = Strided { at: GemmCommand::OFFSET_D, base: c.d, stride: c.d_stride, count, length };
-        let line_bytes = memory.strided(&d, tuple.d.storage_bits(), caps.align)?;
-        // Rows of D that overlap would make the result depend on the order of writes.
-        if count > 1 && u64::from(c.d_stride) < line_bytes {
-            return Err(bad_address(GemmCommand::OFFSET_D));
-        }
-    }
-    // An operand that another command loads or uses, and a result that another command stores or
-    // computed, must lie on chip as a whole.
-    if c.load_a != c.compute {
-        fits(caps.a_bytes(c.m, c.k), caps.a_kib)?;
-    }
-    if c.load_b != c.compute {
-        fits(caps.b_bytes(c.k, c.n), caps.b_kib)?;
-    }
-    if c.store != c.compute {
-        fits(caps.result_bytes(c.m, c.n), caps.result_kib)?;
-    }
-    Ok(())
-}
-
-fn fits(bytes: u64, kib: u32) -> Result<(), Rejected> {
-    if bytes <= u64::from(kib) * 1024 {
-        return Ok(());
-    }
-    Err(Rejected { code: ErrorCode::TooLarge, info: u32::try_from(bytes).unwrap_or(u32::MAX) })
-}
-
-fn spgemm(c: &SpgemmCommand, caps: &SpgemmCaps, memory: &Memory) -> Result<(), Rejected> {
-    if !caps.has(c.value) || !caps.has_semiring(c.semiring) {
-        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() });
-    }
-    let bad_shape = |at| Err(Rejected { code: ErrorCode::BadShape, info: at });
-    if u64::from(c.cols) > 1 << caps.index_bits.min(32) {
-        return bad_shape(SpgemmCommand::OFFSET_COLS);
-    }
-    if u64::from(c.nnz_a) > u64::from(c.rows) * u64::from(c.inner) {
-        return bad_shape(SpgemmCommand::OFFSET_NNZ_A);
-    }
-    if u64::from(c.nnz_b) > u64::from(c.inner) * u64::from(c.cols) {
-        return bad_shape(SpgemmCommand::OFFSET_NNZ_B);
-    }
-    let pointers = |rows: u32| u64::from(rows) + 1;
-    let [a, b, c_room] = [c.nnz_a, c.nnz_b, c.c_capacity].map(u64::from);
-    let words = [pointers(c.rows), a, a, pointers(c.inner), b, b, pointers(c.rows), c_room, c_room];
-    let mut at = SpgemmCommand::OFFSET_ADDRESSES;
-    for (base, words) in c.addresses().into_iter().zip(words) {
-        memory.array(at, base, 4 * words, caps.align)?;
-        at += 8;
-    }
-    Ok(())
+fn no_engine(opcode: Opcode) -> Rejected {
+    Rejected { code: ErrorCode::BadOpcode, info: opcode as u32 }
 }
 
 fn bad_address(at: u32) -> Rejected {
     Rejected { code: ErrorCode::BadAddress, info: at }
 }
 
-/// Lines of elements, `stride` bytes apart.
-struct Strided {
-    /// Byte offset of the address in the parameter block.
-    at: u32,
-    base: u64,
-    stride: u32,
-    count: u32,
-    length: u32,
+/// Checks a dense product against what the card can do.
+///
+/// # Errors
+/// The first fault, as the completion will report it: no such engine (`BAD_OPCODE`), type tuple,
+/// value type, semiring or steps not built in (`UNSUPPORTED_MODE`), dimensions (`BAD_SHAPE`), alignment and address range
+/// (`BAD_ADDRESS`), on-chip space (`TOO_LARGE`).
+#[inline(always)]
+pub(crate) fn gemm<S: Source + ?Sized>(
+    c: &GemmBlock<'_, S>,
+    limits: &Limits,
+) -> Result<(), Rejected> {
+    let engine = &limits.gemm;
+    if engine.tuples == 0 {
+        return Err(no_engine(Opcode::Gemm));
+    }
+    let mode = c.mode();
+    let has = |field: Field| mode & field.mask() != 0;
+    let unsupported = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
+    let tuple = MODE::TUPLE.get(mode);
+    if tuple >= engine.tuples || mode & STEPS == 0 {
+        return Err(unsupported);
+    }
+    // Below the number of tuples, which is that of the entries at most.
+    let index = tuple as usize % MAX_TUPLES;
+    let (bits, depth) = (engine.bits[index], engine.depth[index]);
+    let (m, n, k) = (c.m(), c.n(), c.k());
+    if k > depth {
+        return Err(Rejected { code: ErrorCode::BadShape, info: GemmCommand::OFFSET_K });
+    }
+    let memory =
+        Memory { source: c.source(), last: limits.last_address, align_mask: engine.align_mask };
+    let operand = |at, (rows, columns), col_major, bits, own| {
+        let (count, length) = if col_major { (columns, rows) } else { (rows, columns) };
+        if memory.strided(at, count, length, bits, own) { Ok(()) } else { Err(bad_address(at)) }
+    };
+    // What is not large and lies in the lower half of a large address space needs no exact end: that is most commands,
+    // and saves the card's processor half of its time.
+    let half = limits.last_address[1] >> 1;
+    let (d_lines, d_length) = if has(MODE::D_COL_MAJOR) { (n, m) } else { (m, n) };
+    let d_stride = c.source().word(GemmCommand::OFFSET_D as usize + 8);
+    let apart = d_lines <= 1 || d_length.wrapping_mul(bits >> 16) <= d_stride.wrapping_mul(8);
+    if c.source().is_plain_dense(engine.align_mask, half) && apart && mode & STEPS == STEPS {
+        return Ok(());
+    }
+    if has(MODE::LOAD_A) {
+        operand(GemmCommand::OFFSET_A, (m, k), has(MODE::A_COL_MAJOR), bits & 0xff, false)?;
+    }
+    if has(MODE::LOAD_B) {
+        operand(GemmCommand::OFFSET_B, (k, n), has(MODE::B_COL_MAJOR), bits >> 8 & 0xff, false)?;
+    }
+    if has(MODE::STORE) {
+        operand(GemmCommand::OFFSET_D, (m, n), has(MODE::D_COL_MAJOR), bits >> 16, true)?;
+    }
+    // An operand that another command loads or uses, and a result that another command stores or
+    // computed, must lie on chip as a whole.
+    if mode & STEPS != STEPS { fits(c, engine) } else { Ok(()) }
 }
 
-/// The card's address space.
-struct Memory {
-    address_bits: u32,
+#[cold]
+#[inline(never)]
+fn fits<S: Source + ?Sized>(c: &GemmBlock<'_, S>, engine: &GemmLimits) -> Result<(), Rejected> {
+    let mode = c.mode();
+    let partial = |step: Field| step.get(mode) != MODE::COMPUTE.get(mode);
+    let [rows, cols] = engine.tile;
+    let ([a_room, b_room, d_room], [a_bits, b_bits, acc_bits]) = (engine.buffer, engine.widest);
+    if partial(MODE::LOAD_A) {
+        within(c.m(), rows, c.k(), a_bits, a_room)?;
+    }
+    if partial(MODE::LOAD_B) {
+        within(c.n(), cols, c.k(), b_bits, b_room)?;
+    }
+    if partial(MODE::STORE) {
+        within(c.m(), rows, whole_tiles(c.n(), cols), acc_bits, d_room)?;
+    }
+    Ok(())
 }
 
-impl Memory {
-    /// Checks a strided operand and gives the bytes of one of its lines.
-    fn strided(&self, x: &Strided, bits: u32, align: u32) -> Result<u64, Rejected> {
-        let line_bytes = (u64::from(x.length) * u64::from(bits)).div_ceil(8);
-        if x.count > 1 && !x.stride.is_multiple_of(align) {
-            return Err(bad_address(x.at));
+/// Whether an operand fits its buffer, as [`GemmCaps::a_bytes`](mattock_spec::regs::GemmCaps::a_bytes) counts, in
+/// words: more than 2^32 bytes in a step of depth saturate, and fit no buffer anyway.
+#[inline(never)]
+fn within(lines: u32, tile: u32, depth: u32, bits: u32, room: u32) -> Result<(), Rejected> {
+    let step = u64::from(whole_tiles(lines, tile)) * u64::from(bits);
+    let step = u32::try_from(step.div_ceil(8)).unwrap_or(u32::MAX);
+    let bytes = u64::from(step) * u64::from(depth);
+    if bytes <= room.into() {
+        return Ok(());
+    }
+    Err(Rejected { code: ErrorCode::TooLarge, info: u32::try_from(bytes).unwrap_or(u32::MAX) })
+}
+
+/// `lines` rounded up to whole tiles; saturates.
+#[inline(never)]
+fn whole_tiles(lines: u32, tile: u32) -> u32 {
+    lines.div_ceil(tile.max(1)).saturating_mul(tile)
+}
+
+/// Checks a sparse product against what the card can do.
+///
+/// # Errors
+/// As [`gemm`].
+#[inline(always)]
+pub(crate) fn spgemm<S: Source + ?Sized>(
+    c: &SpgemmBlock<'_, S>,
+    limits: &Limits,
+) -> Result<(), Rejected> {
+    let engine = &limits.spgemm;
+    if engine.values == 0 {
+        return Err(no_engine(Opcode::Spgemm));
+    }
+    let (value, semiring) = (sparse::VALUE.get(c.mode()), sparse::SEMIRING.get(c.mode()));
+    if engine.values >> value & engine.semirings >> semiring & 1 == 0 {
+        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() });
+    }
+    let bad_shape = |at| Err(Rejected { code: ErrorCode::BadShape, info: at });
+    let (rows, inner, cols) = (c.rows(), c.inner(), c.cols());
+    let (nnz_a, nnz_b, room) = (c.nnz_a(), c.nnz_b(), c.c_capacity());
+    if cols.saturating_sub(1) > engine.last_column {
+        return bad_shape(SpgemmCommand::OFFSET_COLS);
+    }
+    if u64::from(nnz_a) > u64::from(rows) * u64::from(inner) {
+        return bad_shape(SpgemmCommand::OFFSET_NNZ_A);
+    }
+    if u64::from(nnz_b) > u64::from(inner) * u64::from(cols) {
+        return bad_shape(SpgemmCommand::OFFSET_NNZ_B);
+    }
+    let memory =
+        Memory { source: c.source(), last: limits.last_address, align_mask: engine.align_mask };
+    let first = SpgemmCommand::OFFSET_ADDRESSES;
+    memory.matrix(first, rows, nnz_a)?;
+    memory.matrix(first + 24, inner, nnz_b)?;
+    memory.matrix(first + 48, rows, room)
+}
+
+/// The addresses of a block, and the card's address space as an engine reaches it.
+struct Memory<'a, S: ?Sized> {
+    source: &'a S,
+    last: [u32; 2],
+    align_mask: u32,
+}
+
+impl<S: Source + ?Sized> Memory<'_, S> {
+    /// Whether `count` lines of `length` elements are aligned and addressable: their address lies at `at`, the bytes from
+    /// one to the next 8 bytes further on. Lines of a result (`own`) must not overlap, or it would depend on the order of
+    /// writes.
+    #[inline(never)]
+    fn strided(&self, at: u32, count: u32, length: u32, bits: u32, own: bool) -> bool {
+        if count == 0 || length == 0 {
+            return true; // never accessed, so its address means nothing
         }
-        let bytes = if x.count == 0 || x.length == 0 {
-            0
-        } else {
-            // Below 2^64: the product of two numbers below 2^32, plus less than 2^35.
-            (u64::from(x.count - 1) * u64::from(x.stride)).saturating_add(line_bytes)
-        };
-        self.array(x.at, x.base, bytes, align)?;
-        Ok(line_bytes)
+        let line = (u64::from(length) * u64::from(bits)).div_ceil(8);
+        let stride = self.source.word(at as usize + 8);
+        let many = count > 1;
+        if many && (stride & self.align_mask != 0 || own && u64::from(stride) < line) {
+            return false;
+        }
+        // Below 2^64: the product of two numbers below 2^32, plus less than 2^35.
+        let bytes = (u64::from(count - 1) * u64::from(stride)).saturating_add(line);
+        self.holds(at, bytes)
     }
 
-    /// Checks that `bytes` from `base` on are aligned and addressable.
-    fn array(&self, at: u32, base: u64, bytes: u64, align: u32) -> Result<(), Rejected> {
-        if bytes == 0 {
-            return Ok(()); // never accessed, so its address means nothing
-        }
-        let last = base.checked_add(bytes - 1).ok_or(bad_address(at))?;
-        let reachable = u64::MAX >> (64 - self.address_bits.clamp(1, 64));
-        if last > reachable || !base.is_multiple_of(align.into()) {
+    /// Whether `bytes`, at least one, from the address at `at` on are aligned and addressable.
+    #[inline(never)]
+    fn holds(&self, at: u32, bytes: u64) -> bool {
+        let base = self.source.wide(at as usize);
+        let Some(last) = base.checked_add(bytes - 1) else { return false };
+        let reachable = u64::from(self.last[0]) | u64::from(self.last[1]) << 32;
+        last <= reachable && base as u32 & self.align_mask == 0
+    }
+
+    /// Checks the three arrays of a matrix.
+    #[inline(never)]
+    fn matrix(&self, at: u32, lines: u32, entries: u32) -> Result<(), Rejected> {
+        if !self.holds(at, 4 * (u64::from(lines) + 1)) {
             return Err(bad_address(at));
+        }
+        let bytes = 4 * u64::from(entries);
+        for at in [at + 8, at + 16] {
+            if bytes != 0 && !self.holds(at, bytes) {
+                return Err(bad_address(at));
+            }
         }
         Ok(())
     }

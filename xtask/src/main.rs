@@ -6,6 +6,7 @@
 mod bench;
 mod demo;
 mod error;
+mod firmware;
 mod generated;
 mod guest;
 mod lint;
@@ -57,6 +58,8 @@ enum Chore {
     },
     /// Regenerate the committed generated files and fail if one was stale
     Generated,
+    /// Build the program of cards' own processor, or compare it with the committed image
+    Firmware(firmware::Options),
     /// Read generated Verilog with Verilator, Icarus and yosys
     Lint(lint::Options),
     /// Area and clock rate of a Verilog module on ECP5, by yosys and nextpnr
@@ -94,6 +97,7 @@ fn run(toolbox: &Toolbox, chore: Chore) -> Result<ExitCode, Error> {
             bench::bench(toolbox, name.as_deref(), &arguments)?;
         }
         Chore::Generated => generated::check()?,
+        Chore::Firmware(options) => firmware::firmware(&options)?,
         Chore::Lint(options) => {
             setup::setup(toolbox, &[Job::Lint])?;
             lint::lint(toolbox, &options)?;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::guest::{self, Guest};
 use crate::process::{cargo, run, run_watched};
 use crate::progress::seconds;
-use crate::{generated, lint};
+use crate::{firmware, generated, lint};
 
 /// A part of the tests with a long form.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -60,6 +60,9 @@ pub(crate) fn test(toolbox: &Toolbox) -> Result<ExitCode, Error> {
         run(cargo().args(document).env("RUSTDOCFLAGS", "--deny warnings"))
     });
     tally.check("generated files", generated::check);
+    tally.check("program of cards' processor", || {
+        firmware::firmware(&firmware::Options { check: true })
+    });
     tally.check("lint of generated Verilog", || lint::lint(toolbox, &lint::Options::default()));
     Ok(tally.summary())
 }

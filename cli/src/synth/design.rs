@@ -6,7 +6,7 @@ use mattock_spec::config::HostPort;
 use rtl_gen::ir;
 
 use crate::card::Chosen;
-use crate::design::elaborate;
+use crate::design::{elaborate, foreign};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -39,7 +39,8 @@ pub(crate) fn hand_over(
         Some(Family::Ecp5) => card.verilog_for(ECP5),
         _ => card.verilog(),
     };
-    let files = files.into_iter().map(|file| (file.name, file.text)).collect();
+    let files = files.into_iter().chain(foreign("synth", &card)?);
+    let files = files.map(|file| (file.name, file.text)).collect();
     let top = card.top();
     let design = Design {
         name: config.name.clone(),

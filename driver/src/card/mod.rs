@@ -1,22 +1,28 @@
 //! The engines behind a transport: what they are, and how commands run on them, one after the other.
 
-mod queue;
+mod flight;
 pub(crate) mod registers;
+mod ring;
 
-pub(crate) use queue::{Done, Failure, Job, JobId, Step};
+pub(crate) use flight::{Done, Failure, Job, JobId, Step};
 
 use crate::Error;
 use crate::transport::Transport;
+use flight::Queue;
+use mattock_firmware::Limits;
 use mattock_spec::regs::card::{IRQ_ENABLE, IRQ_STATUS, MAGIC, VERSION_MAJOR, VERSION_MINOR};
-use mattock_spec::regs::{Capabilities, CapabilityError, card};
-use queue::Queue;
+use mattock_spec::regs::{Capabilities, CapabilityError, card, controller, queue};
 use registers::CardRegisters;
+use ring::Ring;
 
 /// An open card. Everything that talks to it holds its lock.
 pub(crate) struct Card {
     transport: Box<dyn Transport + Send>,
     caps: Capabilities,
+    limits: Limits,
     queue: Queue,
+    /// Of a card with a processor of its own.
+    ring: Option<Ring>,
 }
 
 impl Card {
@@ -35,15 +41,32 @@ impl Card {
             },
             other => Error::Capability(other),
         })?;
-        let mut opened = Card { transport, caps, queue: Queue::default() };
+        let limits = Limits::of(&caps);
+        let mut opened = Card { transport, caps, limits, queue: Queue::default(), ring: None };
+        if caps.controller.is_some() {
+            // What another process left: rings in memory that is no longer the card's.
+            opened.transport.write32(queue::ENABLE.address(), 0)?;
+            opened.transport.write32(controller::CONTROL.address(), 0)?;
+            let left = opened.transport.read32(queue::STATUS.address())?;
+            if queue::STATUS::RUNNING.get(left) == 1 {
+                opened.quiet()?;
+            }
+        }
         if opened.transport.read32(card::STATUS.address())? != 0 {
             opened.quiet()?;
+        }
+        if caps.controller.is_some() {
+            opened.ring = Some(Ring::start(&mut *opened.transport, &caps)?);
         }
         opened.enable_interrupts()?;
         Ok(opened)
     }
 
+    /// Interrupts of the engines; the rings have their own, and need none of these.
     pub(crate) fn enable_interrupts(&mut self) -> Result<(), Error> {
+        if self.ring.is_some() {
+            return self.transport.write32(IRQ_ENABLE.address(), 0);
+        }
         let both = IRQ_ENABLE::GEMM_DONE.mask() | IRQ_ENABLE::SPGEMM_DONE.mask();
         self.transport.write32(IRQ_STATUS.address(), both)?;
         self.transport.write32(IRQ_ENABLE.address(), both)

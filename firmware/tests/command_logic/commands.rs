@@ -2,7 +2,7 @@
 //! and the account of a finished command.
 
 use crate::fake::{Fake, capabilities, dense, entry, sparse, submit};
-use mattock_firmware::{Accepted, Engine, Running, accept, finish};
+use mattock_firmware::{Accepted, Engine, Limits, Running, accept, finish};
 use mattock_spec::Semiring;
 use mattock_spec::command::{Completion, CsrAddresses, GemmCommand, Opcode, SpgemmCommand};
 use mattock_spec::regs::{ErrorCode, ValueType, gemm, spgemm};
@@ -276,10 +276,10 @@ fn an_absent_or_busy_engine_and_a_wrong_length_are_refused() {
     assert_eq!(refused(answer), (ErrorCode::BadOpcode, 3));
     let caps = capabilities("both");
     assert_eq!(
-        refused(accept(&entry(Opcode::Gemm, &block), &block[..60], &caps, &mut regs)),
+        refused(accept(&entry(Opcode::Gemm, &block), &block[..60], &Limits::of(&caps), &mut regs)),
         (ErrorCode::BadLength, 64)
     );
-    assert_eq!(refused(accept(&[], &[], &caps, &mut regs)), (ErrorCode::BadLength, 0));
+    assert_eq!(refused(accept(&[], &[], &Limits::of(&caps), &mut regs)), (ErrorCode::BadLength, 0));
     regs.set(gemm::STATUS, gemm::STATUS::BUSY.put(1));
     assert_eq!(refused(submit(Opcode::Gemm, &block, &caps, &mut regs)), (ErrorCode::Busy, 0));
     assert!(regs.log.is_empty());

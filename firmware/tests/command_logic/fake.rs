@@ -1,6 +1,6 @@
 //! A fake card for the command logic: a register page, its capabilities, and one good command each.
 
-use mattock_firmware::{Accepted, Regs, accept};
+use mattock_firmware::{Accepted, Limits, Regs, accept};
 use mattock_spec::command::{CsrAddresses, Descriptor, GemmCommand, Opcode, SpgemmCommand};
 use mattock_spec::regs::{
     CAPABILITY_BASE, Capabilities, Reg, ValueType, capability_rom, card, gemm, spgemm,
@@ -117,5 +117,5 @@ pub(crate) fn submit(
     caps: &Capabilities,
     regs: &mut Fake,
 ) -> Accepted {
-    accept(&entry(opcode, block), block, caps, regs)
+    accept(&entry(opcode, block), block, &Limits::of(caps), regs)
 }

@@ -2,7 +2,7 @@
 //! as well.
 
 use crate::fake::{Fake, capabilities, dense, entry, sparse};
-use mattock_firmware::{Accepted, Engine, accept, finish};
+use mattock_firmware::{Accepted, Engine, Limits, accept, finish};
 use mattock_spec::command::Opcode;
 use mattock_spec::regs::{ErrorCode, gemm, spgemm};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -41,7 +41,7 @@ fn any_bytes_are_started_or_answered_and_never_both() {
         }
         let mut regs = Fake::default();
         regs.set(gemm::STATUS, u32::from(rng.random_bool(0.1)));
-        match accept(&ring, &block, caps, &mut regs) {
+        match accept(&ring, &block, &Limits::of(caps), &mut regs) {
             Accepted::Started(running) => {
                 starts += 1;
                 assert_eq!(regs.starts(), 1);

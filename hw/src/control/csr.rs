@@ -2,8 +2,10 @@
 
 use super::registers::{Part, RegisterValue, values};
 use mattock_spec::CardConfig;
+use mattock_spec::config::Control;
 use mattock_spec::regs::{
-    Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, capability_rom, card, gemm, spgemm,
+    Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, capability_rom, card, controller, gemm,
+    queue, spgemm,
 };
 use rtl_gen::{Builder, Module, Reg as Flop, Sig, bit, bits, case, cat, uint};
 use std::collections::BTreeMap;
@@ -33,6 +35,9 @@ impl Csr {
     /// Register maps of the card, in address order.
     pub fn maps(&self) -> Vec<RegMap> {
         let mut maps = vec![card::MAP];
+        if self.card.control == Control::Riscv {
+            maps.extend([queue::MAP, controller::MAP]);
+        }
         maps.extend(self.card.gemm.is_some().then_some(gemm::MAP));
         maps.extend(self.card.spgemm.is_some().then_some(spgemm::MAP));
         maps

@@ -39,7 +39,7 @@ fn write(sim: &mut Interpreter, address: u32, data: u32, strobes: u32) {
 /// input says, everything else 0.
 #[test]
 fn random_accesses_match_the_table() {
-    for card in ["tiny", "sparse4", "small"] {
+    for card in ["tiny", "sparse4", "small", "small_riscv"] {
         let (csr, mut sim) = start(card);
         let mut rng = StdRng::seed_from_u64(7);
         let mut expected: HashMap<u32, u32> = HashMap::new();

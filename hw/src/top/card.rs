@@ -1,15 +1,18 @@
 //! The card's top module.
 
+use super::controller::Controller;
 use super::engine::{EngineSlot, Tied};
 use super::host::HostSide;
 use super::{gemm, spgemm};
 use crate::cells::counter;
 use crate::control::Csr;
 use crate::serial::SerialPins;
+use mattock_spec::config::Control;
 use mattock_spec::{CardConfig, ConfigError, Tuple};
 use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit};
 
-/// A card: registers behind a host port, engines with an AXI4 master each, an interrupt.
+/// A card: registers behind a host port, engines with an AXI4 master each, an interrupt; with `control = "riscv"` also
+/// rings, with a master of their own after those of the engines, and a processor.
 ///
 /// The module is named `<name>_card`.
 ///
@@ -93,27 +96,40 @@ impl Module for Card {
     fn build(&self, m: &Builder) {
         m.doc("A Mattock card: registers behind a host port, engines with an AXI4 master each.");
         let csr = m.inst("csr", &Csr { card: self.config.clone() });
-        let host = HostSide::new(m, &self.config, self.engines.len(), self.pins);
-        for port in ["write", "write_addr", "write_data", "write_strb", "read", "read_addr"] {
-            csr.set(port, host.port.get(port));
-        }
-        host.port.set("read_data", csr.get("read_data"));
-
+        let own_control = self.config.control == Control::Riscv;
+        let masters = self.engines.len() + usize::from(own_control);
+        let host = HostSide::new(m, &self.config, masters, self.pins);
         let resetting = m.state("resetting", bit(), 0);
+        let control = own_control.then(|| {
+            let blocks: Vec<&str> = self.engines.iter().map(|slot| slot.map.name).collect();
+            Controller::new(m, &self.config, csr, &host, &blocks, resetting.q())
+        });
+        if control.is_none() {
+            for port in ["write", "write_addr", "write_data", "write_strb", "read", "read_addr"] {
+                csr.set(port, host.port.get(port));
+            }
+            host.port.set("read_data", csr.get("read_data"));
+        }
+
         let tie = |(i, slot): (usize, &EngineSlot)| {
-            let (engine, tied) = slot.tie(m, csr, resetting.q());
+            let (engine, tied) =
+                slot.tie(m, csr, resetting.q(), control.as_ref().map(|control| (control, i)));
             host.join(m, engine, i);
             (slot.map.name, tied)
         };
         let engines: Vec<(&str, Tied)> = self.engines.iter().enumerate().map(tie).collect();
+        let launches: Vec<_> =
+            engines.iter().filter_map(|(name, tied)| Some((*name, tied.launch?))).collect();
+        let rings = control.as_ref().map(|control| control.finish(m, csr, &launches));
 
         // An engine notices `flush` a cycle or two later; only then does its idleness count.
         let settled = m.delay("resetting_since", resetting.q(), 3);
-        let idle: Vec<Sig> = engines.iter().map(|e| e.1.idle).chain([settled]).collect();
+        let idle = engines.iter().map(|e| e.1.idle).chain([settled]);
+        let idle: Vec<Sig> = idle.chain(rings.map(|r| r.0)).collect();
         let reset_over = all(&idle).named("reset_over");
         resetting.drive(csr.get("card_soft_reset") | (resetting.q() & !reset_over));
 
-        let mut causes = vec![];
+        let mut causes: Vec<Sig> = rings.iter().map(|r| r.1).collect();
         for block in ["gemm", "spgemm"] {
             let tied = engines.iter().find(|e| e.0 == block).map(|e| &e.1);
             let (busy, ended) = match tied {

@@ -1,9 +1,10 @@
 //! How an engine is tied to registers, memory port and interrupt.
 
+use super::controller::Controller;
 use crate::control::{Account, RegisterValue, values};
 use mattock_spec::regs::{Access, RegMap};
 use rtl_gen::ir::Direction;
-use rtl_gen::{Builder, Instance, Module, Sig};
+use rtl_gen::{Builder, Instance, Module, Sig, bits};
 use std::rc::Rc;
 
 /// An engine of a card: a module and the register block it obeys.
@@ -41,26 +42,39 @@ pub(super) struct Tied<'m> {
     pub(super) ended: Sig<'m>,
     /// No command, no transfer.
     pub(super) idle: Sig<'m>,
+    /// What starts it, on cards with a controller.
+    pub(super) launch: Option<Instance<'m>>,
 }
 
 impl EngineSlot {
-    /// Ties an instance of the engine to its registers; its memory port is left to the caller.
+    /// Ties an instance of the engine to its registers; its memory port is left to the caller. With a controller, the
+    /// registers are those of the next command: the engine has copies, taken over when it starts.
     pub(super) fn tie<'m>(
         &self,
         m: &'m Builder,
         csr: Instance<'m>,
         reset: Sig<'m>,
+        control: Option<(&Controller<'m>, usize)>,
     ) -> (Instance<'m>, Tied<'m>) {
         let block = self.map.name;
         let engine = m.inst(&format!("{block}_engine"), &*self.module);
         let beats = (!has_output(engine, "cycles")).then_some(self.bus_bytes);
         let account = m.inst(&format!("{block}_account"), &Account { beats });
-        let start = csr.get(&format!("{block}_start"));
-        engine.set("start", start).set("flush", reset);
+        let launch = control.map(|(control, index)| control.launch(m, csr, block, index));
+        let (start, flush) = match launch {
+            Some(launch) => (launch.get("go"), reset | launch.get("expired")),
+            None => (csr.get(&format!("{block}_start")), reset),
+        };
+        engine.set("start", start).set("flush", flush);
+        let running = account.get("status_busy");
+        let busy = launch.map_or(running, |launch| running | launch.get("waits"));
         for value in values(&self.map) {
             let port = format!("{block}_{}", value.name);
             match value.access {
-                Access::Rw => feed(engine, &value, csr.get(&port)),
+                Access::Rw => feed(m, engine, &value, csr.get(&port), launch, block),
+                Access::Ro if value.name == "status_busy" => {
+                    csr.set(&port, busy);
+                }
                 Access::Ro => {
                     let source = if has_output(account, &value.name) { account } else { engine };
                     csr.set(&port, source.get(&value.name).as_bits());
@@ -69,24 +83,50 @@ impl EngineSlot {
             }
         }
         let idle = engine.get("idle");
-        account.set("start", start).set("reset", reset).set("idle", idle);
+        account.set("start", start).set("reset", flush).set("idle", idle);
         account.set("done", engine.get("done"));
         account.set("error", engine.get("error")).set("info", engine.get("error_info"));
         for beat in ["read_beat", "write_beat"].iter().filter(|_| beats.is_some()) {
             account.set(beat, engine.get(beat));
         }
-        let busy = account.get("status_busy");
-        csr.set(&format!("{block}_locked"), busy | reset);
-        (engine, Tied { busy, ended: account.get("ended"), idle })
+        let ended = account.get("ended");
+        let locked = match (control, launch) {
+            (Some((control, index)), Some(launch)) => {
+                launch.set("busy", running).set("ended", ended).set("reset", reset);
+                let cycles = if beats.is_some() { account } else { engine }.get("cycles");
+                let result = match has_output(engine, "nnz_c") {
+                    true => engine.get("nnz_c").as_bits(),
+                    false => m.lit(bits(32), 0),
+                };
+                let code = account.get("status_error");
+                control.outcome(index, [code, account.get("error_info"), result, cycles.as_bits()]);
+                launch.get("armed") | (!control.run & busy)
+            }
+            _ => busy,
+        };
+        csr.set(&format!("{block}_locked"), locked | reset);
+        (engine, Tied { busy, ended, idle, launch })
     }
 }
 
 /// The low bits of a register value into the engine's input of its name, if there is one.
-fn feed<'m>(engine: Instance<'m>, value: &RegisterValue, sig: Sig<'m>) {
+fn feed<'m>(
+    m: &'m Builder,
+    engine: Instance<'m>,
+    value: &RegisterValue,
+    sig: Sig<'m>,
+    launch: Option<Instance<'m>>,
+    block: &str,
+) {
     let inputs = engine.ports().into_iter();
     let mut inputs = inputs.filter(|p| p.1 == Direction::Input && p.0 == value.name);
     if let Some((name, _, ty)) = inputs.next() {
-        engine.set(&name, sig.resize(ty.width()).as_type(ty));
+        let sig = sig.resize(ty.width()).as_type(ty);
+        let sig = match launch {
+            Some(l) => m.reg_when(&format!("{block}_running_{name}"), l.get("load"), sig),
+            None => sig,
+        };
+        engine.set(&name, sig);
     }
 }
 

@@ -8,9 +8,18 @@
 //!  uart_* ──► SerialPort ──► Csr ──► engines ──► CardMemory ◄── SerialPort
 //! ```
 //!
+//! With `control = "riscv"`:
+//!
+//! ```text
+//!  host ──► BusShare ──► Csr ──► Launch ──► engines ──► records ──► Ring ◄──► m2_axi_*
+//!              ▲          ▲                                          │ entries
+//!  window ──► March ──► Processor ◄── LocalRegisters ◄───────────────┘
+//! ```
+//!
 //! An engine is any module that keeps to the contract of [`EngineSlot`].
 
 mod card;
+mod controller;
 mod engine;
 mod gemm;
 mod host;

@@ -233,8 +233,14 @@ fn a_serial_card_has_its_own_memory() {
 
 #[test]
 fn a_card_is_made_from_its_configuration() {
-    for (name, masters) in [("tiny", 0), ("mixed", 1), ("bench16", 1), ("sparse4", 1), ("small", 2)]
-    {
+    for (name, masters) in [
+        ("tiny", 0),
+        ("mixed", 1),
+        ("bench16", 1),
+        ("sparse4", 1),
+        ("small", 2),
+        ("small_riscv", 3),
+    ] {
         let design =
             crate::card(&CardConfig::reference(name).unwrap()).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(design.top().name, format!("{name}_card"));

@@ -6,6 +6,7 @@
 
 mod axi;
 mod card;
+mod foreign;
 mod lite;
 mod memory;
 mod open;
@@ -17,6 +18,7 @@ mod verilated;
 
 pub use axi::{PortCounts, Violation};
 pub use card::{SimCard, SimError};
+pub use foreign::{ForeignError, foreign_sources};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use open::{OpenError, SimOptions, SimulatorKind, open_device};

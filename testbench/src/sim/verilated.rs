@@ -1,8 +1,9 @@
 //! A Verilated model as a [`Simulator`].
 
-use rtl_gen::Design;
+use super::foreign::{ForeignError, foreign_sources};
 use rtl_gen::ir::Direction;
 use rtl_gen::sim::{AssertionFailure, PortId, Simulator};
+use rtl_gen::{Design, VerilogFile};
 use std::path::Path;
 use verilator_rs::{Build, BuildError, Model, Port, PortError, RecordError, Status, Toolchain};
 
@@ -17,6 +18,9 @@ pub enum VerilateError {
     /// Verilator or the compiler failed.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A module that is not ours cannot be had.
+    #[error(transparent)]
+    Foreign(#[from] ForeignError),
     /// The model's ports are not those of the design.
     #[error(transparent)]
     Port(#[from] PortError),
@@ -85,11 +89,16 @@ impl Verilated {
             Direction::Input => Port::input(&p.name, p.ty.width()),
             Direction::Output => Port::output(&p.name, p.ty.width()),
         };
+        let foreign = foreign_sources(design)?;
+        // Other people's style is theirs.
+        let waiver = |f: &VerilogFile| format!("lint_off -file \"*/{}\"\n", f.name);
+        let waivers = foreign.iter().map(waiver).fold(WAIVERS.to_owned(), |all, one| all + &one);
+        let sources = design.verilog().into_iter().chain(foreign);
         let build = Build {
             top: top.name.clone(),
-            sources: design.verilog().into_iter().map(|f| (f.name, f.text)).collect(),
+            sources: sources.map(|f| (f.name, f.text)).collect(),
             ports: top.ports.iter().map(port).collect(),
-            waivers: Some(WAIVERS.into()),
+            waivers: Some(waivers),
             trace,
             ..Build::default()
         };

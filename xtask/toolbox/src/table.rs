@@ -372,6 +372,14 @@ pub const TOOLS: &[Tool] = &[
         oldest: "1.9",
         get: Get::Apt("liblz4-dev"),
     },
+    Tool {
+        required_for: &[Job::Test],
+        used_for: &[Job::Simulate, Job::Synth],
+        ..python_package(
+            "pythondata-cpu-picorv32",
+            "the processor of cards with their own controller",
+        )
+    },
     python_package("numpy", "arrays of the outside checkers"),
     python_package("scipy", "sparse products to compare with"),
     python_package("ml_dtypes", "number formats to compare with"),

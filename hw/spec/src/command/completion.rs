@@ -62,8 +62,10 @@ impl Completion {
     /// Not 32 bytes, an unknown error code (`UNSUPPORTED_MODE`, info is the code), or a reserved
     /// bit is set.
     pub fn decode(bytes: &[u8]) -> Result<Completion, Rejected> {
-        let block = Block::<COMPLETION_BYTES>::new(bytes)?;
-        block.reserved(28, 31)?;
+        let block = Block::<[u8], COMPLETION_BYTES>::new(bytes)?;
+        for at in 28..31 {
+            block.reserved_bits(at, 0)?;
+        }
         let phase = block.reserved_bits(31, 1)?;
         let code = ErrorCode::from_u8(block.u8(24))
             .ok_or(Rejected { code: ErrorCode::UnsupportedMode, info: block.u8(24).into() })?;

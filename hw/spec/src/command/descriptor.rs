@@ -1,6 +1,6 @@
 //! The 64-byte entry of a submission ring.
 
-use super::bytes::{Block, Rejected, put};
+use super::bytes::{Block, Rejected, Source, put};
 use super::{DESCRIPTOR_BYTES, MAX_PARAMETER_BYTES, PARAMETER_ALIGN};
 use crate::regs::ErrorCode;
 
@@ -22,7 +22,13 @@ impl Opcode {
 
     /// The opcode of a number.
     pub fn from_u8(number: u8) -> Option<Opcode> {
-        Opcode::ALL.into_iter().find(|op| *op as u8 == number)
+        // Straight-line code, which is quick on the card.
+        match number {
+            1 => Some(Opcode::Nop),
+            2 => Some(Opcode::Gemm),
+            3 => Some(Opcode::Spgemm),
+            _ => None,
+        }
     }
 }
 
@@ -75,7 +81,15 @@ impl Descriptor {
     /// Not 64 bytes, unknown opcode, reserved bits set, or a parameter block that is longer than
     /// 512 bytes or not 64-byte aligned.
     pub fn decode(bytes: &[u8]) -> Result<Descriptor, Rejected> {
-        let block = Block::<DESCRIPTOR_BYTES>::new(bytes)?;
+        Self::read(bytes)
+    }
+
+    /// As [`decode`](Self::decode), from wherever the entry lies.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read<S: Source + ?Sized>(bytes: &S) -> Result<Descriptor, Rejected> {
+        let block = Block::<S, DESCRIPTOR_BYTES>::new(bytes)?;
         let number = block.u8(0);
         let opcode = Opcode::from_u8(number)
             .ok_or(Rejected { code: ErrorCode::BadOpcode, info: number.into() })?;
@@ -101,6 +115,6 @@ impl Descriptor {
 
     /// The cookie of an entry that may be refused, so that its completion can name it.
     pub fn cookie_of(bytes: &[u8]) -> u64 {
-        Block::<DESCRIPTOR_BYTES>::new(bytes).map_or(0, |block| block.u64(8))
+        Block::<[u8], DESCRIPTOR_BYTES>::new(bytes).map_or(0, |block| block.u64(8))
     }
 }

@@ -1,8 +1,9 @@
 //! Parameters of a dense product.
 
-use super::bytes::{Block, Rejected, put};
+use super::bytes::{Block, Rejected, Source, put};
 use crate::format::Rounding;
 use crate::regs::ErrorCode;
+use crate::regs::Field;
 use crate::regs::gemm::MODE;
 
 /// A dense product `D = A * B`.
@@ -107,35 +108,91 @@ impl GemmCommand {
     /// # Errors
     /// Not 64 bytes, or a reserved bit is set.
     pub fn decode(bytes: &[u8]) -> Result<GemmCommand, Rejected> {
-        let block = Block::<{ Self::BYTES }>::new(bytes)?;
+        let block = GemmBlock::check(bytes)?;
+        let mode = block.mode();
+        let flag = |field: Field| field.get(mode) == 1;
+        let no_such_rounding = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
+        let [(a, a_stride), (b, b_stride), (d, d_stride)] =
+            [Self::OFFSET_A, Self::OFFSET_B, Self::OFFSET_D].map(|at| block.operand(at));
+        Ok(GemmCommand {
+            tuple: MODE::TUPLE.get(mode) as u8,
+            a_col_major: flag(MODE::A_COL_MAJOR),
+            b_col_major: flag(MODE::B_COL_MAJOR),
+            d_col_major: flag(MODE::D_COL_MAJOR),
+            rounding: Rounding::from_wire_code(MODE::ROUNDING.get(mode)).ok_or(no_such_rounding)?,
+            saturate: flag(MODE::SATURATE),
+            load_a: flag(MODE::LOAD_A),
+            load_b: flag(MODE::LOAD_B),
+            compute: flag(MODE::COMPUTE),
+            store: flag(MODE::STORE),
+            m: block.m(),
+            n: block.n(),
+            k: block.k(),
+            a,
+            a_stride,
+            b,
+            b_stride,
+            d,
+            d_stride,
+        })
+    }
+}
+
+/// A parameter block where it lies, its reserved bits checked: what the command logic reads.
+#[derive(Debug)]
+pub struct GemmBlock<'a, S: ?Sized>(&'a S);
+
+impl<'a, S: Source + ?Sized> GemmBlock<'a, S> {
+    /// Checks what can be known without a card.
+    ///
+    /// # Errors
+    /// Not 64 bytes, a reserved bit is set, or there is no such rounding.
+    #[inline(always)]
+    pub fn check(source: &'a S) -> Result<Self, Rejected> {
+        let block = Block::<S, { GemmCommand::BYTES }>::new(source)?;
         block.reserved_bits(1, 0x7f)?;
         block.reserved_bits(2, 0x0f)?;
         block.reserved(3, 4)?;
-        for from in [28, 44, 60] {
-            block.reserved(from, from + 4)?;
+        if !source.is_clean_dense() {
+            block.reserved(28, 32)?;
+            block.reserved(44, 48)?;
+            block.reserved(60, 64)?;
         }
-        let mode = block.u32(0);
-        let no_such_rounding = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
-        Ok(GemmCommand {
-            tuple: MODE::TUPLE.get(mode) as u8,
-            a_col_major: MODE::A_COL_MAJOR.get(mode) == 1,
-            b_col_major: MODE::B_COL_MAJOR.get(mode) == 1,
-            d_col_major: MODE::D_COL_MAJOR.get(mode) == 1,
-            rounding: Rounding::from_wire_code(MODE::ROUNDING.get(mode)).ok_or(no_such_rounding)?,
-            saturate: MODE::SATURATE.get(mode) == 1,
-            load_a: MODE::LOAD_A.get(mode) == 1,
-            load_b: MODE::LOAD_B.get(mode) == 1,
-            compute: MODE::COMPUTE.get(mode) == 1,
-            store: MODE::STORE.get(mode) == 1,
-            m: block.u32(4),
-            n: block.u32(8),
-            k: block.u32(12),
-            a: block.u64(16),
-            a_stride: block.u32(24),
-            b: block.u64(32),
-            b_stride: block.u32(40),
-            d: block.u64(48),
-            d_stride: block.u32(56),
-        })
+        let block = GemmBlock(source);
+        if MODE::ROUNDING.get(block.mode()) >= Rounding::ALL.len() as u32 {
+            return Err(Rejected { code: ErrorCode::UnsupportedMode, info: block.mode() });
+        }
+        Ok(block)
+    }
+
+    /// Where the block is read from.
+    pub fn source(&self) -> &'a S {
+        self.0
+    }
+
+    /// The word for `GEMM.MODE`.
+    pub fn mode(&self) -> u32 {
+        self.0.word(0)
+    }
+
+    /// Rows of A and D.
+    pub fn m(&self) -> u32 {
+        self.0.word(4)
+    }
+
+    /// Columns of B and D.
+    pub fn n(&self) -> u32 {
+        self.0.word(8)
+    }
+
+    /// Columns of A, rows of B.
+    pub fn k(&self) -> u32 {
+        self.0.word(12)
+    }
+
+    /// Address and stride of the operand at that offset.
+    pub fn operand(&self, at: u32) -> (u64, u32) {
+        let at = at as usize;
+        (self.0.wide(at), self.0.word(at + 8))
     }
 }

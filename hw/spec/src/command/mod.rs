@@ -12,11 +12,11 @@ mod descriptor;
 mod gemm;
 mod spgemm;
 
-pub use bytes::Rejected;
+pub use bytes::{Rejected, Source};
 pub use completion::Completion;
 pub use descriptor::{Descriptor, Opcode};
-pub use gemm::GemmCommand;
-pub use spgemm::{CsrAddresses, SpgemmCommand};
+pub use gemm::{GemmBlock, GemmCommand};
+pub use spgemm::{CsrAddresses, SpgemmBlock, SpgemmCommand};
 
 /// Bytes of a ring entry.
 pub const DESCRIPTOR_BYTES: usize = 64;

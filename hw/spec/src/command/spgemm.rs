@@ -1,6 +1,6 @@
 //! Parameters of a sparse product.
 
-use super::bytes::{Block, Rejected, put};
+use super::bytes::{Block, Rejected, Source, put};
 use crate::regs::ErrorCode;
 use crate::regs::ValueType;
 use crate::regs::spgemm::MODE;
@@ -106,35 +106,81 @@ impl SpgemmCommand {
     /// # Errors
     /// Not 128 bytes, an unknown value type or semiring, or a reserved bit is set.
     pub fn decode(bytes: &[u8]) -> Result<SpgemmCommand, Rejected> {
-        let block = Block::<{ Self::BYTES }>::new(bytes)?;
-        let mode = block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
-        block.reserved(1, 4)?;
-        block.reserved(104, Self::BYTES)?;
-        let mode = u32::from(mode);
+        let block = SpgemmBlock::check(bytes)?;
+        let mode = block.mode();
         let unknown = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
         let value = ValueType::from_u8(MODE::VALUE.get(mode) as u8).ok_or(unknown)?;
         let semiring = Semiring::from_u8(MODE::SEMIRING.get(mode) as u8).ok_or(unknown)?;
         let csr = |first: usize| {
             let at = Self::OFFSET_ADDRESSES as usize + 8 * first;
-            CsrAddresses {
-                row_pointers: block.u64(at),
-                columns: block.u64(at + 8),
-                values: block.u64(at + 16),
-            }
+            let address = |i: usize| bytes.wide(at + 8 * i);
+            CsrAddresses { row_pointers: address(0), columns: address(1), values: address(2) }
         };
         Ok(SpgemmCommand {
             value,
             semiring,
-            rows: block.u32(4),
-            inner: block.u32(8),
-            cols: block.u32(12),
-            nnz_a: block.u32(16),
-            nnz_b: block.u32(20),
-            c_capacity: block.u32(24),
-            seed: block.u32(28),
+            rows: block.rows(),
+            inner: block.inner(),
+            cols: block.cols(),
+            nnz_a: block.nnz_a(),
+            nnz_b: block.nnz_b(),
+            c_capacity: block.c_capacity(),
+            seed: block.seed(),
             a: csr(0),
             b: csr(3),
             c: csr(6),
         })
+    }
+}
+
+/// A parameter block where it lies, its reserved bits checked: what the command logic reads.
+#[derive(Debug)]
+pub struct SpgemmBlock<'a, S: ?Sized>(&'a S);
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident $at:literal)*) => {$(
+        $(#[$doc])*
+        pub fn $name(&self) -> u32 {
+            self.0.word($at)
+        }
+    )*};
+}
+
+impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
+    /// Checks what can be known without a card.
+    ///
+    /// # Errors
+    /// Not 128 bytes, or a reserved bit is set.
+    #[inline(always)]
+    pub fn check(source: &'a S) -> Result<Self, Rejected> {
+        let block = Block::<S, { SpgemmCommand::BYTES }>::new(source)?;
+        block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
+        block.reserved(1, 4)?;
+        block.reserved(104, SpgemmCommand::BYTES)?;
+        Ok(SpgemmBlock(source))
+    }
+
+    /// Where the block is read from.
+    pub fn source(&self) -> &'a S {
+        self.0
+    }
+
+    words! {
+        /// The word for `SPGEMM.MODE`.
+        mode 0
+        /// Rows of A and C.
+        rows 4
+        /// Columns of A, rows of B.
+        inner 8
+        /// Columns of B and C.
+        cols 12
+        /// Entries of A.
+        nnz_a 16
+        /// Entries of B.
+        nnz_b 20
+        /// Entries C's arrays can hold.
+        c_capacity 24
+        /// Hash seed.
+        seed 28
     }
 }

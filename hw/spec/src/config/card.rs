@@ -161,9 +161,6 @@ impl CardConfig {
                 "use an allowed value",
             ))
         };
-        if self.control == Control::Riscv {
-            return later("control", "\"riscv\"".into(), "\"host\"");
-        }
         if self.gemm.is_some() && self.memory.address_bits < 32 {
             return later(
                 "memory.address_bits",
@@ -242,7 +239,10 @@ impl CardConfig {
         )?;
         choice(
             v,
-            key("control", "Who runs the command logic; `riscv` is not yet built"),
+            key(
+                "control",
+                "Who runs the command logic: the host's driver, or a processor on the card",
+            ),
             &[("host", Control::Host), ("riscv", Control::Riscv)],
             &mut self.control,
         )?;

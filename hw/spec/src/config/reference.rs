@@ -4,9 +4,10 @@ use super::ConfigError;
 use super::keys::nearest;
 
 /// Smallest first.
-const TEXTS: [(&str, &str); 8] = [
+const TEXTS: [(&str, &str); 9] = [
     ("tiny", include_str!("../../../configs/tiny.toml")),
     ("small", include_str!("../../../configs/small.toml")),
+    ("small_riscv", include_str!("../../../configs/small_riscv.toml")),
     ("mixed", include_str!("../../../configs/mixed.toml")),
     ("bench16", include_str!("../../../configs/bench16.toml")),
     ("sparse2", include_str!("../../../configs/sparse2.toml")),

@@ -1,6 +1,6 @@
 //! Registers, written once.
 //!
-//! Every offset, width and meaning is one row of [`card`], [`gemm`] or [`spgemm`]. The RTL decoder
+//! Every offset, width and meaning is one row of [`card`], [`queue`], [`controller`], [`gemm`] or [`spgemm`]. The RTL decoder
 //! walks the [`RegMap`]s; software names a row and a field:
 //!
 //! ```
@@ -8,7 +8,7 @@
 //! assert_eq!(gemm::STATUS.address(), 0x1004);
 //! assert_eq!(gemm::STATUS::ERROR.get(0x0000_0502), 5);
 //! assert_eq!(gemm::MODE::TUPLE.put(3) | gemm::MODE::COMPUTE.put(1), 0x0004_0003);
-//! assert_eq!(MAPS.len(), 3);
+//! assert_eq!(MAPS.len(), 5);
 //! ```
 //!
 //! All registers are 32 bits wide and are accessed whole. A 64-bit value is a `_LO`, `_HI` pair.
@@ -16,8 +16,10 @@
 
 mod capability;
 pub mod card;
+pub mod controller;
 mod error_code;
 pub mod gemm;
+pub mod local;
 #[cfg(feature = "std")]
 mod print;
 pub mod queue;
@@ -27,8 +29,8 @@ mod table;
 #[cfg(feature = "std")]
 pub use capability::capability_rom;
 pub use capability::{
-    CAPABILITY_BASE, CAPABILITY_WORDS, Capabilities, CapabilityError, CapabilityId, GemmCaps,
-    SpgemmCaps, ValueType,
+    CAPABILITY_BASE, CAPABILITY_WORDS, Capabilities, CapabilityError, CapabilityId, ControllerCaps,
+    GemmCaps, SpgemmCaps, ValueType,
 };
 pub use error_code::ErrorCode;
 #[cfg(feature = "std")]
@@ -36,7 +38,7 @@ pub use print::{c_header, manual_markdown};
 pub use table::{Access, Field, Reg, RegMap};
 
 /// Every register map of a card, in BAR0 order.
-pub const MAPS: &[RegMap] = &[card::MAP, gemm::MAP, spgemm::MAP];
+pub const MAPS: &[RegMap] = &[card::MAP, queue::MAP, controller::MAP, gemm::MAP, spgemm::MAP];
 
 /// Size of BAR0 in bytes.
 pub const BAR0_BYTES: u32 = 0x4000;

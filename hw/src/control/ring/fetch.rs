@@ -1,6 +1,6 @@
 //! Reads ring entries ahead, and the parameter blocks they point to.
 
-use super::{COUNT_BITS, Slots, tag_type};
+use super::{COUNT_BITS, GLANCE, Slots, tag_type};
 use crate::bus::AxiReadMaster;
 use crate::cells::Fifo;
 use mattock_spec::command::{DESCRIPTOR_BYTES, MAX_PARAMETER_BYTES};
@@ -124,7 +124,8 @@ impl Module for Fetch {
             slots.set(port, m.input(port, ty));
         }
         let out = ["entry_fault", "entry_fault_code", "ready", "tail", "code", "deadline"];
-        for port in out.into_iter().chain(["word_data", "done_first", "done_cookie"]) {
+        let out = out.into_iter().chain(["word_data", "done_first", "done_cookie"]);
+        for port in out.chain(GLANCE) {
             m.output(port, slots.get(port));
         }
     }

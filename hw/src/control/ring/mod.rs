@@ -31,6 +31,9 @@ use mattock_spec::ErrorCode;
 use mattock_spec::regs::queue;
 use rtl_gen::{Sig, Type, index_width, uint};
 
+/// A dense block at a glance: outputs of [`Slots`] that go to the command logic.
+pub(crate) const GLANCE: [&str; 4] = ["dense_wide", "dense_set", "dense_low", "dense_high"];
+
 /// Bits of the running counts of entries and records.
 pub(crate) const COUNT_BITS: u32 = 16;
 

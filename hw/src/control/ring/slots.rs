@@ -22,6 +22,7 @@ const KEPT_WORDS: [i128; 5] = [0, 2, 3, 6, 7];
 /// | `head` | in | uint | slot and tag of the entry to be judged next |
 /// | `ready`, `tail`, `code` | out | bit, bit, bits(8) | the entry at `head` is complete; its bytes 32 to 63 are not all 0; its block's fetch failed |
 /// | `deadline` | out | uint(64) | its deadline |
+/// | `dense_wide`, `dense_set`, `dense_low`, `dense_high` | out | bit, bit, bits(8), bits(32) | of its block, read as one of a dense product: a dimension or stride of 2^16 or more; a reserved word that is not 0; bits 7:0 of addresses and strides, all ORed; the same of the upper halves of addresses |
 /// | `word`, `read`, `word_data` | in, in, out | uint(8), bit, bits(32) | reads word `word` of the slot at `head`, bit 7 for the block; one cycle |
 /// | `take`, `clear` | in | bit | pulse: the entry at `head` is done with; forget all slots |
 /// | `done_tag` | in | uint | whose record is written |
@@ -42,6 +43,12 @@ impl Module for Slots {
     }
 
     fn build(&self, m: &Builder) {
+        self.draw(m);
+    }
+}
+
+impl Slots {
+    fn draw<'m>(&self, m: &'m Builder) {
         m.doc("Ring entries and parameter blocks as they arrive, kept for the command logic.");
         let (clear, take) = (m.input("clear", bit()), m.input("take", bit()));
         let (block, tag) = (m.input("block", bit()), m.input("tag", tag_type()));
@@ -80,6 +87,22 @@ impl Module for Slots {
         let done = meta.read_async("done_meta", m.input("done_tag", tag_type()));
         m.output("done_first", done.slice(31, 0));
         m.output("done_cookie", done.slice(95, 32));
+
+        // A dense block at a glance, so that the command logic need not look at every word of most of them.
+        let of_block = (valid & block).named("of_block");
+        let among = |words: &[i128]| any(&words.iter().map(|w| at.q().is(*w)).collect::<Vec<_>>());
+        let begins = of_block & at.q().is(0);
+        let gather = |name: &str, words: &[i128], part: Sig<'m>| {
+            let sum = m.reg_decl(name, part.ty());
+            let here = of_block & among(words);
+            sum.update(&[(begins, part.lit(0)), (here, sum.q() | part)]);
+            sum.q()
+        };
+        let wide = gather("dense_wide_q", &[1, 2, 3, 6, 10, 14], word.slice(31, 16).red_or());
+        let set = gather("dense_set_q", &[7, 11, 15], word.red_or());
+        let low_bits = gather("dense_low_q", &[4, 6, 8, 10, 12, 14], word.slice(7, 0));
+        let high_bits = gather("dense_high_q", &[5, 9, 13], word);
+        let glance = cat(&[high_bits, low_bits, set, wide]).named("dense_glance");
 
         // What is to be fetched beside the entry.
         let part = |name: &str, w: i128| m.reg_when(name, of_entry & at.q().is(w), word);
@@ -126,7 +149,7 @@ impl Module for Slots {
         let outcome = ended_block.mux(code, unreachable.gate(decode_error)).named("outcome");
         let complete = (ended.q() & (ended_block | !(ask | broken))).named("complete");
         let ended_slot = ended_tag.trunc(slot_type().width());
-        let (mut ready, mut tails, mut codes) = (vec![], vec![], vec![]);
+        let (mut ready, mut tails, mut codes, mut glances) = (vec![], vec![], vec![], vec![]);
         for s in 0..SLOTS {
             let here = ended_slot.is(s.into());
             let taken = take & head_slot.is(s.into());
@@ -134,10 +157,17 @@ impl Module for Slots {
             full.drive(((complete & here) | (full.q() & !taken)) & !clear);
             ready.insert(0, full.q());
             tails.insert(0, m.reg_when(&format!("tail_{s}"), entry_ended & here, tail.q()));
+            let block_ended = ended.q() & ended_block & here;
+            glances.insert(0, m.reg_when(&format!("glance_{s}"), block_ended, glance));
             codes.insert(0, m.reg_when(&format!("code_{s}"), complete & here, outcome));
         }
         m.output("ready", cat(&ready).dyn_lane(head_slot, 1));
         m.output("tail", cat(&tails).dyn_lane(head_slot, 1));
         m.output("code", cat(&codes).dyn_lane(head_slot, 8));
+        let glance = cat(&glances).dyn_lane(head_slot, 42);
+        m.output("dense_wide", glance.bit(0));
+        m.output("dense_set", glance.bit(1));
+        m.output("dense_low", glance.slice(9, 2));
+        m.output("dense_high", glance.slice(41, 10));
     }
 }

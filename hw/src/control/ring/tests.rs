@@ -52,8 +52,18 @@ impl Bench {
             stalls: stalled,
         };
         let memory = AxiMemory::new(&sim, &["m_axi_"], &options);
-        for port in ["enable", "reset", "read", "take", "f0_valid", "f1_valid", "doorbell", "word"]
-        {
+        for port in [
+            "halted",
+            "halted_info",
+            "enable",
+            "reset",
+            "read",
+            "take",
+            "f0_valid",
+            "f1_valid",
+            "doorbell",
+            "word",
+        ] {
             sim.set(port, 0);
         }
         for (port, value) in [("ring", RING), ("done", DONE), ("size", 16)] {

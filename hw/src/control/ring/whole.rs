@@ -1,6 +1,6 @@
 //! The rings as a whole.
 
-use super::{COUNT_BITS, Fetch, Post, tag_type};
+use super::{COUNT_BITS, Fetch, GLANCE, Post, tag_type};
 use crate::cells::priority;
 use mattock_spec::ErrorCode;
 use mattock_spec::regs::queue::{MAX_ENTRIES, TAGS};
@@ -16,11 +16,12 @@ use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, cat, one_hot_
 /// | `cause` | out | bit | pulse: a record that asks for it is in memory, or a fault has closed the rings |
 /// | `reset` | in | bit | level: drop everything and close; hold until `idle` |
 /// | `idle` | out | bit | closed, no transfer outstanding, no command without its record |
-/// | `ready`, `tail`, `code`, `head`, `deadline` | out | | the entry to be judged next, as at [`Slots`](super::Slots) |
+/// | `ready`, `tail`, `code`, `head`, `deadline`, `dense_*` | out | | the entry to be judged next, as at [`Slots`](super::Slots) |
 /// | `word`, `read`, `word_data` | in, in, out | | its words, as there |
 /// | `take` | in | bit | pulse: judged; its finish comes from one of the streams below |
 /// | `f<i>_valid`, `f<i>_ready` | in, out | bit | a command ended; the values hold until taken |
 /// | `f<i>_tag`, `f<i>_code`, `f<i>_info`, `f<i>_result`, `f<i>_cycles` | in | uint, bits | which, and how |
+/// | `halted`, `halted_info` | in | bit, bits(32) | level: there is no command logic any more, and why |
 /// | `m_axi_*` | | | AXI4 master |
 ///
 /// A fault (a ring register that makes no sense, an entry that cannot be read, a record that cannot be written) closes
@@ -87,6 +88,11 @@ impl Module for Ring {
                 info: fetch.get("fault_addr"),
             },
             Fault {
+                hit: m.input("halted", bit()),
+                code: m.lit(bits(8), ErrorCode::Controller as i128),
+                info: m.input("halted_info", bits(32)),
+            },
+            Fault {
                 hit: post.get("fault"),
                 code: post.get("fault_code"),
                 info: post.get("fault_addr"),
@@ -145,7 +151,8 @@ impl Module for Ring {
         m.output("written", post.get("written").as_bits());
         m.output("cause", post.get("cause") | m.reg_reset("told", refused | closing, 0));
         m.output("idle", all(&[!open.q(), quiet, !busy.red_or()]));
-        for port in ["ready", "tail", "code", "head", "deadline", "word_data"] {
+        let judged = ["ready", "tail", "code", "head", "deadline", "word_data"];
+        for port in judged.into_iter().chain(GLANCE) {
             m.output(port, fetch.get(port));
         }
         fetch.set("word", m.input("word", uint(8))).set("read", m.input("read", bit()));

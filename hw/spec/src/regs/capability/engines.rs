@@ -125,3 +125,14 @@ impl SpgemmCaps {
         self.semirings >> semiring as u32 & 1 == 1
     }
 }
+
+/// What a card with a processor of its own says about it: its commands go through rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControllerCaps {
+    /// Memory of the processor in KiB.
+    pub memory_kib: u32,
+    /// Instructions of the processor, as in the header of an image.
+    pub target: u32,
+    /// Most entries of a ring.
+    pub ring_entries: u32,
+}

@@ -10,7 +10,7 @@ mod parse;
 mod rom;
 pub(super) mod words;
 
-pub use engines::{GemmCaps, SpgemmCaps, ValueType};
+pub use engines::{ControllerCaps, GemmCaps, SpgemmCaps, ValueType};
 pub use error::CapabilityError;
 #[cfg(feature = "std")]
 pub use rom::capability_rom;
@@ -38,4 +38,6 @@ pub struct Capabilities {
     pub gemm: Option<GemmCaps>,
     /// The sparse engine.
     pub spgemm: Option<SpgemmCaps>,
+    /// Rings and the processor that serves them; without, the host starts the engines itself.
+    pub controller: Option<ControllerCaps>,
 }

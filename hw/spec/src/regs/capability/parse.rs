@@ -2,8 +2,8 @@
 //! window, loop, or panic.
 
 use super::{
-    CAPABILITY_BASE, CAPABILITY_WORDS, Capabilities, CapabilityError, CapabilityId, GemmCaps,
-    SpgemmCaps, words,
+    CAPABILITY_BASE, CAPABILITY_WORDS, Capabilities, CapabilityError, CapabilityId, ControllerCaps,
+    GemmCaps, SpgemmCaps, words,
 };
 use crate::format::{Format, Tuple, TupleList};
 use crate::regs::Field;
@@ -36,6 +36,7 @@ impl Capabilities {
             address_bits: 0,
             gemm: None,
             spgemm: None,
+            controller: None,
         };
         let mut seen = 0u32;
         let mut offset = card::CAP_PTR::OFFSET.get(read(card::CAP_PTR.address()));
@@ -73,6 +74,13 @@ impl Capabilities {
             self.gemm = Some(entry.gemm(read)?);
         } else if entry.id == CapabilityId::Spgemm as u32 {
             self.spgemm = Some(entry.spgemm(read)?);
+        } else if entry.id == CapabilityId::Controller as u32 {
+            let w = word(read, 1)?;
+            self.controller = Some(ControllerCaps {
+                memory_kib: in_range(words::MEMORY_KIB, w, 1, u32::MAX)?,
+                target: words::TARGET.get(w),
+                ring_entries: 1 << in_range(words::LOG2_RING, w, 1, 15)?,
+            });
         }
         Ok(())
     }

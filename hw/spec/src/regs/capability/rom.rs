@@ -1,7 +1,8 @@
 //! Writes the capability list of a card to be generated.
 
 use super::{CAPABILITY_BASE, CapabilityId, words};
-use crate::config::CardConfig;
+use crate::config::{CardConfig, Control};
+use crate::regs::{controller, queue};
 
 /// The words of the capability window of a card, to be placed at [`CAPABILITY_BASE`]. `CAP_PTR`
 /// reads `CAPABILITY_BASE`; words past the end of the list read 0.
@@ -51,6 +52,12 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
                 words::SEMIRINGS.put(s.semirings.iter().fold(0, |mask, s| mask | 1 << *s as u32)),
             ],
         ));
+    }
+    if card.control == Control::Riscv {
+        let word = words::MEMORY_KIB.put(controller::MEMORY_BYTES / 1024)
+            | words::TARGET.put(controller::TARGET)
+            | words::LOG2_RING.put(queue::MAX_ENTRIES.ilog2());
+        entries.push((CapabilityId::Controller, vec![word]));
     }
     let (mut rom, last) = (Vec::new(), entries.len() - 1);
     for (i, (id, body)) in entries.into_iter().enumerate() {

@@ -63,6 +63,12 @@ pub(crate) const SEMIRINGS: Field = field(
 );
 pub(crate) const SEED: Field = field("SEED", 0, 32, "Hash seed after reset.");
 
+pub(crate) const MEMORY_KIB: Field = field("MEMORY_KIB", 0, 8, "Memory of the processor in KiB.");
+pub(crate) const TARGET: Field =
+    field("TARGET", 8, 8, "Instructions of the processor: 1 is RV32IMC.");
+pub(crate) const LOG2_RING: Field =
+    field("LOG2_RING", 16, 8, "Log2 of the most entries of a ring.");
+
 /// What an entry of the capability list describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -75,12 +81,14 @@ pub enum CapabilityId {
     Gemm = 3,
     /// Sparse engine.
     Spgemm = 4,
+    /// Rings and a processor of the card's own.
+    Controller = 5,
 }
 
 impl CapabilityId {
     /// Upper-case name and the entry's words after the header.
     #[cfg(feature = "std")]
-    pub(crate) const TABLE: [(CapabilityId, &'static str, &'static [&'static [Field]]); 4] = [
+    pub(crate) const TABLE: [(CapabilityId, &'static str, &'static [&'static [Field]]); 5] = [
         (CapabilityId::Clock, "CLOCK", &[&[CLOCK_KHZ]]),
         (CapabilityId::Memory, "MEMORY", &[&[BUS_BYTES, ADDRESS_BITS]]),
         (
@@ -105,5 +113,6 @@ impl CapabilityId {
                 &[SEMIRINGS],
             ],
         ),
+        (CapabilityId::Controller, "CONTROLLER", &[&[MEMORY_KIB, TARGET, LOG2_RING]]),
     ];
 }

@@ -10,8 +10,8 @@ use crate::dense::GemmStats;
 use crate::sparse::SpgemmStats;
 use crate::transport::{Limit, Waited};
 use mattock_firmware::{Accepted, Running, accept, finish};
-use mattock_spec::command::{Command, Completion, Descriptor};
-use mattock_spec::regs::{ErrorCode, card, gemm, spgemm};
+use mattock_spec::command::{Command, Completion, Descriptor, Opcode};
+use mattock_spec::regs::{ErrorCode, card, gemm, queue, spgemm};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -78,6 +78,7 @@ impl From<Failure> for Error {
 #[derive(Default)]
 pub(super) struct Queue {
     next: u64,
+    cookie: u64,
     waiting: VecDeque<Active>,
     running: Option<(Active, Timed)>,
     ended: HashMap<JobId, Result<Done, Failure>>,
@@ -89,15 +90,30 @@ struct Active {
     done: Done,
 }
 
-/// A command an engine is running.
+/// A command that was handed to the card.
 struct Timed {
-    running: Running,
+    taker: Taker,
     command: Command,
     whole: Limit,
     left: Limit,
     spurious: usize,
     /// The card's clock when time was up, and the cycles it has gone since.
     overtime: Option<(u32, u64)>,
+}
+
+/// Who knows how a command ends.
+#[derive(Clone, Copy)]
+enum Taker {
+    /// An engine that the command logic here has started.
+    Engine(Running),
+    /// The record of the card's own command logic.
+    Record { cookie: u64, opcode: Opcode },
+}
+
+/// What became of a command.
+enum Begun {
+    Taken(Taker),
+    Answered(Completion),
 }
 
 impl Card {
@@ -147,10 +163,10 @@ impl Card {
                 continue;
             };
             match self.begin(&step) {
-                Ok(Accepted::Started(running)) => {
+                Ok(Begun::Taken(taker)) => {
                     let Step { command, limit } = step;
                     let timed = Timed {
-                        running,
+                        taker,
                         command,
                         whole: limit,
                         left: limit,
@@ -159,7 +175,7 @@ impl Card {
                     };
                     self.queue.running = Some((active, timed));
                 }
-                Ok(Accepted::Answered(completion)) => self.step_ended(active, None, completion),
+                Ok(Begun::Answered(completion)) => self.step_ended(active, None, completion),
                 Err(error) => {
                     self.queue.ended.insert(active.id, Err(Failure::Error(error)));
                 }
@@ -198,8 +214,20 @@ impl Card {
         Ok(self.transport.read32(card::ID.address())? == u32::MAX)
     }
 
-    /// Hands a command to the command logic, here on the host.
-    fn begin(&mut self, step: &Step) -> Result<Accepted, Error> {
+    /// Hands a command to the command logic: the card's own, or that here on the host.
+    fn begin(&mut self, step: &Step) -> Result<Begun, Error> {
+        self.queue.cookie += 1;
+        let cookie = self.queue.cookie;
+        if self.ring.is_some() {
+            self.clear_causes()?;
+        }
+        if let Some(ring) = &mut self.ring {
+            // The card's own limit is for a host that is gone: this one notices earlier.
+            let deadline = step.limit.cycles.saturating_add(step.limit.cycles / 4);
+            ring.submit(&mut *self.transport, &step.command, cookie, deadline)?;
+            let opcode = step.command.opcode();
+            return Ok(Begun::Taken(Taker::Record { cookie, opcode }));
+        }
         let (gemm_block, spgemm_block);
         let block: &[u8] = match &step.command {
             Command::Nop => &[],
@@ -216,7 +244,7 @@ impl Card {
             opcode: step.command.opcode(),
             interrupt: true,
             queue: 0,
-            cookie: self.queue.next,
+            cookie,
             parameters: 0,
             parameter_bytes: block.len() as u32,
             deadline: step.limit.cycles,
@@ -225,9 +253,12 @@ impl Card {
             self.clear_causes()?;
         }
         let mut regs = CardRegisters::new(&mut *self.transport);
-        let accepted = accept(&entry.encode(), block, &self.caps, &mut regs);
+        let accepted = accept(&entry.encode(), block, &self.limits, &mut regs);
         regs.finish()?;
-        Ok(accepted)
+        Ok(match accepted {
+            Accepted::Started(running) => Begun::Taken(Taker::Engine(running)),
+            Accepted::Answered(completion) => Begun::Answered(completion),
+        })
     }
 
     /// Waits for the end of a command; `None` when it still runs.
@@ -248,9 +279,7 @@ impl Card {
         } else {
             timed.left.time = timed.left.time.saturating_sub(start.elapsed());
         }
-        let mut regs = CardRegisters::new(&mut *self.transport);
-        let completion = finish(&timed.running, &mut regs);
-        regs.finish()?;
+        let completion = self.ask(&timed.taker)?;
         if completion.is_some() {
             return Ok(completion);
         }
@@ -262,6 +291,36 @@ impl Card {
             return Err(self.time_out(op, timed.whole.time)?);
         }
         Ok(None)
+    }
+
+    /// How a command ended; `None` when it has not.
+    fn ask(&mut self, taker: &Taker) -> Result<Option<Completion>, Error> {
+        let cookie = match taker {
+            Taker::Engine(running) => {
+                let mut regs = CardRegisters::new(&mut *self.transport);
+                let completion = finish(running, &mut regs);
+                regs.finish()?;
+                return Ok(completion);
+            }
+            Taker::Record { cookie, .. } => *cookie,
+        };
+        let Some(ring) = &mut self.ring else { return Ok(None) };
+        let record = match ring.poll(&mut *self.transport) {
+            Err(error) => {
+                // The rings are closed: only a reset opens them again.
+                self.quiet()?;
+                return Err(error);
+            }
+            Ok(record) => record,
+        };
+        match record {
+            Some(record) if record.cookie != cookie => {
+                self.quiet()?;
+                let what = format!("a record is of command {:#x}, not {cookie:#x}", record.cookie);
+                Err(Error::Controller { card: self.description(), what })
+            }
+            record => Ok(record),
+        }
     }
 
     /// Whether a command has had its limit. Time decides, unless the card's clock is slower than it says, as that of a
@@ -316,6 +375,9 @@ impl Card {
         let reset = self.transport.reset()?;
         if reset {
             self.abort_running();
+            if let Some(ring) = &mut self.ring {
+                ring.restart(&mut *self.transport, &self.caps)?;
+            }
             self.enable_interrupts()?;
         }
         Ok(reset)
@@ -323,7 +385,10 @@ impl Card {
 
     fn abort_running(&mut self) {
         let Some((active, timed)) = self.queue.running.take() else { return };
-        let Descriptor { cookie, opcode, queue, .. } = timed.running.descriptor;
+        let (cookie, opcode, queue) = match timed.taker {
+            Taker::Engine(Running { descriptor: d, .. }) => (d.cookie, d.opcode, d.queue),
+            Taker::Record { cookie, opcode } => (cookie, opcode, 0),
+        };
         let aborted = Completion {
             cookie,
             cycles: 0,
@@ -353,6 +418,9 @@ impl Card {
         // Every read takes a bus transfer, or of a simulated card many of its clocks.
         for _ in 0..RESET_POLLS {
             if self.transport.read32(card::STATUS.address())? == 0 {
+                if let Some(ring) = &mut self.ring {
+                    ring.open(&mut *self.transport)?;
+                }
                 return self.clear_causes();
             }
         }
@@ -360,6 +428,10 @@ impl Card {
     }
 
     fn clear_causes(&mut self) -> Result<(), Error> {
+        if self.ring.is_some() {
+            let cause = queue::IRQ_STATUS::CAUSE.put(1);
+            return self.transport.write32(queue::IRQ_STATUS.address(), cause);
+        }
         let both = card::IRQ_STATUS::GEMM_DONE.mask() | card::IRQ_STATUS::SPGEMM_DONE.mask();
         self.transport.write32(card::IRQ_STATUS.address(), both)
     }

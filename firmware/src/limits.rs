@@ -1,0 +1,118 @@
+//! What a card can do, as plain words: all that validation asks.
+
+use mattock_spec::Semiring;
+use mattock_spec::format::MAX_TUPLES;
+use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps, ValueType};
+
+/// Facts about a card, drawn from its capability list. On the card's own processor the driver puts them behind
+/// the program, because the processor has neither room nor time to read the list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Limits {
+    /// The last bus address, low half first.
+    pub last_address: [u32; 2],
+    /// The dense engine.
+    pub gemm: GemmLimits,
+    /// The sparse engine.
+    pub spgemm: SpgemmLimits,
+}
+
+/// Facts about the dense engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct GemmLimits {
+    /// Type tuples; 0 when there is no such engine.
+    pub tuples: u32,
+    /// Addresses and strides are multiples of this, less 1.
+    pub align_mask: u32,
+    /// PE rows and columns.
+    pub tile: [u32; 2],
+    /// Bytes of the scratchpads of A and B and of the result buffer.
+    pub buffer: [u32; 3],
+    /// Bits of an element there: the widest of any tuple.
+    pub widest: [u32; 3],
+    /// Per tuple: bits of an element of A, B and D in memory, a byte each.
+    pub bits: [u32; MAX_TUPLES],
+    /// Per tuple: most products of one sum; all ones when any number will do.
+    pub depth: [u32; MAX_TUPLES],
+}
+
+/// Facts about the sparse engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct SpgemmLimits {
+    /// Bit n set: values of type n; 0 when there is no such engine.
+    pub values: u32,
+    /// Bit n set: semiring number n.
+    pub semirings: u32,
+    /// Addresses are multiples of this, less 1.
+    pub align_mask: u32,
+    /// Most columns less 1.
+    pub last_column: u32,
+}
+
+impl Limits {
+    /// Words of the facts in the processor's memory.
+    pub const WORDS: usize = size_of::<Limits>() / 4;
+
+    /// The facts about a card.
+    pub fn of(caps: &Capabilities) -> Limits {
+        let last = u64::MAX >> (64 - caps.address_bits.clamp(1, 64));
+        Limits {
+            last_address: [last as u32, (last >> 32) as u32],
+            gemm: caps.gemm.as_ref().map(GemmLimits::of).unwrap_or_default(),
+            spgemm: caps.spgemm.as_ref().map(SpgemmLimits::of).unwrap_or_default(),
+        }
+    }
+
+    /// The facts as words, in the order of the fields.
+    pub fn words(&self) -> [u32; Self::WORDS] {
+        let (g, s) = (&self.gemm, &self.spgemm);
+        let [low, high] = self.last_address;
+        let head = [low, high, g.tuples, g.align_mask];
+        let fields = head.iter().chain(&g.tile).chain(&g.buffer).chain(&g.widest);
+        let fields = fields.chain(&g.bits).chain(&g.depth);
+        let tail = [s.values, s.semirings, s.align_mask, s.last_column];
+        let mut words = [0; Self::WORDS];
+        words.iter_mut().zip(fields.chain(&tail)).for_each(|(word, field)| *word = *field);
+        words
+    }
+}
+
+impl GemmLimits {
+    fn of(caps: &GemmCaps) -> GemmLimits {
+        let mut limits = GemmLimits {
+            align_mask: caps.align - 1,
+            tile: [caps.rows, caps.cols],
+            buffer: [caps.a_kib, caps.b_kib, caps.result_kib].map(|kib| kib.saturating_mul(1024)),
+            ..GemmLimits::default()
+        };
+        for (i, tuple) in caps.tuples.iter().enumerate() {
+            let bits = [tuple.a, tuple.b, tuple.d].map(|format| format.storage_bits());
+            limits.bits[i] = bits[0] | bits[1] << 8 | bits[2] << 16;
+            let depth =
+                tuple.depth_limit().map_or(u32::MAX, |d| u32::try_from(d).unwrap_or(u32::MAX));
+            limits.depth[i] = depth;
+            let stored = [bits[0], bits[1], tuple.acc.storage_bits()];
+            for (widest, bits) in limits.widest.iter_mut().zip(stored) {
+                *widest = bits.max(*widest);
+            }
+            limits.tuples = i as u32 + 1;
+        }
+        limits
+    }
+}
+
+impl SpgemmLimits {
+    fn of(caps: &SpgemmCaps) -> SpgemmLimits {
+        SpgemmLimits {
+            values: caps.values & ((1 << ValueType::ALL.len()) - 1),
+            semirings: (0..16)
+                .filter(|n| Semiring::from_u8(*n).is_some())
+                .fold(0, |mask, n| mask | 1 << n)
+                & caps.semirings,
+            align_mask: caps.align - 1,
+            last_column: u32::MAX >> (32 - caps.index_bits.clamp(1, 32)),
+        }
+    }
+}
