@@ -7,7 +7,7 @@
 //! | [`sim`]       | memory and host of a simulated card                                         |
 //! | [`serve`]     | a simulated card as a PCI device of other processes                         |
 //! | [`stats`]     | sizes and product counts of sparse matrices                                 |
-//! | [`array`]     | a bare array of PEs, fed as the engine feeds it                              |
+//! | [`mod@array`] | a bare array of PEs, fed as the engine feeds it                              |
 //! | [`contract`]  | the dense engine's cycle contract, measured                                 |
 //! | [`layers`]    | products of real networks, run from memory and held against their plan        |
 //! | [`digits`]    | 1,797 handwritten digits and an int8 network that reads them                |
