@@ -119,6 +119,12 @@ def sparse(card):
         assert np.array_equal(card.spmm(a, x), a @ x)
         y = np.ones(40, dtype)
         assert np.array_equal(card.spmv(a, x[:, 0], y, alpha=2, beta=-1), 2 * (a @ x[:, 0]) - 1)
+    # What takes the place of plus and times.
+    ring = scipy.sparse.csr_array(np.roll(np.diag(np.arange(1, 6, dtype=np.int32)), 1, axis=1))
+    steps = card.spgemm(ring, semiring="min_plus")
+    assert steps.nnz == 5 and steps.data.tolist() == [3, 5, 7, 9, 6]
+    assert card.spgemm(ring, semiring="plus_pair").data.tolist() == [1] * 5
+    print(refused(ValueError, card.spgemm, ring, semiring="plus"))
     empty = card.spgemm(scipy.sparse.csr_array((3, 4), dtype=np.int32), scipy.sparse.csr_array((4, 5), dtype=np.int32))
     assert empty.shape == (3, 5) and empty.nnz == 0
     # Duplicates and unsorted rows are put in order, not handed on.
