@@ -138,6 +138,8 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
 );
   reg [17:0] a_owed;
   reg [17:0] b_owed;
+  reg [16:0] a_asked;
+  reg [16:0] b_asked;
   reg signed [17:0] a_ahead;
   wire reader_cmd_ready, reader_m_axi_arvalid, reader_m_axi_arid;
   wire [31:0] reader_m_axi_araddr;
@@ -175,35 +177,45 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [63:0] b_beats_out_data;
   wire _t1 = ~order_out_data;
   wire reader_data_ready = ((order_out_valid & _t1) & a_beats_in_ready) | ((order_out_valid & order_out_data) & b_beats_in_ready);
-  wire [17:0] _t2 = {1'd0, a_commands_out_data[16:0]};
-  wire _t3 = reader_cmd_ready & order_in_ready;
-  wire [17:0] _t4 = {1'd0, b_commands_out_data[16:0]};
-  wire [18:0] _t5 = {1'd0, b_owed} + {1'd0, _t4};
-  wire b_fits = (b_owed == 18'd0) | (19'd64 >= _t5);
-  wire _t6 = b_commands_out_valid & b_fits;
-  wire [18:0] _t7 = {1'd0, a_owed} + {1'd0, _t2};
-  wire a_fits = (a_owed == 18'd0) | (19'd64 >= _t7);
-  wire _t8 = a_commands_out_valid & a_fits;
-  wire _t9 = _t8 & ((~_t6) | a_ahead[17]);
-  wire a_commands_out_ready = _t9 & _t3;
+  wire signed [17:0] _t2 = {1'd0, a_commands_out_data[16:0]} - {1'd0, a_asked};
+  wire [16:0] _t3 = _t2[16:0];
+  wire _t4 = 17'd32 >= _t3;
+  wire [16:0] _t5 = _t4 ? _t3 : 17'd32;
+  wire [17:0] _t6 = {1'd0, _t5};
+  wire _t7 = reader_cmd_ready & order_in_ready;
+  wire signed [17:0] _t8 = {1'd0, b_commands_out_data[16:0]} - {1'd0, b_asked};
+  wire [16:0] _t9 = _t8[16:0];
+  wire _t10 = 17'd32 >= _t9;
+  wire [16:0] _t11 = _t10 ? _t9 : 17'd32;
+  wire [17:0] _t12 = {1'd0, _t11};
+  wire [18:0] _t13 = {1'd0, b_owed} + {1'd0, _t12};
+  wire b_fits = (b_owed == 18'd0) | (19'd64 >= _t13);
+  wire _t14 = b_commands_out_valid & b_fits;
+  wire [18:0] _t15 = {1'd0, a_owed} + {1'd0, _t6};
+  wire a_fits = (a_owed == 18'd0) | (19'd64 >= _t15);
+  wire _t16 = a_commands_out_valid & a_fits;
+  wire _t17 = _t16 & ((~_t14) | a_ahead[17]);
+  wire a_asked_enable = _t17 & _t7;
   wire a_beat_taken = a_beat_ready & a_beats_out_valid;
-  wire order_in_data = _t6 & (~_t9);
-  wire b_commands_out_ready = order_in_data & _t3;
+  wire order_in_data = _t14 & (~_t17);
+  wire b_asked_enable = order_in_data & _t7;
   wire b_beat_taken = b_beat_ready & b_beats_out_valid;
-  wire [48:0] _t10 = order_in_data ? b_commands_out_data : a_commands_out_data;
-  wire [17:0] _t11 = {1'd0, _t10[16:0]};
-  wire _t12 = _t9 | order_in_data;
-  wire a_ahead_enable = _t12 & _t3;
-  wire _t13 = reader_data_valid & order_out_valid;
+  wire [16:0] reader_cmd_beats = order_in_data ? _t11 : _t5;
+  wire [17:0] _t18 = {1'd0, reader_cmd_beats};
+  wire _t19 = _t17 | order_in_data;
+  wire a_ahead_enable = _t19 & _t7;
+  wire [31:0] reader_cmd_addr = order_in_data ? (b_commands_out_data[48:17] + {12'd0, {b_asked, 3'd0}}) : (a_commands_out_data[48:17] + {12'd0, {a_asked, 3'd0}});
+  wire _t20 = reader_data_valid & order_out_valid;
   axi_read_master_d64_a32_b256_o64 reader (
-    .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(_t12 & order_in_ready), .cmd_addr(_t10[48:17]),
-    .cmd_beats(_t10[16:0]), .cmd_ready(reader_cmd_ready), .m_axi_arvalid(reader_m_axi_arvalid),
-    .m_axi_arid(reader_m_axi_arid), .m_axi_araddr(reader_m_axi_araddr),
-    .m_axi_arlen(reader_m_axi_arlen), .m_axi_arsize(reader_m_axi_arsize),
-    .m_axi_arburst(reader_m_axi_arburst), .m_axi_arcache(reader_m_axi_arcache),
-    .m_axi_arprot(reader_m_axi_arprot), .m_axi_arready(m_axi_arready), .m_axi_rvalid(m_axi_rvalid),
-    .m_axi_rid(m_axi_rid), .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp),
-    .m_axi_rlast(m_axi_rlast), .m_axi_rready(reader_m_axi_rready), .data_ready(reader_data_ready),
+    .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(_t19 & order_in_ready),
+    .cmd_addr(reader_cmd_addr), .cmd_beats(reader_cmd_beats), .cmd_ready(reader_cmd_ready),
+    .m_axi_arvalid(reader_m_axi_arvalid), .m_axi_arid(reader_m_axi_arid),
+    .m_axi_araddr(reader_m_axi_araddr), .m_axi_arlen(reader_m_axi_arlen),
+    .m_axi_arsize(reader_m_axi_arsize), .m_axi_arburst(reader_m_axi_arburst),
+    .m_axi_arcache(reader_m_axi_arcache), .m_axi_arprot(reader_m_axi_arprot),
+    .m_axi_arready(m_axi_arready), .m_axi_rvalid(m_axi_rvalid), .m_axi_rid(m_axi_rid),
+    .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
+    .m_axi_rready(reader_m_axi_rready), .data_ready(reader_data_ready),
     .data_valid(reader_data_valid), .data(reader_data), .data_last(reader_data_last), .data_error(),
     .beat(reader_beat), .idle(reader_idle), .fault_clear(fault_clear), .fault(reader_fault),
     .fault_addr(reader_fault_addr)
@@ -223,12 +235,12 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .fault_clear(fault_clear), .fault(writer_fault), .fault_addr(writer_fault_addr)
   );
   fifo_w49_d2 a_commands (
-    .in_valid(a_cmd_valid), .in_data({a_cmd_addr, a_cmd_beats}), .out_ready(a_commands_out_ready),
+    .in_valid(a_cmd_valid), .in_data({a_cmd_addr, a_cmd_beats}), .out_ready(a_asked_enable & _t4),
     .clk(clk), .rst(rst), .in_ready(a_commands_in_ready), .out_valid(a_commands_out_valid),
     .out_data(a_commands_out_data), .count()
   );
   fifo_w49_d2 b_commands (
-    .in_valid(b_cmd_valid), .in_data({b_cmd_addr, b_cmd_beats}), .out_ready(b_commands_out_ready),
+    .in_valid(b_cmd_valid), .in_data({b_cmd_addr, b_cmd_beats}), .out_ready(b_asked_enable & _t10),
     .clk(clk), .rst(rst), .in_ready(b_commands_in_ready), .out_valid(b_commands_out_valid),
     .out_data(b_commands_out_data), .count()
   );
@@ -238,12 +250,12 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .in_ready(order_in_ready), .out_valid(order_out_valid), .out_data(order_out_data), .count()
   );
   fifo_w64_d64 a_beats (
-    .in_valid(_t13 & _t1), .in_data(reader_data), .out_ready(a_beat_ready), .clk(clk), .rst(rst),
+    .in_valid(_t20 & _t1), .in_data(reader_data), .out_ready(a_beat_ready), .clk(clk), .rst(rst),
     .in_ready(a_beats_in_ready), .out_valid(a_beats_out_valid), .out_data(a_beats_out_data),
     .count()
   );
   fifo_w64_d64 b_beats (
-    .in_valid(_t13 & order_out_data), .in_data(reader_data), .out_ready(b_beat_ready), .clk(clk),
+    .in_valid(_t20 & order_out_data), .in_data(reader_data), .out_ready(b_beat_ready), .clk(clk),
     .rst(rst), .in_ready(b_beats_in_ready), .out_valid(b_beats_out_valid),
     .out_data(b_beats_out_data), .count()
   );
@@ -251,11 +263,15 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     if (rst) begin
       a_owed <= 18'd0;
       b_owed <= 18'd0;
+      a_asked <= 17'd0;
+      b_asked <= 17'd0;
       a_ahead <= 18'sd0;
     end else begin
-      a_owed <= (a_owed - {17'd0, a_beat_taken}) + (a_commands_out_ready ? _t2 : 18'd0);
-      b_owed <= (b_owed - {17'd0, b_beat_taken}) + (b_commands_out_ready ? _t4 : 18'd0);
-      if (a_ahead_enable) a_ahead <= (_t8 & _t6) ? (_t9 ? (a_ahead + _t11) : (a_ahead - _t11)) : 18'sd0;
+      a_owed <= (a_owed - {17'd0, a_beat_taken}) + (a_asked_enable ? _t6 : 18'd0);
+      b_owed <= (b_owed - {17'd0, b_beat_taken}) + (b_asked_enable ? _t12 : 18'd0);
+      if (a_asked_enable) a_asked <= _t4 ? 17'd0 : (a_asked + 17'd32);
+      if (b_asked_enable) b_asked <= _t10 ? 17'd0 : (b_asked + 17'd32);
+      if (a_ahead_enable) a_ahead <= (_t16 & _t14) ? (_t17 ? (a_ahead + _t18) : (a_ahead - _t18)) : 18'sd0;
     end
   end
   assign m_axi_arvalid = reader_m_axi_arvalid;

@@ -88,14 +88,26 @@ impl Module for GemmBus {
         let room = order.get("in_ready");
         let taken = reader.get("cmd_ready") & room;
         // Beats come in order, so a loader that is slower than the bus would hold up the other: it asks for what
-        // its queue has room for (or one run that is longer).
+        // its queue has room for.
         let taken_beats = ["a", "b"].map(|name| m.forward(&format!("{name}_beat_taken"), bit()));
         let owed_ty = uint(Planner::BEATS_BITS + 1);
         let owed = ["a", "b"].map(|name| m.state(&format!("{name}_owed"), owed_ty, 0));
         let operands = [Operand::A, Operand::B].map(|operand| self.beats(operand));
-        let wanted = queues.map(|q| {
-            q.get("out_data").slice(Planner::BEATS_BITS - 1, 0).as_u().zext(owed_ty.width())
+        // A long run goes in pieces of half of that, so that the next is asked for while one is taken.
+        let beats_ty = uint(Planner::BEATS_BITS);
+        let asked = ["a", "b"].map(|name| m.state(&format!("{name}_asked"), beats_ty, 0));
+        let pieces = [0, 1].map(|i| {
+            let data = queues[i].get("out_data");
+            let beats = data.slice(Planner::BEATS_BITS - 1, 0).as_u();
+            let left = beats.sub_wrap(asked[i].q());
+            let most = m.lit(beats_ty, (operands[i].0 / 2).into());
+            let last = left.le(most);
+            let size = last.mux(left, most);
+            let bytes = asked[i].q().shl_k(g.bus_bytes.ilog2()).resize(addr_bits);
+            let at = data.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u().add_wrap(bytes);
+            (at, size, last, asked[i].q().add_wrap(most))
         });
+        let wanted = pieces.map(|(_, size, ..)| size.zext(owed_ty.width()));
         let fits = [0, 1].map(|i| {
             let all = owed[i].q() + wanted[i];
             owed[i].q().is(0) | all.le(m.lit(all.ty(), operands[i].0.into()))
@@ -106,15 +118,18 @@ impl Module for GemmBus {
         let ahead = m.state("a_ahead", sint(Planner::BEATS_BITS + 1), 0);
         let for_a = requests[0] & (!requests[1] | ahead.q().msb());
         let grant = [for_a, requests[1] & !for_a];
-        for (queue, mine) in queues.iter().zip(&grant) {
-            queue.set("out_ready", *mine & taken);
+        for i in 0..2 {
+            let (_, _, last, next) = pieces[i];
+            queues[i].set("out_ready", grant[i] & taken & last);
+            asked[i].drive_when(grant[i] & taken, last.mux(next.lit(0), next));
         }
-        let command = grant[1].mux(queues[1].get("out_data"), queues[0].get("out_data"));
+        let [(at_a, size_a, ..), (at_b, size_b, ..)] = pieces;
+        let size = grant[1].mux(size_b, size_a);
         reader
             .set("cmd_valid", any(&grant) & room)
-            .set("cmd_addr", command.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u())
-            .set("cmd_beats", command.slice(Planner::BEATS_BITS - 1, 0).as_u());
-        let beats = command.slice(Planner::BEATS_BITS - 1, 0).as_u().zext(ahead.q().width()).as_s();
+            .set("cmd_addr", grant[1].mux(at_b, at_a))
+            .set("cmd_beats", size);
+        let beats = size.zext(ahead.q().width()).as_s();
         let both = requests[0] & requests[1];
         let turn = for_a.mux(ahead.q().add_wrap(beats), ahead.q().sub_wrap(beats));
         ahead.drive_when(any(&grant) & taken, both.mux(turn, ahead.q().lit(0)));
