@@ -121,7 +121,8 @@ pub(crate) fn simulator(
     let failed = |error: &dyn std::fmt::Display| Failure::new(kind.name(), error);
     match kind {
         SimulatorKind::Interpreter => {
-            let mut interpreter = Interpreter::new(design).map_err(|error| failed(&error))?;
+            let mut interpreter = Interpreter::new(design)
+                .map_err(|error| failed(&error).next("choose `--simulator verilator`"))?;
             if let Some(path) = waves {
                 interpreter
                     .trace(path, TraceOptions::default())

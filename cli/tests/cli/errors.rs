@@ -18,6 +18,7 @@ fn wrong_words() {
         "check --card pci:0000:03:00.0",
         "check --card",
         "gemm --card pci:0000:99:00.0",
+        "gemm --config small_riscv --simulator interpreter --m 1 --n 1 --k 1",
         "gemm --card vfio-user:nowhere.sock",
         "gemm --card vfio-user:",
         "bind 3.0",
