@@ -88,7 +88,8 @@ impl Bench {
             self.sim.set(name, address);
         }
         for (name, value) in [
-            ("mode", 0),
+            ("mode_value", 0),
+            ("mode_semiring", 0),
             ("rows", a.rows() as u64),
             ("inner", b.rows() as u64),
             ("cols", b.cols() as u64),
