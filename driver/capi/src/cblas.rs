@@ -160,7 +160,10 @@ struct Sgemm<'a> {
 
 impl Sgemm<'_> {
     fn run(&self, c: &mut [f32], shape: Matrix) -> Result<(), Fail> {
-        let done = card().map(|card| {
+        let card = card();
+        // A product in parts may run out of memory after some of them; the host then begins again with the old C.
+        let old = (card.is_some() && self.beta != 0.0).then(|| c.to_vec());
+        let done = card.map(|card| {
             let view = |(data, m): (_, Matrix)| -> Result<View<'_, f32>, Error> {
                 let view = View::new(data, m.order, m.rows, m.cols, m.ld)?;
                 Ok(if m.turned { view.t() } else { view })
@@ -175,6 +178,9 @@ impl Sgemm<'_> {
             }
             None | Some(Err(Error::Unsupported { .. } | Error::OutOfMemory { .. })) => {
                 ON_HOST.fetch_add(1, Ordering::Relaxed);
+                if let Some(old) = old {
+                    c.copy_from_slice(&old);
+                }
                 self.on_host(c, shape);
                 Ok(())
             }

@@ -5,8 +5,8 @@ import weakref
 
 import numpy as np
 
-from . import library
-from .library import byref, check, lib
+from . import native
+from .native import byref, check, lib
 
 #: Formats of the element types that NumPy, and ml_dtypes beside it, know by name.
 _FORMATS = {
@@ -70,7 +70,7 @@ class Buffer:
 
     def __init__(self, card, nbytes):
         self._card, self.nbytes = card, nbytes
-        self._handle = library.handle(lib.mattock_alloc, card._handle, nbytes)
+        self._handle = native.handle(lib.mattock_alloc, card._handle, nbytes)
         self._end = weakref.finalize(self, lib.mattock_free, self._handle)
 
     def write(self, array, offset=0):
@@ -88,8 +88,8 @@ class Buffer:
     def matrix(self, format, rows, cols, ld=0, order="row", offset=0):
         """A matrix in this memory, for :meth:`Card.gemm`; see ``gemm_align`` of :attr:`Card.caps` for ``ld``."""
         return _Described(
-            library.Matrix(
-                order={"row": library.ROW_MAJOR, "column": library.COL_MAJOR}[order],
+            native.Matrix(
+                order={"row": native.ROW_MAJOR, "column": native.COL_MAJOR}[order],
                 type_name=format.encode(), rows=rows, cols=cols, ld=ld, buffer=self._handle, offset=offset,
             ),
             format, (rows, cols), self,
@@ -108,8 +108,8 @@ def _described(name, array):
     if isinstance(array, _Described):
         return array
     if isinstance(array, Matrix):
-        matrix = library.Matrix(
-            order=library.ROW_MAJOR, type_name=array.format.encode(), rows=array.shape[0], cols=array.shape[1],
+        matrix = native.Matrix(
+            order=native.ROW_MAJOR, type_name=array.format.encode(), rows=array.shape[0], cols=array.shape[1],
             ld=array.ld, data=array.data.ctypes.data,
         )  # fmt: skip
         return _Described(matrix, array.format, array.shape, array)
@@ -128,7 +128,7 @@ def _described(name, array):
     if ld is None:
         array = np.ascontiguousarray(array)
         order, ld = _lines(array)
-    matrix = library.Matrix(
+    matrix = native.Matrix(
         order=order, type_name=format.encode(), rows=array.shape[0], cols=array.shape[1], ld=ld, data=array.ctypes.data
     )
     return _Described(matrix, format, array.shape, array)
@@ -139,13 +139,13 @@ def _lines(array):
     size = array.itemsize
     rows, cols = array.shape
     for order, (apart, near), (count, length) in (
-        (library.ROW_MAJOR, array.strides, (rows, cols)),
-        (library.COL_MAJOR, array.strides[::-1], (cols, rows)),
+        (native.ROW_MAJOR, array.strides, (rows, cols)),
+        (native.COL_MAJOR, array.strides[::-1], (cols, rows)),
     ):
         together = length <= 1 or near == size
         if together and (count <= 1 or apart >= length * size and apart % size == 0):
             return order, (apart // size if count > 1 else max(length, 1))
-    return library.ROW_MAJOR, None
+    return native.ROW_MAJOR, None
 
 
 class Event:
@@ -168,9 +168,9 @@ class Event:
     def wait(self):
         """Waits for the end and gives C."""
         if self._end.detach():
-            stats = library.GemmStats()
+            stats = native.GemmStats()
             check(lib.mattock_event_wait(self._handle, byref(stats)))
-            self.stats = self._card.last_stats = library.counters(stats)
+            self.stats = self._card.last_stats = native.counters(stats)
             self._keep = None
         return self._result
 
@@ -179,8 +179,8 @@ class Card:
     """An open card. Threads may share it; ``with`` closes it at its end."""
 
     def __init__(self, url, timeout=None, memory_budget=None):
-        options = library.Options(timeout_ms=int((timeout or 0) * 1000), memory_budget=memory_budget or 0)
-        self._handle = library.handle(lib.mattock_open, str(url).encode(), byref(options))
+        options = native.Options(timeout_ms=int((timeout or 0) * 1000), memory_budget=memory_budget or 0)
+        self._handle = native.handle(lib.mattock_open, str(url).encode(), byref(options))
         self._end = weakref.finalize(self, lib.mattock_close, self._handle)
         #: Counters of the last call that has ended.
         self.last_stats = {}
@@ -199,14 +199,14 @@ class Card:
     @property
     def types(self):
         """Types of dense products, ``"A,B,C"``."""
-        return library.text(lib.mattock_types, self._handle).split()
+        return native.text(lib.mattock_types, self._handle).split()
 
     @property
     def caps(self):
         """What the card was built with."""
-        caps = library.Caps()
+        caps = native.Caps()
         check(lib.mattock_caps(self._handle, byref(caps)))
-        return library.counters(caps)
+        return native.counters(caps)
 
     def reset(self):
         """Ends whatever runs on the card."""
@@ -235,10 +235,10 @@ class Card:
             raise ValueError("c must be writable, with rows or columns that lie together")
         scalar = ctypes.c_int32 if to.format == "i32" else ctypes.c_float
         alpha, beta = scalar(alpha), scalar(beta)
-        options = library.GemmOptions(
+        options = native.GemmOptions(
             resident=resident, chunked=chunked, rounding=_choice("rounding", rounding, _ROUNDING), saturate=saturate
         )
-        made = library.handle(
+        made = native.handle(
             lib.mattock_gemm, self._handle, byref(options), byref(alpha), byref(left.matrix), byref(right.matrix),
             byref(beta), byref(to.matrix),
         )  # fmt: skip
@@ -258,11 +258,11 @@ class Card:
         whose values and columns lie where the library has put them."""
         left = _csr("a", a)
         right = left if b is None else _csr("b", b)
-        options = library.SpgemmOptions(
+        options = native.SpgemmOptions(
             chunked=chunked, semiring=_choice("semiring", semiring, _SEMIRINGS), ordered=ordered,
             memory_budget=memory_budget,
         )  # fmt: skip
-        made = library.handle(
+        made = native.handle(
             lib.mattock_spgemm, self._handle, byref(options), byref(left.matrix), byref(right.matrix)
         )
         product = _Product(made)
@@ -281,12 +281,12 @@ class Card:
             raise ValueError("y must be writable, with rows or columns that lie together")
         scalar = ctypes.c_int32 if left.format == "i32" else ctypes.c_float
         alpha, beta = scalar(alpha), scalar(beta)
-        stats = library.SpgemmStats()
+        stats = native.SpgemmStats()
         check(lib.mattock_spmm(
-            self._handle, byref(library.SpgemmOptions(chunked=True, **options)), byref(alpha), byref(left.matrix),
+            self._handle, byref(native.SpgemmOptions(chunked=True, **options)), byref(alpha), byref(left.matrix),
             byref(right.matrix), byref(beta), byref(to.matrix), byref(stats),
         ))  # fmt: skip
-        self.last_stats = library.counters(stats)
+        self.last_stats = native.counters(stats)
         return y
 
     spmv = spmm
@@ -316,7 +316,7 @@ def _csr(name, matrix):
     columns = columns.view(np.uint32) if columns.dtype == np.int32 else columns.astype(np.uint32)
     values = np.ascontiguousarray(matrix.data)
     format = "i32" if matrix.dtype == np.int32 else "f32"
-    csr = library.Csr(
+    csr = native.Csr(
         value_type=0 if format == "i32" else 1, rows=rows, cols=cols, nnz=len(values), row_ptr=pointers.ctypes.data,
         columns=columns.ctypes.data, values=values.ctypes.data,
     )  # fmt: skip
@@ -328,9 +328,9 @@ class _Product:
 
     def __init__(self, handle):
         self._end = weakref.finalize(self, lib.mattock_product_free, handle)
-        self._csr, stats = library.Csr(), library.SpgemmStats()
+        self._csr, stats = native.Csr(), native.SpgemmStats()
         check(lib.mattock_product_csr(handle, byref(self._csr), byref(stats)))
-        self.stats = library.counters(stats)
+        self.stats = native.counters(stats)
 
     def _array(self, address, length, dtype):
         if length == 0:
