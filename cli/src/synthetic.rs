@@ -37,6 +37,14 @@ impl Source {
         (0..count).map(draw).collect()
     }
 
+    /// `count` 8-bit integers near to a normal distribution around 0 of standard deviation `sigma`.
+    pub(crate) fn normal(&mut self, sigma: f64, count: usize) -> Vec<i8> {
+        // A distribution of positive standard deviation.
+        let normal = rand_distr::Normal::new(0.0, sigma).expect("a deviation");
+        let draw = |_| self.0.sample(normal).round().clamp(-128.0, 127.0) as i8;
+        (0..count).map(draw).collect()
+    }
+
     /// A whole number from -100 to 100.
     pub(crate) fn whole(&mut self) -> i32 {
         self.0.random_range(-100..=100)

@@ -3,18 +3,18 @@
 //! Work goes to `work/` in the folder of the build. The bitstream appears beside it, whole, only when
 //! every program has succeeded and every clock reaches its rate; else none is there.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Instant;
 
 use mattock_toolbox::{Missing, Toolbox};
-use sha2::{Digest, Sha256};
 
 use crate::error::BoardError;
 use crate::flow::{Options, Plan, Step, plan};
 use crate::report::{Area, FormatError, ModuleArea, TimedClock, Timing};
+use crate::steps::{file, run, write_if_changed};
 use crate::{Board, Design, TOP};
 
 /// A design on its way onto a board.
@@ -62,6 +62,14 @@ pub enum BuildError {
     /// A tool's output is not understood.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// A module that cannot be measured by itself.
+    #[error("module {top} cannot be measured: {why}")]
+    Harness {
+        /// The module.
+        top: String,
+        /// What it lacks.
+        why: String,
+    },
     /// The design is larger than the part.
     #[error("it needs {needed} {resource}s and the {part} of {board} has {there}")]
     Full {
@@ -204,13 +212,7 @@ impl Build {
                 write_if_changed(&work.join(name), text)?;
             }
             for step in &self.plan.steps {
-                let key = key(step, toolbox, &work)?;
-                let done = is_done(step, &work, &key);
-                cached &= done;
-                let _told = tell(step, done);
-                if !done {
-                    run_step(step, toolbox, &work, &key)?;
-                }
+                cached &= run(step, toolbox, &work, &mut tell)?;
                 if step.writes.contains(&self.plan.netlist) {
                     outcome = Some((self.fitting(&work)?, None));
                 }
@@ -278,18 +280,6 @@ impl Build {
     }
 }
 
-fn file(path: &Path) -> impl FnOnce(std::io::Error) -> BuildError {
-    let path = path.to_owned();
-    move |source| BuildError::File { path, source }
-}
-
-fn write_if_changed(path: &Path, text: &str) -> Result<(), BuildError> {
-    if fs::read_to_string(path).is_ok_and(|old| old == text) {
-        return Ok(());
-    }
-    fs::write(path, text).map_err(file(path))
-}
-
 /// Copies a finished bitstream to its place in one move.
 fn place(from: &Path, to: &Path) -> Result<(), BuildError> {
     let folder = to.parent().unwrap_or(Path::new("."));
@@ -304,76 +294,4 @@ fn place(from: &Path, to: &Path) -> Result<(), BuildError> {
     }
     temporary.persist(to).map_err(|error| file(to)(error.error))?;
     Ok(())
-}
-
-/// Digest of all that a step's output depends on: the tool, its arguments, what it reads.
-fn key(step: &Step, toolbox: &Toolbox, work: &Path) -> Result<String, BuildError> {
-    let found = toolbox.find_named(step.tool)?;
-    let mut digest = Sha256::new();
-    let mut add = |bytes: &[u8]| {
-        digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
-    };
-    add(step.tool.as_bytes());
-    add(found.version.to_string().as_bytes());
-    step.args.iter().for_each(|word| add(word.as_bytes()));
-    for name in &step.reads {
-        let path = work.join(name);
-        add(&fs::read(&path).map_err(file(&path))?);
-    }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-fn stamp(step: &Step, work: &Path) -> PathBuf {
-    work.join(step.what.replace(' ', "-")).with_extension("key")
-}
-
-fn is_done(step: &Step, work: &Path, key: &str) -> bool {
-    fs::read_to_string(stamp(step, work)).is_ok_and(|done| done == key)
-        && step.writes.iter().all(|name| work.join(name).is_file())
-}
-
-fn run_step(step: &Step, toolbox: &Toolbox, work: &Path, key: &str) -> Result<(), BuildError> {
-    let stamp = stamp(step, work);
-    for stale in step.writes.iter().map(|name| work.join(name)).chain([stamp.clone()]) {
-        match fs::remove_file(&stale) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(file(&stale)(error));
-            }
-            _ => {}
-        }
-    }
-    let log = stamp.with_extension("log");
-    let output = File::create(&log).map_err(file(&log))?;
-    let errors = output.try_clone().map_err(file(&log))?;
-    let mut command: Command = toolbox.program(step.tool)?;
-    let status = command
-        .args(&step.args)
-        .current_dir(work)
-        .stdin(Stdio::null())
-        .stdout(output)
-        .stderr(errors)
-        .status()
-        .map_err(file(Path::new(command.get_program())))?;
-    if !status.success() {
-        step.writes.iter().for_each(|name| {
-            let _ = fs::remove_file(work.join(name));
-        });
-        let said = reason(&fs::read(&log).unwrap_or_default());
-        let (what, tool) = (step.what, step.tool);
-        return Err(BuildError::Failed { what, tool, status, said, log });
-    }
-    if let Some(missing) = step.writes.iter().find(|name| !work.join(name).is_file()) {
-        let (what, tool) = (step.what, step.tool);
-        return Err(BuildError::Nothing { what, tool, file: missing, log });
-    }
-    fs::write(&stamp, key).map_err(file(&stamp))
-}
-
-/// The line of a log that says what went wrong: the last one that speaks of an error, else the last.
-fn reason(log: &[u8]) -> String {
-    let text = String::from_utf8_lossy(log);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let error = lines.iter().rev().find(|line| line.contains("ERROR") || line.contains("Error"));
-    error.or(lines.last()).map_or(String::new(), |line| (*line).to_owned())
 }

@@ -4,7 +4,8 @@
 //! top module's ports, a clock. [`Build::plan`] makes of both the files a toolchain reads (pins, clock
 //! constraint, a top module with PLL and reset) and the programs to run, [`Build::run`] runs them with
 //! a cache by content, and [`report`] reads what they say. [`fit`] says beforehand
-//! whether a part has room, [`export`] packages a design for other flows.
+//! whether a part has room, [`measure`] finds area and clock rate of a module by itself, [`export`] packages a
+//! design for other flows.
 //!
 //! Nothing here knows what the design computes.
 
@@ -15,8 +16,10 @@ mod error;
 pub mod export;
 pub mod fit;
 pub mod flow;
+pub mod measure;
 pub mod pll;
 pub mod report;
+mod steps;
 mod top;
 mod uart;
 

@@ -19,6 +19,8 @@ pub(crate) enum Error {
     #[error("{what} has an unexpected form: {detail}")]
     Format { what: String, detail: String },
     #[error(transparent)]
+    Measure(#[from] fpga_boards::BuildError),
+    #[error(transparent)]
     Report(#[from] fpga_boards::report::FormatError),
     #[error("{0}")]
     Other(String),

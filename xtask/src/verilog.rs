@@ -5,14 +5,9 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// Copies the Verilog files of a folder to an empty work folder, where the tools may write; returns
-/// their names, sorted.
-pub(crate) fn copy_verilog(from: &Path, work: &Path) -> Result<Vec<String>, Error> {
-    if work.exists() {
-        fs::remove_dir_all(work).map_err(Error::file(work))?;
-    }
-    fs::create_dir_all(work).map_err(Error::file(work))?;
-    let mut names = Vec::new();
+/// The Verilog files of a folder: names and texts, sorted.
+pub(crate) fn read_verilog(from: &Path) -> Result<Vec<(String, String)>, Error> {
+    let mut files = Vec::new();
     for entry in from.read_dir().map_err(Error::file(from))? {
         let path = entry.map_err(Error::file(from))?.path();
         let (Some("v"), Some(name)) =
@@ -27,14 +22,28 @@ pub(crate) fn copy_verilog(from: &Path, work: &Path) -> Result<Vec<String>, Erro
                 "letters, digits, `.`, `_` and `-` only",
             ));
         }
-        fs::copy(&path, work.join(name)).map_err(Error::file(&path))?;
-        names.push(name.to_owned());
+        files.push((name.to_owned(), fs::read_to_string(&path).map_err(Error::file(&path))?));
     }
-    names.sort();
-    if names.is_empty() {
+    files.sort();
+    if files.is_empty() {
         return Err(Error::Other(format!("{} has no Verilog files (*.v)", from.display())));
     }
-    Ok(names)
+    Ok(files)
+}
+
+/// Copies the Verilog files of a folder to an empty work folder, where the tools may write; returns
+/// their names, sorted.
+pub(crate) fn copy_verilog(from: &Path, work: &Path) -> Result<Vec<String>, Error> {
+    let files = read_verilog(from)?;
+    if work.exists() {
+        fs::remove_dir_all(work).map_err(Error::file(work))?;
+    }
+    fs::create_dir_all(work).map_err(Error::file(work))?;
+    for (name, text) in &files {
+        let path = work.join(name);
+        fs::write(&path, text).map_err(Error::file(&path))?;
+    }
+    Ok(files.into_iter().map(|(name, _)| name).collect())
 }
 
 /// A Verilog identifier, as an argument of a command.

@@ -1,7 +1,9 @@
 //! `mattock bench`: measured tables of what this generator makes.
 
 mod area;
+mod mapped;
 mod pe;
+mod product;
 
 use std::process::ExitCode;
 
@@ -20,10 +22,13 @@ pub(crate) struct Options {
 enum What {
     /// Cycles and area of every array and PE that go together
     Pe(pe::Options),
+    /// Area and clock of the designs with a goal, and whether it is met
+    Area(area::Options),
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     match &options.what {
         What::Pe(options) => pe::run(options, output),
+        What::Area(options) => area::run(options, output),
     }
 }

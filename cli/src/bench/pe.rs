@@ -10,20 +10,19 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use mattock_hw::gemm::{Array, reference};
+use fpga_boards::measure::Mapping;
+use mattock_hw::gemm::Array;
 use mattock_hw::pe::{PeShape, variant_of};
 use mattock_spec::Format;
 use mattock_spec::config::{ArrayKind, PES, PeInfo};
-use mattock_testbench::array::{ArrayTiming, multiply};
-use mattock_toolbox::Toolbox;
 use rtl_gen::Design;
 use serde::Serialize;
 
-use super::area;
+use super::mapped::Mapped;
+use super::product::{SIMULATOR, product};
 use crate::arguments::whole;
 use crate::error::{Failure, nearest};
 use crate::output::{Output, percent, table};
-use crate::simulation::{SimulatorKind, simulator};
 use crate::synthetic::Source;
 
 /// Most elements of a matrix.
@@ -205,20 +204,8 @@ impl Options {
             source.elements(format, len).into_iter().map(|x| x as i8).collect()
         };
         let (a, b) = (operand(m * k), operand(k * n));
-        let kind = SimulatorKind::Verilator;
-        let mut sim = simulator(&design, kind, None, output)?;
-        let timing = ArrayTiming {
-            rows: array.rows as usize,
-            cols: array.cols as usize,
-            depth: array.depth as usize,
-            latency: array.latency() as usize,
-            column_skew: array.column_skew() as usize,
-        };
-        let fed = multiply(sim.as_mut(), timing, [&a, &b], [m, n, k], || false);
-        let expected = reference(&a, &b, [m, n, k]);
-        let mismatches = expected.iter().zip(&fed.d).filter(|(want, got)| want != got).count();
-
-        let area = area::measure(&design, &Toolbox::open(), output)?;
+        let fed = product((&array, &design), [&a, &b], [self.m, self.n, self.k], output)?;
+        let area = Mapped::new(&design, Mapping::Ecp5, output)?.area()?;
         let peak = array.rows * array.cols * array.depth;
         let macs = u64::from(self.m) * u64::from(self.n) * u64::from(self.k);
         Ok(Row {
@@ -237,8 +224,8 @@ impl Options {
             ff: area.ff,
             dsp: area.dsp,
             lut_per_mac: area.lut as f64 / f64::from(peak),
-            mismatches: mismatches as u64,
-            simulator: kind.name(),
+            mismatches: fed.mismatches,
+            simulator: SIMULATOR.name(),
         })
     }
 }

@@ -21,14 +21,6 @@ pub(crate) fn hand_over(
 ) -> Result<(Design, u32), Failure> {
     let card = elaborate(chosen, output)?;
     let config = &chosen.config;
-    let port = |port: &ir::Port| Port {
-        name: port.name.clone(),
-        direction: match port.direction {
-            ir::Direction::Input => Direction::Input,
-            ir::Direction::Output => Direction::Output,
-        },
-        width: port.ty.width(),
-    };
     let link = match (&config.uart, config.host) {
         (Some(uart), HostPort::Uart) => {
             Link::Uart { baud: uart.baud, clocks_per_bit: uart.clocks_per_bit(config.clock_mhz) }
@@ -46,11 +38,24 @@ pub(crate) fn hand_over(
         name: config.name.clone(),
         files,
         top: top.name.clone(),
-        ports: top.ports.iter().map(port).collect(),
+        ports: ports(&card),
         clock_mhz: config.clock_mhz.into(),
         link,
     };
     let dense = config.gemm.as_ref().map_or(0, |gemm| gemm.rows * gemm.cols);
     let sparse = config.spgemm.as_ref().map_or(0, |spgemm| spgemm.lanes * spgemm.clusters);
     Ok((design, dense + sparse))
+}
+
+/// Ports of a design's top module.
+pub(crate) fn ports(design: &rtl_gen::Design) -> Vec<Port> {
+    let port = |port: &ir::Port| Port {
+        name: port.name.clone(),
+        direction: match port.direction {
+            ir::Direction::Input => Direction::Input,
+            ir::Direction::Output => Direction::Output,
+        },
+        width: port.ty.width(),
+    };
+    design.top().ports.iter().map(port).collect()
 }

@@ -30,7 +30,7 @@ use crate::output::{Output, table};
 use crate::progress::Progress;
 use report::Report;
 
-pub(crate) use design::hand_over;
+pub(crate) use design::{hand_over, ports};
 
 const ASKED: &str = "synth";
 

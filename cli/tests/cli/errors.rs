@@ -34,6 +34,8 @@ fn wrong_words() {
         "bench pe --side 5",
         "bench pe --m 0",
         "bench pe --k 4294967295",
+        "bench area --only int8-8x9",
+        "bench area --seeds 0",
     ];
     let text: String = lines.iter().map(|line| session.transcript(line)).collect();
     insta::assert_snapshot!(text);

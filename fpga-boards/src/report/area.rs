@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{FormatError, read};
 
 /// Resources, of a design or of a part of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Area {
     /// Look-up tables; a carry cell or a LUT RAM counts as the tables it takes.
     pub lut: u64,
@@ -58,16 +58,34 @@ impl Area {
             "TRELLIS_DPR16X4" => Self { lut: 6, ..one },
             "RAM16SDP4" => Self { lut: 4, ..one },
             "RAM16SDP2" => Self { lut: 2, ..one },
+            // LUT RAM and shift registers of UltraScale+: the tables they take.
+            "RAM32M" | "RAM64M" => Self { lut: 4, ..one },
+            "RAM32M16" | "RAM64M8" => Self { lut: 8, ..one },
+            "RAM32X1D" | "RAM64X1D" => Self { lut: 2, ..one },
+            "SRL16E" | "SRLC32E" | "RAM32X1S" | "RAM64X1S" => Self { lut: 1, ..one },
             "RAM16SDP1" => Self { lut: 1, ..one },
             "MULT18X18D" | "SB_MAC16" | "DSP48E1" | "DSP48E2" => Self { dsp: 1, ..one },
             "MULT9X9" | "MULT18X18" | "MULT36X36" => Self { dsp: 1, ..one },
             "DP16KD" | "PDPW16KD" | "SP" | "SPX9" | "SDPB" | "SDPX9B" | "DPB" | "DPX9B"
-            | "pROM" | "pROMX9" | "RAMB36E1" | "RAMB36E2" => Self { bram: 1, ..one },
+            | "pROM" | "pROMX9" | "RAMB36E1" | "RAMB36E2" | "RAMB18E1" | "RAMB18E2" => {
+                Self { bram: 1, ..one }
+            }
             "SB_SPRAM256KA" => Self { spram: 1, ..one },
             kind if kind.starts_with("SB_RAM40_4K") => Self { bram: 1, ..one },
             kind if kind.starts_with("SB_DFF") || kind.starts_with("DFF") => Self { ff: 1, ..one },
             "TRELLIS_FF" | "FDRE" | "FDSE" | "FDCE" | "FDPE" => Self { ff: 1, ..one },
             _ => one,
+        }
+    }
+
+    /// That of `count` like it.
+    pub fn times(self, count: u64) -> Self {
+        Self {
+            lut: self.lut * count,
+            ff: self.ff * count,
+            dsp: self.dsp * count,
+            bram: self.bram * count,
+            spram: self.spram * count,
         }
     }
 

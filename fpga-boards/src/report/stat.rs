@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{FormatError, read};
+use super::{Area, FormatError, read};
 
 /// Number of cells of each type in a whole design, as yosys's `stat -json` counts them.
 #[derive(Clone, Debug)]
@@ -45,6 +45,13 @@ impl Cells {
     /// Number of cells whose type is accepted.
     pub fn count(&self, accept: impl Fn(&str) -> bool) -> u64 {
         self.0.iter().filter(|(kind, _)| accept(kind)).map(|(_, count)| count).sum()
+    }
+
+    /// What they take.
+    pub fn area(&self) -> Area {
+        let mut area = Area::default();
+        self.0.iter().for_each(|(kind, &count)| area += Area::of_cell(kind).times(count));
+        area
     }
 
     /// These counts.

@@ -7,18 +7,12 @@
 
 use std::fmt::Write;
 
+use crate::{Direction, Port};
+
 /// Name of the harness module.
 pub(super) const NAME: &str = "timing_harness";
 /// Name of the module's instance in it.
 pub(super) const INSTANCE: &str = "dut";
-
-/// A port of the module.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Port {
-    name: String,
-    output: bool,
-    width: usize,
-}
 
 /// Reads yosys's `portlist`: lines of `input [7:0] a`. The error is the line that is not understood.
 pub(super) fn parse_ports(text: &str) -> Result<Vec<Port>, String> {
@@ -31,15 +25,15 @@ pub(super) fn parse_ports(text: &str) -> Result<Vec<Port>, String> {
 
 fn parse_port(line: &str) -> Option<Port> {
     let mut words = line.split_whitespace();
-    let output = match words.next()? {
-        "input" => false,
-        "output" => true,
+    let direction = match words.next()? {
+        "input" => Direction::Input,
+        "output" => Direction::Output,
         _ => return None,
     };
     let (high, low) = words.next()?.strip_prefix('[')?.strip_suffix(']')?.split_once(':')?;
-    let (high, low): (usize, usize) = (high.parse().ok()?, low.parse().ok()?);
+    let (high, low): (u32, u32) = (high.parse().ok()?, low.parse().ok()?);
     let name = words.next()?.to_owned();
-    Some(Port { name, output, width: high.abs_diff(low) + 1 })
+    Some(Port { name, direction, width: high.abs_diff(low) + 1 })
 }
 
 /// The text of the harness.
@@ -51,8 +45,8 @@ pub(super) fn verilog(top: &str, ports: &[Port], clocks: &[String]) -> Result<St
     let (outputs, inputs): (Vec<&Port>, Vec<&Port>) = ports
         .iter()
         .filter(|port| !clocks.contains(&port.name.as_str()))
-        .partition(|port| port.output);
-    let width = |ports: &[&Port]| ports.iter().map(|port| port.width).sum::<usize>();
+        .partition(|port| port.direction == Direction::Output);
+    let width = |ports: &[&Port]| ports.iter().map(|port| port.width).sum::<u32>();
     let (stimulus, result) = (width(&inputs), width(&outputs));
     if result == 0 {
         return Err("it has no output".to_owned());
@@ -79,7 +73,8 @@ pub(super) fn verilog(top: &str, ports: &[Port], clocks: &[String]) -> Result<St
 }
 
 fn choose_clocks<'a>(ports: &'a [Port], named: &[String]) -> Result<Vec<&'a str>, String> {
-    let one_bit_inputs = || ports.iter().filter(|port| !port.output && port.width == 1);
+    let one_bit_inputs =
+        || ports.iter().filter(|port| port.direction == Direction::Input && port.width == 1);
     if named.is_empty() {
         let is_clock =
             |name: &str| name == "clk" || name.starts_with("clk_") || name.ends_with("_clk");
@@ -111,7 +106,7 @@ fn connect<'a>(ports: &'a [&Port], vector: &'a str) -> impl Iterator<Item = Stri
     })
 }
 
-fn xor_tree(text: &mut String, clock: &str, width: usize) {
+fn xor_tree(text: &mut String, clock: &str, width: u32) {
     let mut line = |words: std::fmt::Arguments<'_>| {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{words}");
