@@ -22,6 +22,7 @@ pub mod reference;
 pub mod rmat;
 pub mod serve;
 pub mod sim;
+pub mod soak;
 pub mod stats;
 
 use std::path::PathBuf;

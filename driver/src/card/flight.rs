@@ -417,11 +417,16 @@ impl Card {
         self.transport.write32(card::SOFT_RESET.address(), card::SOFT_RESET::GO.put(1))?;
         // Every read takes a bus transfer, or of a simulated card many of its clocks.
         for _ in 0..RESET_POLLS {
-            if self.transport.read32(card::STATUS.address())? == 0 {
-                if let Some(ring) = &mut self.ring {
-                    ring.open(&mut *self.transport)?;
+            match self.transport.read32(card::STATUS.address())? {
+                0 => {
+                    if let Some(ring) = &mut self.ring {
+                        ring.open(&mut *self.transport)?;
+                    }
+                    return self.clear_causes();
                 }
-                return self.clear_causes();
+                // A card that is gone; asking it again and again may take a bus seconds.
+                u32::MAX => break,
+                _ => {}
             }
         }
         Err(Error::DeviceLost { card: self.description() })

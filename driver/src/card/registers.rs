@@ -3,23 +3,31 @@
 use crate::Error;
 use crate::transport::Transport;
 use mattock_firmware::Regs;
-use mattock_spec::regs::Reg;
+use mattock_spec::regs::{Reg, card};
 
 /// The transport's registers. After an error reads give all ones, as from a card that is gone, and
-/// writes do nothing; [`finish`](Self::finish) tells the error.
+/// writes do nothing; [`finish`](Self::finish) tells the error. A word of all ones may be a card that is gone, so then
+/// `finish` looks whether it is still there: no such word becomes a result.
 pub(crate) struct CardRegisters<'t> {
     transport: &'t mut dyn Transport,
     failed: Option<Error>,
+    suspicious: bool,
 }
 
 impl<'t> CardRegisters<'t> {
     pub(crate) fn new(transport: &'t mut dyn Transport) -> Self {
-        CardRegisters { transport, failed: None }
+        CardRegisters { transport, failed: None, suspicious: false }
     }
 
     /// The first error, if there was one.
     pub(crate) fn finish(self) -> Result<(), Error> {
-        self.failed.map_or(Ok(()), Err)
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if self.suspicious && self.transport.read32(card::ID.address())? == u32::MAX {
+            return Err(Error::DeviceLost { card: self.transport.description() });
+        }
+        Ok(())
     }
 
     /// A 64-bit counter of an idle engine.
@@ -38,10 +46,12 @@ impl Regs for CardRegisters<'_> {
         if self.failed.is_some() {
             return u32::MAX;
         }
-        self.transport.read32(offset).unwrap_or_else(|e| {
+        let word = self.transport.read32(offset).unwrap_or_else(|e| {
             self.failed = Some(e);
             u32::MAX
-        })
+        });
+        self.suspicious |= word == u32::MAX;
+        word
     }
 
     fn write(&mut self, offset: u32, value: u32) {

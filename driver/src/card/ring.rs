@@ -204,16 +204,20 @@ fn load(t: &mut dyn Transport, program: &Image<'_>, limits: &Limits) -> Result<(
     }
 }
 
-/// Reads a register until it is as wished; `None` when it never is.
+/// Reads a register until it is as wished; `None` when it never is. None of those asked for is ever all ones.
+///
+/// # Errors
+/// [`Error::DeviceLost`] when the card is gone, and those of the transport.
 fn poll(
     t: &mut dyn Transport,
     reg: Reg,
     wished: impl Fn(u32) -> bool,
 ) -> Result<Option<u32>, Error> {
     for _ in 0..POLLS {
-        let word = t.read32(reg.address())?;
-        if wished(word) {
-            return Ok(Some(word));
+        match t.read32(reg.address())? {
+            u32::MAX => return Err(Error::DeviceLost { card: t.description() }),
+            word if wished(word) => return Ok(Some(word)),
+            _ => {}
         }
     }
     Ok(None)

@@ -1,7 +1,9 @@
 //! A card on a simulator, with its memory and host.
 
 use super::serial::ByteHost;
-use super::{AxiMemory, BusMemory, LiteHost, MemoryOptions, PortCounts, Response, Violation};
+use super::{
+    AxiMemory, BusFaults, BusMemory, LiteHost, MemoryOptions, PortCounts, Response, Violation,
+};
 use mattock::Error;
 use mattock::transport::uart::LinkError;
 use mattock::transport::{Arena, Limit, Transport, Waited};
@@ -178,7 +180,11 @@ impl SimCard {
         };
         self.memory.drive(sim);
         self.memory.sample(sim)?;
-        let taken = host.sample(sim);
+        let taken = host.sample(sim).map_err(|rule| Violation {
+            port: "s_axi_".into(),
+            cycle: self.cycle,
+            rule,
+        })?;
         let up = sim.get(self.irq) == 1;
         self.irq_rises += u64::from(up && !self.irq_up);
         self.irq_up = up;
@@ -271,9 +277,14 @@ impl SimCard {
         self.memory.inject(addresses, response);
     }
 
-    /// Ends all injected errors.
+    /// Ends the errors of [`inject`](Self::inject).
     pub fn clear_faults(&mut self) {
         self.memory.clear_faults();
+    }
+
+    /// Errors of single bursts, and a bus that hangs.
+    pub fn bus_faults(&self) -> BusFaults {
+        self.memory.bus_faults()
     }
 
     fn link(&self, source: SimError) -> Error {

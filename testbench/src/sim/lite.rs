@@ -11,7 +11,8 @@ enum Access {
     Read { address: bool },
 }
 
-/// A host that makes one register access at a time. A response is accepted at once.
+/// A host that makes one register access at a time. A response is accepted at once. It checks the slave: an answer for
+/// every access, none without one, and none before the access was taken.
 pub struct LiteHost {
     address: [PortId; 2],
     valid: [PortId; 2],
@@ -72,22 +73,31 @@ impl LiteHost {
     }
 
     /// Takes the handshakes of the coming clock edge; the answer (data, response code) when it comes.
-    pub fn sample(&mut self, sim: &mut dyn Simulator) -> Option<Handshake> {
-        match self.access? {
-            Access::Write { address, data } => {
-                let taken = Handshake {
-                    address: address && sim.get(self.ready[0]) == 1,
-                    data: data && sim.get(self.w[1]) == 1,
-                    answer: (sim.get(self.b[0]) == 1).then(|| (0, sim.get(self.b[2]) as u8)),
-                };
-                Some(taken)
-            }
-            Access::Read { address } => Some(Handshake {
+    ///
+    /// # Errors
+    /// The rule the slave breaks.
+    pub fn sample(&mut self, sim: &mut dyn Simulator) -> Result<Option<Handshake>, String> {
+        let [b, r] = [self.b[0], self.r[0]].map(|valid| sim.get(valid) == 1);
+        let none = |channel: &str| Err(format!("{channel} answers what was not asked"));
+        let soon = |channel: &str| Err(format!("{channel} answers before the request was taken"));
+        match self.access {
+            None if b => none("B"),
+            None if r => none("R"),
+            None => Ok(None),
+            Some(Access::Write { .. }) if r => none("R"),
+            Some(Access::Write { address, data }) if b && (address || data) => soon("B"),
+            Some(Access::Write { address, data }) => Ok(Some(Handshake {
+                address: address && sim.get(self.ready[0]) == 1,
+                data: data && sim.get(self.w[1]) == 1,
+                answer: b.then(|| (0, sim.get(self.b[2]) as u8)),
+            })),
+            Some(Access::Read { .. }) if b => none("B"),
+            Some(Access::Read { address: true }) if r => soon("R"),
+            Some(Access::Read { address }) => Ok(Some(Handshake {
                 address: address && sim.get(self.ready[1]) == 1,
                 data: false,
-                answer: (sim.get(self.r[0]) == 1)
-                    .then(|| (sim.get(self.r[2]) as u32, sim.get(self.r[3]) as u8)),
-            }),
+                answer: r.then(|| (sim.get(self.r[2]) as u32, sim.get(self.r[3]) as u8)),
+            })),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A memory with any number of AXI4 ports.
 
 use super::axi::{Port, PortCounts, Violation};
+use super::faults::BusFaults;
 use super::storage::{BusMemory, MemoryOptions, Response, Storage};
 use rtl_gen::sim::Simulator;
 use std::ops::Range;
@@ -59,6 +60,7 @@ impl AxiMemory {
 
     /// Sets the inputs of all ports for the coming clock edge.
     pub fn drive(&mut self, sim: &mut dyn Simulator) {
+        self.storage.hung = self.storage.bus.hangs_now();
         for port in &mut self.ports {
             port.drive(sim, &mut self.storage, self.cycle);
         }
@@ -107,9 +109,14 @@ impl AxiMemory {
         self.storage.faults.push((addresses, response));
     }
 
-    /// Ends all injected errors.
+    /// Ends the errors of [`inject`](Self::inject).
     pub fn clear_faults(&mut self) {
         self.storage.faults.clear();
+    }
+
+    /// Errors of single bursts, and a bus that hangs.
+    pub fn bus_faults(&self) -> BusFaults {
+        self.storage.bus.clone()
     }
 
     /// Traffic of port number `port`, in the order of the prefixes.

@@ -6,7 +6,9 @@
 
 mod axi;
 mod card;
+mod faults;
 mod foreign;
+mod link;
 mod lite;
 mod memory;
 mod open;
@@ -18,7 +20,9 @@ mod verilated;
 
 pub use axi::{PortCounts, Violation};
 pub use card::{SimCard, SimError};
+pub use faults::{BusFaults, Direction, FaultyCard, Hit};
 pub use foreign::{ForeignError, foreign_sources};
+pub use link::{FaultyLink, LinkFaults};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
 pub use open::{OpenError, SimOptions, SimulatorKind, open_device};

@@ -1,5 +1,6 @@
 //! The bytes behind the bus, and which of them answer with an error.
 
+use super::faults::BusFaults;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::ops::Range;
 
@@ -69,6 +70,9 @@ pub(super) struct Storage {
     /// In place of `bytes`.
     host: Option<Box<dyn BusMemory>>,
     pub(super) faults: Vec<(Range<u64>, Response)>,
+    pub(super) bus: BusFaults,
+    /// Nothing moves in this cycle.
+    pub(super) hung: bool,
     stalls: Option<(StdRng, u8)>,
 }
 
@@ -79,13 +83,16 @@ impl Storage {
             bytes: if host.is_some() { vec![] } else { vec![0; options.bytes] },
             host,
             faults: Vec::new(),
+            bus: BusFaults::default(),
+            hung: false,
             stalls: options.stalls.map(|s| (StdRng::seed_from_u64(s.seed), s.chance)),
         }
     }
 
     /// Whether a channel waits this cycle.
     pub(super) fn stall(&mut self) -> bool {
-        self.stalls.as_mut().is_some_and(|(rng, chance)| rng.random::<u8>() < *chance)
+        let stall = |(rng, chance): &mut (StdRng, u8)| rng.random::<u8>() < *chance;
+        self.hung || self.stalls.as_mut().is_some_and(stall)
     }
 
     /// Where an access lies in `bytes`; `None` when it leaves the mapped range.

@@ -12,6 +12,8 @@ pub(super) struct Burst {
     /// Cycle from which on it may be answered.
     pub(super) due: u64,
     pub(super) response: Response,
+    /// Its data goes nowhere.
+    pub(super) lost: bool,
 }
 
 impl Burst {
@@ -93,6 +95,6 @@ impl AddressChannel {
         if id != 0 {
             return Err(format!("ID {id}, only 0 is allowed"));
         }
-        Ok(Burst { address, beats, done: 0, due, response: Response::Okay })
+        Ok(Burst { address, beats, done: 0, due, response: Response::Okay, lost: false })
     }
 }

@@ -105,7 +105,7 @@ impl Port {
         memory: &mut Storage,
         cycle: u64,
     ) -> Result<(), Violation> {
-        let read = self.read.as_mut().map_or(Ok(false), |r| r.sample(sim, cycle));
+        let read = self.read.as_mut().map_or(Ok(false), |r| r.sample(sim, memory, cycle));
         let write = self.write.as_mut().map_or(Ok(false), |w| w.sample(sim, memory, cycle));
         let moved = read.and_then(|r| Ok((r, write?)));
         let (read, write) =

@@ -1,7 +1,8 @@
 //! Reads: bursts answered in order, a beat a cycle.
 
 use super::address::{AddressChannel, Burst};
-use crate::sim::storage::Storage;
+use crate::sim::Direction;
+use crate::sim::storage::{Response, Storage};
 use rtl_gen::sim::{PortId, Simulator};
 use std::collections::VecDeque;
 
@@ -77,7 +78,13 @@ impl ReadSide {
     fn offer(&mut self, sim: &mut dyn Simulator, memory: &Storage) {
         let Some(burst) = self.queue.front() else { return };
         let address = burst.beat_address(self.bytes());
-        let response = memory.read_beat(address, &mut self.words);
+        let response = match burst.response {
+            Response::Okay => memory.read_beat(address, &mut self.words),
+            error => {
+                self.words.fill(0xdead_beef);
+                error
+            }
+        };
         sim.set_words(self.data, &self.words);
         sim.set(self.resp, response as u64);
         sim.set(self.last, (burst.done + 1 == burst.beats).into());
@@ -85,9 +92,15 @@ impl ReadSide {
     }
 
     /// True when a beat moved.
-    pub(super) fn sample(&mut self, sim: &mut dyn Simulator, cycle: u64) -> Result<bool, String> {
+    pub(super) fn sample(
+        &mut self,
+        sim: &mut dyn Simulator,
+        memory: &Storage,
+        cycle: u64,
+    ) -> Result<bool, String> {
         if let Some(burst) = self.address.sample(sim, cycle + self.latency)? {
-            self.queue.push_back(burst);
+            let response = memory.bus.burst(Direction::Read, burst.address);
+            self.queue.push_back(Burst { response, ..burst });
             self.bursts += 1;
         }
         let moved = self.offered && sim.get(self.ready) == 1;

@@ -1,7 +1,8 @@
 //! Writes: data applied as it comes, one response a burst.
 
 use super::address::{AddressChannel, Burst};
-use crate::sim::storage::Storage;
+use crate::sim::Direction;
+use crate::sim::storage::{Response, Storage};
 use rtl_gen::sim::{PortId, Simulator};
 use std::collections::VecDeque;
 
@@ -99,7 +100,9 @@ impl WriteSide {
         }
         let moved = self.data(sim, memory, cycle)?;
         if let Some(burst) = opened {
-            self.open.push_back(burst);
+            let response = memory.bus.burst(Direction::Write, burst.address);
+            let lost = response != Response::Okay;
+            self.open.push_back(Burst { response, lost, ..burst });
             self.bursts += 1;
         }
         Ok(moved)
@@ -135,8 +138,10 @@ impl WriteSide {
         let bytes = self.bytes();
         let Some(burst) = self.open.front_mut() else { return Ok(true) };
         let address = burst.beat_address(bytes);
-        let response = memory.write_beat(address, &self.words, strobes);
-        burst.response = burst.response.max(response);
+        if !burst.lost {
+            let response = memory.write_beat(address, &self.words, strobes);
+            burst.response = burst.response.max(response);
+        }
         burst.done += 1;
         let ends = burst.done == burst.beats;
         if ends != (last == 1) {
