@@ -215,6 +215,7 @@ impl Check {
             .iter()
             .filter(|map| match map.name {
                 "gemm" => chosen.config.gemm.is_some(),
+                "epilogue" => chosen.config.gemm.iter().any(|g| !g.epilogue.is_empty()),
                 "spgemm" => chosen.config.spgemm.is_some(),
                 // Their registers start things.
                 "queue" | "controller" => false,

@@ -7,7 +7,7 @@ use crate::Regs;
 use mattock_spec::command::{
     Completion, Descriptor, GemmBlock, GemmCommand, Rejected, Source, SpgemmBlock, SpgemmCommand,
 };
-use mattock_spec::regs::{ErrorCode, Reg, gemm, spgemm};
+use mattock_spec::regs::{ErrorCode, Reg, epilogue, gemm, spgemm};
 
 /// Which engine runs a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,16 +28,25 @@ pub struct Running {
 }
 
 /// Loads a validated dense product into its engine and starts it. The block is laid out like the registers, so words go
-/// from one to the other as they are.
+/// from one to the other as they are. A card that has an epilogue is told its steps every time, or it would keep the last ones.
 ///
 /// # Errors
 /// `BUSY` when the engine still runs another command; nothing is written then.
 #[inline(always)]
 pub(crate) fn start_gemm<S: Source + ?Sized>(
     c: &GemmBlock<'_, S>,
+    has_epilogue: bool,
     regs: &mut impl Regs,
 ) -> Result<(), Rejected> {
     refuse_busy(Engine::Gemm, regs)?;
+    if has_epilogue {
+        let steps = c.epilogue_steps();
+        put(regs, epilogue::STEPS, steps);
+        if steps != 0 {
+            put(regs, epilogue::BLOCK_LO, c.epilogue() as u32);
+            put(regs, epilogue::BLOCK_HI, (c.epilogue() >> 32) as u32);
+        }
+    }
     let block = c.source();
     put(regs, gemm::MODE, c.mode());
     put(regs, gemm::M, c.m());

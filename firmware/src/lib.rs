@@ -18,7 +18,7 @@ mod limits;
 mod validate;
 
 pub use engine::{Engine, Running, finish};
-pub use limits::{GemmLimits, Limits, SpgemmLimits};
+pub use limits::{EpilogueLimits, GemmLimits, Limits, SpgemmLimits};
 
 use mattock_spec::command::{
     Completion, Descriptor, GemmBlock, Opcode, Rejected, Source, SpgemmBlock,
@@ -112,7 +112,8 @@ pub fn judge<S: Source + ?Sized>(
         Opcode::Gemm => {
             let command = GemmBlock::check(block)?;
             validate::gemm(&command, limits)?;
-            engine::start_gemm(&command, regs).map(|()| Some(Engine::Gemm))
+            let has_epilogue = block.may_have_epilogue() && limits.epilogue.steps != 0;
+            engine::start_gemm(&command, has_epilogue, regs).map(|()| Some(Engine::Gemm))
         }
         Opcode::Spgemm => {
             let command = SpgemmBlock::check(block)?;

@@ -1,6 +1,7 @@
 //! What a card can do, as plain words: all that validation asks.
 
 use mattock_spec::Semiring;
+use mattock_spec::epilogue::EpilogueCaps;
 use mattock_spec::format::MAX_TUPLES;
 use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps, ValueType};
 
@@ -15,6 +16,8 @@ pub struct Limits {
     pub gemm: GemmLimits,
     /// The sparse engine.
     pub spgemm: SpgemmLimits,
+    /// What the dense engine can do to sums on their way to memory.
+    pub epilogue: EpilogueLimits,
 }
 
 /// Facts about the dense engine.
@@ -35,6 +38,16 @@ pub struct GemmLimits {
     pub bits: [u32; MAX_TUPLES],
     /// Per tuple: most products of one sum; all ones when any number will do.
     pub depth: [u32; MAX_TUPLES],
+}
+
+/// Facts about the epilogue of the dense engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct EpilogueLimits {
+    /// Bits of its steps that the card knows; 0 when there is none.
+    pub steps: u32,
+    /// Most columns with parameters of their own.
+    pub columns: u32,
 }
 
 /// Facts about the sparse engine.
@@ -62,17 +75,18 @@ impl Limits {
             last_address: [last as u32, (last >> 32) as u32],
             gemm: caps.gemm.as_ref().map(GemmLimits::of).unwrap_or_default(),
             spgemm: caps.spgemm.as_ref().map(SpgemmLimits::of).unwrap_or_default(),
+            epilogue: caps.epilogue.as_ref().map(EpilogueLimits::of).unwrap_or_default(),
         }
     }
 
     /// The facts as words, in the order of the fields.
     pub fn words(&self) -> [u32; Self::WORDS] {
-        let (g, s) = (&self.gemm, &self.spgemm);
+        let (g, s, e) = (&self.gemm, &self.spgemm, &self.epilogue);
         let [low, high] = self.last_address;
         let head = [low, high, g.tuples, g.align_mask];
         let fields = head.iter().chain(&g.tile).chain(&g.buffer).chain(&g.widest);
         let fields = fields.chain(&g.bits).chain(&g.depth);
-        let tail = [s.values, s.semirings, s.align_mask, s.last_column];
+        let tail = [s.values, s.semirings, s.align_mask, s.last_column, e.steps, e.columns];
         let mut words = [0; Self::WORDS];
         words.iter_mut().zip(fields.chain(&tail)).for_each(|(word, field)| *word = *field);
         words
@@ -100,6 +114,12 @@ impl GemmLimits {
             limits.tuples = i as u32 + 1;
         }
         limits
+    }
+}
+
+impl EpilogueLimits {
+    fn of(caps: &EpilogueCaps) -> EpilogueLimits {
+        EpilogueLimits { steps: caps.mask(), columns: caps.columns }
     }
 }
 

@@ -4,7 +4,9 @@ use crate::limits::{GemmLimits, Limits};
 use mattock_spec::command::{
     GemmBlock, GemmCommand, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand,
 };
+use mattock_spec::epilogue::{EpilogueCaps, EpilogueStep};
 use mattock_spec::format::MAX_TUPLES;
+use mattock_spec::regs::epilogue::STEPS as EPILOGUE;
 use mattock_spec::regs::gemm::MODE;
 use mattock_spec::regs::spgemm::MODE as sparse;
 use mattock_spec::regs::{ErrorCode, Field};
@@ -56,6 +58,7 @@ pub(crate) fn gemm<S: Source + ?Sized>(
         let (count, length) = if col_major { (columns, rows) } else { (rows, columns) };
         if memory.strided(at, count, length, bits, own) { Ok(()) } else { Err(bad_address(at)) }
     };
+    epilogue(c, limits)?;
     // What is not large and lies in the lower half of a large address space needs no exact end: that is most commands,
     // and saves the card's processor half of its time.
     let half = limits.last_address[1] >> 1;
@@ -77,6 +80,29 @@ pub(crate) fn gemm<S: Source + ?Sized>(
     // An operand that another command loads or uses, and a result that another command stores or
     // computed, must lie on chip as a whole.
     if mode & STEPS != STEPS { fits(c, engine) } else { Ok(()) }
+}
+
+/// Checks the steps of an epilogue and where its parameters lie. What they say is the driver's to check: any value gives
+/// some result.
+#[inline(always)]
+fn epilogue<S: Source + ?Sized>(c: &GemmBlock<'_, S>, limits: &Limits) -> Result<(), Rejected> {
+    let steps = c.epilogue_steps();
+    if steps == 0 {
+        return Ok(());
+    }
+    if steps & !limits.epilogue.steps != 0 {
+        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: steps });
+    }
+    let columns = if MODE::D_COL_MAJOR.get(c.mode()) == 1 { c.m() } else { c.n() };
+    let records = EPILOGUE::COLUMNS.get(steps) == 1;
+    if records && columns > limits.epilogue.columns {
+        return Err(Rejected { code: ErrorCode::TooLarge, info: columns });
+    }
+    let (base, bytes) = (c.epilogue(), EpilogueCaps::block_bytes(steps, columns));
+    let reachable = u64::from(limits.last_address[0]) | u64::from(limits.last_address[1]) << 32;
+    let reached = base.checked_add(bytes - 1).is_some_and(|last| last <= reachable);
+    let aligned = base.is_multiple_of(EpilogueStep::HEADER_BYTES.into());
+    if aligned && reached { Ok(()) } else { Err(bad_address(GemmCommand::OFFSET_EPILOGUE)) }
 }
 
 #[cold]

@@ -231,16 +231,17 @@ def judge_int(job, data):
     return count, int((~fine).sum()), first_wrong(fine, expected, codes)
 
 
-def onnx_session(op, inputs, names, types, out_type):
+def onnx_session(op, inputs, names, types, out_type, domain="", **attributes):
     import onnxruntime
     from onnx import helper
 
     graph = helper.make_graph(
-        [helper.make_node(op, names, ["out"])], "g",
+        [helper.make_node(op, names, ["out"], domain=domain, **attributes)], "g",
         [helper.make_tensor_value_info(n, t, inputs[n].shape) for n, t in zip(names, types)],
         [helper.make_tensor_value_info("out", out_type, None)],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, inputs)[0]
 
@@ -271,9 +272,15 @@ def judge_onnx(job, data):
     }
     inputs = {key: np.asarray(value) for key, value in inputs.items()}
     f = T.FLOAT
-    expected = onnx_session(
-        "QLinearMatMul", inputs, list(inputs), [a_onnx, f, a_onnx, b_onnx, f, b_onnx, f, d_onnx], d_onnx
-    )
+    if job["op"] == "QGemm":
+        # ONNX Runtime's own operator: the bias is added to the 32-bit sums.
+        inputs["c"] = data.take(n).view(np.int32)
+        names = ["a", "as", "az", "b", "bs", "bz", "c", "ys", "yz"]
+        types = [a_onnx, f, a_onnx, b_onnx, f, b_onnx, T.INT32, f, d_onnx]
+        expected = onnx_session("QGemm", inputs, names, types, d_onnx, domain="com.microsoft", alpha=1.0)
+    else:
+        types = [a_onnx, f, a_onnx, b_onnx, f, b_onnx, f, d_onnx]
+        expected = onnx_session("QLinearMatMul", inputs, list(inputs), types, d_onnx)
     codes = data.take(m, n).astype(np.uint8).view(d_type)
     fine = expected == codes
     return m * n, int((~fine).sum()), first_wrong(fine.ravel(), expected.ravel(), codes.ravel())

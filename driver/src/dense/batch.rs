@@ -44,7 +44,16 @@ impl Context {
             let DynViewMut { layout, place } = c.into();
             let c_on_card = place.on_card();
             targets.push(place);
-            Product { alpha, a: (*a).into(), b: (*b).into(), beta, c: layout, c_on_card, target }
+            Product {
+                alpha,
+                a: (*a).into(),
+                b: (*b).into(),
+                beta,
+                c: layout,
+                c_on_card,
+                target,
+                epilogue: None,
+            }
         });
         let products = products.collect();
         self.products(options, products, targets)
@@ -104,7 +113,7 @@ impl Context {
             };
             let (a, b) = (view(arg::A, &a)?, view(arg::B, &b)?);
             let c = item(arg::C, &layout, stride, i, room)?;
-            Ok(Product { alpha, a, b, beta, c, c_on_card, target: 0 })
+            Ok(Product { alpha, a, b, beta, c, c_on_card, target: 0, epilogue: None })
         });
         let products = products.collect::<Result<_, Error>>()?;
         self.products(options, products, vec![place])

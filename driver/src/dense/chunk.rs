@@ -4,6 +4,7 @@ use super::GemmStats;
 use super::product::{Call, Product, Shape};
 use crate::Error;
 use crate::view::{PlaceMut, per_byte};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Elements whose bytes are a multiple of every card's alignment, whatever their format.
@@ -18,7 +19,7 @@ impl Call<'_> {
         target: &mut PlaceMut<'_>,
         stats: &mut GemmStats,
     ) -> Result<(), Error> {
-        let whole = Product { target: 0, ..product };
+        let whole = Product { target: 0, ..product.clone() };
         let event = self.start(vec![(whole, shape)], vec![target.reborrow()]);
         let error = match event.and_then(|event| event.wait()) {
             Ok(done) => {
@@ -52,11 +53,13 @@ impl Product<'_> {
     /// The part that gives these rows and columns of C.
     fn part(&self, rows: Range<usize>, cols: Range<usize>) -> Self {
         let k = self.a.shape().1;
+        let epilogue = self.epilogue.as_ref().map(|e| Cow::Owned(e.part(&rows, &cols)));
         Product {
+            epilogue,
             a: self.a.part(rows.clone(), 0..k),
             b: self.b.part(0..k, cols.clone()),
             c: self.c.part(rows, cols),
-            ..*self
+            ..self.clone()
         }
     }
 

@@ -10,6 +10,7 @@
 mod batch;
 mod chunk;
 mod combine;
+mod epilogue;
 mod event;
 mod f32;
 mod product;
@@ -18,6 +19,7 @@ mod stats;
 
 pub use crate::view::Order;
 pub use batch::Strided;
+pub use epilogue::{Activation, Epilogue, Per, Requant};
 pub use event::Event;
 pub use stats::GemmStats;
 
@@ -45,10 +47,13 @@ pub struct GemmOptions {
 /// Positions of the arguments of every dense call, for [`Error::InvalidArg`].
 pub(crate) mod arg {
     pub(crate) const ALPHA: usize = 2;
+    pub(crate) const EPILOGUE: usize = 2;
     pub(crate) const A: usize = 3;
     pub(crate) const B: usize = 4;
     pub(crate) const BETA: usize = 5;
     pub(crate) const C: usize = 6;
+    /// Of a product with an epilogue.
+    pub(crate) const D: usize = 5;
 }
 
 impl Context {
@@ -87,7 +92,42 @@ impl Context {
         c: DynViewMut<'a>,
     ) -> Result<Event<'a>, Error> {
         let (c, place) = (c.layout, c.place);
-        let product = Product { alpha, a, b, beta, c, c_on_card: place.on_card(), target: 0 };
+        let c_on_card = place.on_card();
+        let product = Product { alpha, a, b, beta, c, c_on_card, target: 0, epilogue: None };
+        self.products(options, vec![product], vec![place])
+    }
+
+    /// `D = epilogue(A * B)` in integers, all of it on the card: bias, scale, zero point, activation and a cast to D's
+    /// type, which may have fewer bits than the sums.
+    ///
+    /// # Errors
+    /// As [`gemm`](Self::gemm), D being argument 5; [`Error::Unsupported`] with what the card has when it lacks a step of the
+    /// epilogue.
+    pub fn gemm_epilogue<'a, A: Element, B: Element, D: Element>(
+        &self,
+        options: &GemmOptions,
+        epilogue: &'a Epilogue,
+        a: View<'a, A>,
+        b: View<'a, B>,
+        d: ViewMut<'a, D>,
+    ) -> Result<Event<'a>, Error> {
+        self.gemm_epilogue_dyn(options, epilogue, a.into(), b.into(), d.into())
+    }
+
+    /// [`gemm_epilogue`](Self::gemm_epilogue) with types known at run time.
+    ///
+    /// # Errors
+    /// As [`gemm_epilogue`](Self::gemm_epilogue).
+    pub fn gemm_epilogue_dyn<'a>(
+        &self,
+        options: &GemmOptions,
+        epilogue: &'a Epilogue,
+        a: DynView<'a>,
+        b: DynView<'a>,
+        d: DynViewMut<'a>,
+    ) -> Result<Event<'a>, Error> {
+        let (c, place) = (d.layout, d.place);
+        let product = Product::with_epilogue(epilogue, a, b, c, place.on_card());
         self.products(options, vec![product], vec![place])
     }
 

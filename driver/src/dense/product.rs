@@ -1,6 +1,7 @@
 //! One product: its checks, its commands.
 
 use super::combine::Combine;
+use super::epilogue::{Along, Epilogue, Needs, Own};
 use super::stage::{self, Fetch, Image};
 use super::{Event, GemmOptions, GemmStats, arg};
 use crate::Error;
@@ -9,14 +10,15 @@ use crate::card::{Job, JobId, Step};
 use crate::device::{Context, Inner};
 use crate::element::Scalar;
 use crate::plan::{Memory, Plan, Problem};
-use crate::view::{DynView, DynViewMut, Layout, PlaceMut};
+use crate::view::{DynView, DynViewMut, Layout, Order, PlaceMut};
 use mattock_spec::Format;
 use mattock_spec::command::{Command, GemmCommand};
 use mattock_spec::regs::{Capabilities, GemmCaps};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A product as it was asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Product<'a> {
     pub(super) alpha: Scalar,
     pub(super) a: DynView<'a>,
@@ -27,6 +29,8 @@ pub(super) struct Product<'a> {
     pub(super) c_on_card: Option<&'a CardMemory>,
     /// Which of the call's places C is in.
     pub(super) target: usize,
+    /// What happens to sums, alpha being 1 and beta 0 then.
+    pub(super) epilogue: Own<'a>,
 }
 
 /// A product the card can do.
@@ -70,6 +74,7 @@ impl Context {
             c: layout,
             c_on_card: place.on_card(),
             target: 0,
+            epilogue: None,
         };
         let caps = self.gemm_caps()?;
         let shape = product.check(&self.inner, &caps)?;
@@ -92,13 +97,17 @@ impl Context {
     ) -> Result<Event<'a>, Error> {
         let inner = &self.inner;
         let caps = self.gemm_caps()?;
-        let checked = products.into_iter().map(|p| Ok((p, p.check(inner, &caps)?)));
+        let checked = products.into_iter().map(|p| {
+            let shape = p.check(inner, &caps)?;
+            Ok((p, shape))
+        });
         let products = checked.collect::<Result<Vec<_>, Error>>()?;
         let call = Call { inner, caps: &caps, options };
         if options.chunked {
             let mut stats = GemmStats::default();
             for (product, shape) in products {
-                call.in_parts(product, shape, &mut targets[product.target], &mut stats)?;
+                let target = &mut targets[product.target];
+                call.in_parts(product, shape, target, &mut stats)?;
             }
             return Ok(Event::new(inner, vec![], vec![], stats));
         }
@@ -176,6 +185,19 @@ impl Call<'_> {
                 (image.at(&memory), Some(image), Some(memory))
             }
         };
+        let epilogue = product.effective_epilogue();
+        let lines = if d.column_major { shape.m } else { shape.n };
+        let block = epilogue.map(|epilogue| epilogue.block(lines as usize));
+        let (epilogue, epilogue_steps) = match &block {
+            None => (0, 0),
+            Some(block) => {
+                let memory = inner.memory(block.bytes.len() as u64)?;
+                memory.write(0, &block.bytes)?;
+                let address = memory.address();
+                operands.push(memory);
+                (address, block.steps)
+            }
+        };
         let a = stage::operand(inner, &product.a, order_a, caps.align, &mut operands)?;
         let b = stage::operand(inner, &product.b, order_b, caps.align, &mut operands)?;
         let buffers = [product.a.place.on_card(), product.b.place.on_card(), product.c_on_card];
@@ -197,6 +219,8 @@ impl Call<'_> {
             b_stride: b.stride,
             d: d.address,
             d_stride: d.stride,
+            epilogue,
+            epilogue_steps,
             ..GemmCommand::default()
         };
         let limit = shape.cycle_limit(caps, &inner.shared.caps);
@@ -228,7 +252,18 @@ impl Call<'_> {
         let order = |layout: &Layout, on_card: bool| stage::order(layout, on_card, align);
         let a = order(&product.a.layout, product.a.place.on_card().is_some())?;
         let b = order(&product.b.layout, product.b.place.on_card().is_some())?;
-        let d = order(&product.c, product.c_on_card.is_some())?;
+        let mut d = order(&product.c, product.c_on_card.is_some())?;
+        if let Some(order) = product.order_for_epilogue()?
+            && order != d.0
+        {
+            if !d.1 {
+                let asked = format!("such an epilogue with D in {:?} order in card memory", d.0);
+                let have = format!("parameters for D in {order:?} order");
+                return Err(Error::Unsupported { asked, have });
+            }
+            d.0 = order;
+        }
+        d.1 &= product.order_for_epilogue()?.is_none();
         let problem = Problem {
             m: shape.m,
             n: shape.n,
@@ -249,8 +284,62 @@ struct Ready {
 }
 
 impl Product<'_> {
+    /// `D = epilogue(A * B)`.
+    pub(super) fn with_epilogue<'a>(
+        epilogue: &'a Epilogue,
+        a: DynView<'a>,
+        b: DynView<'a>,
+        c: Layout,
+        c_on_card: Option<&'a CardMemory>,
+    ) -> Product<'a> {
+        let (alpha, beta) = Scalar::one_and_zero(c.format);
+        let epilogue = Some(Cow::Borrowed(epilogue));
+        Product { alpha, a, b, beta, c, c_on_card, target: 0, epilogue }
+    }
+
+    /// Nothing is left to do on the card: of no products an epilogue still makes something.
     fn has_no_product(&self, shape: &Shape) -> bool {
-        self.c.is_empty() || shape.k == 0 || self.alpha.is_zero()
+        let nothing = shape.k == 0 || self.alpha.is_zero();
+        self.c.is_empty() || nothing && self.effective_epilogue().is_none()
+    }
+
+    /// What happens to sums: what was asked for, and a saturating cast to narrow integers.
+    fn effective_epilogue(&self) -> Option<Cow<'_, Epilogue>> {
+        let narrowed = self.a.format().is_integer() && self.c.format != Format::I32;
+        match &self.epilogue {
+            None => narrowed.then(|| Cow::Owned(Epilogue::new())),
+            Some(epilogue) => Some(Cow::Borrowed(epilogue)),
+        }
+    }
+
+    /// The order in which D must be computed for its epilogue.
+    fn order_for_epilogue(&self) -> Result<Option<Order>, Error> {
+        let Some(epilogue) = &self.epilogue else { return Ok(None) };
+        Ok(match epilogue.needs((self.c.rows, self.c.cols))? {
+            Needs::Either => None,
+            Needs::Only(Along::Columns) => Some(Order::Row),
+            Needs::Only(Along::Rows) => Some(Order::Column),
+        })
+    }
+
+    /// Checks the epilogue, and that a narrow result is the product itself.
+    fn check_epilogue(&self, inner: &Inner) -> Result<(), Error> {
+        let Some(epilogue) = self.effective_epilogue() else { return Ok(()) };
+        if !self.a.format().is_integer() {
+            let asked = format!("an epilogue of {} sums", self.c.format);
+            return Err(Error::Unsupported { asked, have: "epilogues of integer sums".into() });
+        }
+        if !self.is_plain() {
+            let asked = format!("alpha and beta with results of {}", self.c.format);
+            let have = "alpha = 1 and beta = 0 there, or results of i32".into();
+            return Err(Error::Unsupported { asked, have });
+        }
+        epilogue.check(inner.shared.caps.epilogue.as_ref(), (self.c.rows, self.c.cols))
+    }
+
+    /// Position of the result among the arguments.
+    fn d_index(&self) -> usize {
+        if self.epilogue.is_some() { arg::D } else { arg::C }
     }
 
     fn is_plain(&self) -> bool {
@@ -266,7 +355,8 @@ impl Product<'_> {
         }
         if (c.rows, c.cols) != (m, n) {
             let (rows, cols) = (c.rows, c.cols);
-            return bad(arg::C, format!("it is {rows} x {cols}, the product is {m} x {n}"));
+            let what = format!("it is {rows} x {cols}, the product is {m} x {n}");
+            return bad(self.d_index(), what);
         }
         let dim = |index, value: usize| {
             let above = |_| Error::invalid_arg(index, format!("{value} is above {}", u32::MAX));
@@ -286,10 +376,11 @@ impl Product<'_> {
             return Err(Error::Unsupported { asked, have });
         }
         self.check_scalars()?;
+        self.check_epilogue(inner)?;
         for (index, layout, memory) in [
             (arg::A, &a.layout, a.place.on_card()),
             (arg::B, &b.layout, b.place.on_card()),
-            (arg::C, c, self.c_on_card),
+            (self.d_index(), c, self.c_on_card),
         ] {
             if let Some(memory) = memory {
                 check_on_card(index, layout, memory, inner, caps.align)?;
@@ -305,7 +396,7 @@ impl Product<'_> {
                 let Some(memory) = view.place.on_card() else { continue };
                 let other = bytes(&view.layout, memory);
                 if other.start < c_bytes.end && c_bytes.start < other.end {
-                    return bad(arg::C, format!("its memory overlaps that of {name}"));
+                    return bad(self.d_index(), format!("its memory overlaps that of {name}"));
                 }
             }
         }
@@ -316,7 +407,7 @@ impl Product<'_> {
         let format = self.c.format;
         for (index, scalar) in [(arg::ALPHA, self.alpha), (arg::BETA, self.beta)] {
             let fits = match scalar {
-                Scalar::I32(_) => format == Format::I32,
+                Scalar::I32(_) => format.is_integer(),
                 Scalar::F32(_) => format != Format::I32,
             };
             if !fits {

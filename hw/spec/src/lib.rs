@@ -8,6 +8,7 @@
 //! | [`format`](mod@format) | number formats, bit for bit, and the (A, B, accumulate, D) tuples a card is built with |
 //! | [`config`] | card configurations in TOML, and the reference cards (feature `std`) |
 //! | [`regs`] | register maps, error codes and the capability list a driver reads from the card |
+//! | [`epilogue`] | what may be done to sums on their way to memory, and where its parameters lie |
 //! | [`semiring`] | the algebras of sparse products |
 //! | [`serial`] | frames of the serial port |
 //! | [`command`] | ring entries, parameter blocks and completion records, byte for byte |
@@ -18,6 +19,7 @@
 pub mod command;
 #[cfg(feature = "std")]
 pub mod config;
+pub mod epilogue;
 pub mod format;
 pub mod regs;
 pub mod semiring;
@@ -25,6 +27,7 @@ pub mod serial;
 
 #[cfg(feature = "std")]
 pub use config::{CardConfig, ConfigError};
+pub use epilogue::EpilogueStep;
 pub use format::{Format, Rounding, Tuple, Value};
 pub use regs::ErrorCode;
 pub use semiring::Semiring;

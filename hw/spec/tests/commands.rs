@@ -23,6 +23,7 @@ prop_compose! {
     fn gemm()(
         tuple in any::<u8>(), flags in any::<[bool; 8]>(), shape in any::<[u32; 3]>(),
         at in any::<[u64; 3]>(), stride in any::<[u32; 3]>(), mode in 0..5usize,
+        epilogue in any::<(bool, u64, u8)>(),
     ) -> GemmCommand {
         let [a_col_major, b_col_major, d_col_major, load_a, load_b, compute, store, saturate] = flags;
         GemmCommand {
@@ -30,6 +31,8 @@ prop_compose! {
             m: shape[0], n: shape[1], k: shape[2],
             a: at[0], b: at[1], d: at[2],
             a_stride: stride[0], b_stride: stride[1], d_stride: stride[2],
+            epilogue: if epilogue.0 { epilogue.1 } else { 0 },
+            epilogue_steps: if epilogue.0 { u32::from(epilogue.2) | 1 } else { 0 },
         }
     }
 }

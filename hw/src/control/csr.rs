@@ -4,8 +4,8 @@ use super::registers::{Part, RegisterValue, values};
 use mattock_spec::CardConfig;
 use mattock_spec::config::Control;
 use mattock_spec::regs::{
-    Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, capability_rom, card, controller, gemm,
-    queue, spgemm,
+    Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, capability_rom, card, controller, epilogue,
+    gemm, queue, spgemm,
 };
 use rtl_gen::{Builder, Module, Reg as Flop, Sig, bit, bits, case, cat, uint};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ impl Csr {
         }
         maps.extend(self.card.gemm.is_some().then_some(gemm::MAP));
         maps.extend(self.card.spgemm.is_some().then_some(spgemm::MAP));
+        let epilogue = self.card.gemm.iter().any(|gemm| !gemm.epilogue.is_empty());
+        maps.extend(epilogue.then_some(epilogue::MAP));
         maps
     }
 

@@ -14,6 +14,8 @@ pub(super) struct CommandPorts<'m> {
     col_major: [Sig<'m>; 3],
     int4: [Sig<'m>; 2],
     steps: [Sig<'m>; 4],
+    /// Log2 of the bytes of an element of D, with an epilogue.
+    d_size: Option<Sig<'m>>,
 }
 
 impl<'m> CommandPorts<'m> {
@@ -32,6 +34,7 @@ impl<'m> CommandPorts<'m> {
             col_major: each("col_major", bit()),
             int4: ["a_int4", "b_int4"].map(|x| m.input(x, bit())),
             steps: ["load_a", "load_b", "compute", "store"].map(|x| m.input(x, bit())),
+            d_size: g.lane.map(|_| m.input("d_size", uint(2))),
         }
     }
 }
@@ -66,6 +69,8 @@ pub(super) struct Command<'m> {
     pub(super) store: Sig<'m>,
     pub(super) d_base: Sig<'m>,
     pub(super) d_stride: Sig<'m>,
+    /// Of [`CommandPorts::d_size`].
+    pub(super) d_size: Option<Sig<'m>>,
     too_long: [Sig<'m>; 3],
 }
 
@@ -126,14 +131,19 @@ impl<'m> Command<'m> {
             store: keep("store_q", p.steps[3]),
             d_base: keep("d_base", p.addrs[2]),
             d_stride: keep("d_stride_q", p.strides[2]),
+            d_size: p.d_size.map(|size| keep("d_size_q", size)),
             too_long,
         }
     }
 
-    /// Checks of the latched command: dimensions past the counters, a result that is not word-aligned.
+    /// Checks of the latched command: dimensions past the counters, a result that is not aligned to its elements.
     pub(super) fn refused(&self, m: &'m Builder) -> Refused<'m> {
         let field = |offset: i128| m.lit(bits(32), offset);
-        let unaligned = |x: Sig<'m>| x.slice(1, 0).red_or() & self.store & !self.empty;
+        let past = |x: Sig<'m>| match self.d_size {
+            None => x.slice(1, 0).red_or(),
+            Some(size) => (x.bit(0) & !size.is(0)) | (x.bit(1) & size.bit(1)),
+        };
+        let unaligned = |x: Sig<'m>| past(x) & self.store & !self.empty;
         let [long_m, long_n, _] = self.too_long;
         let too_long = any(&self.too_long);
         let (bad_base, bad_stride) = (unaligned(self.d_base), unaligned(self.d_stride));

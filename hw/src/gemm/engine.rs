@@ -4,10 +4,12 @@ use super::bus::GemmBus;
 use super::command::{Command, CommandPorts};
 use super::geometry::Geometry;
 use super::load::{Loader, Operand};
-use super::{Plan, Results, Scratchpad, Sequencer, Store};
+use super::{Parameters, Plan, Results, Scratchpad, Sequencer, Store};
 use mattock_spec::ErrorCode;
+use mattock_spec::regs::Field;
+use mattock_spec::regs::epilogue::STEPS;
 use rtl_gen::bundle::expose;
-use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
+use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 
 /// D = A * B on the array, operands and results in memory behind a bus master or kept on chip.
 ///
@@ -21,6 +23,8 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, uint};
 /// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
 /// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
+/// | `epilogue_steps`, `epilogue_block` | in | bits(8), uint | as the registers `EPILOGUE.STEPS` and `BLOCK`; only with an epilogue |
+/// | `d_size`, `d_least`, `d_most` | in | uint(2), sint(32) | of D: log2 of an element's bytes, least and greatest number; only with an epilogue |
 /// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
 /// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; an [`ErrorCode`] and its detail |
@@ -84,6 +88,20 @@ impl Module for GemmEngine {
         expose(m, bus, "m_axi_", "m_axi_");
         bus.set("fault_clear", start);
         let sequencer = m.inst("sequencer", &Sequencer { geometry: g });
+        let parameters = g.epilogue().map(|_| {
+            let steps = m.reg_when("epilogue_steps_q", start, m.input("epilogue_steps", bits(8)));
+            let block = m.reg_when("block_q", start, m.input("epilogue_block", uint(g.addr_bits)));
+            let parameters = m.inst("parameters", &Parameters { geometry: g });
+            let through = (steps.bit(STEPS::ENABLE.low) & c.compute).named("through");
+            parameters
+                .set("start", go & through)
+                .set("stop", stop)
+                .set("base", block)
+                .set("by_column", steps.bit(STEPS::COLUMNS.low))
+                .set("columns", c.right.rows);
+            sequencer.set("go_ahead", parameters.get("loaded"));
+            (parameters, steps, through)
+        });
         let mut loading: Vec<Sig> = vec![];
         let mut pads: Vec<Instance> = vec![];
         for (operand, side, other) in
@@ -112,13 +130,31 @@ impl Module for GemmEngine {
                 .set("again", again)
                 .set("free", sequencer.get(&format!("free_{name}")))
                 .set("free_soon", sequencer.get(&format!("free_soon_{name}")));
+            // An epilogue's parameters come before the operands of A.
+            let between = parameters.filter(|_| matches!(operand, Operand::A)).map(|p| p.0);
+            let to_bus = |port: &str, value| match between {
+                Some(between) => between.set(port, value),
+                None => bus.set(&format!("{name}_{port}"), value),
+            };
+            let from_bus = |port: &str| match between {
+                Some(between) => between.get(port),
+                None => bus.get(&format!("{name}_{port}")),
+            };
             for port in ["cmd_valid", "cmd_addr", "cmd_beats"] {
-                bus.set(&format!("{name}_{port}"), loader.get(port));
+                to_bus(port, loader.get(port));
             }
-            loader.set("cmd_ready", bus.get(&format!("{name}_cmd_ready")));
-            loader.set("beat_valid", bus.get(&format!("{name}_beat_valid")));
+            loader.set("cmd_ready", from_bus("cmd_ready"));
+            loader.set("beat_valid", from_bus("beat_valid"));
             loader.set("beat_data", bus.get(&format!("{name}_beat_data")));
-            bus.set(&format!("{name}_beat_ready"), loader.get("beat_ready"));
+            to_bus("beat_ready", loader.get("beat_ready"));
+            if let Some(between) = between {
+                for port in ["cmd_valid", "cmd_addr", "cmd_beats", "beat_ready"] {
+                    bus.set(&format!("{name}_{port}"), between.get(&format!("bus_{port}")));
+                }
+                for port in ["cmd_ready", "beat_valid", "beat_data"] {
+                    between.set(&format!("bus_{port}"), bus.get(&format!("{name}_{port}")));
+                }
+            }
             sequencer.set(&format!("along_k_{name}"), side.along_k);
             sequencer.set(&format!("line_filled_{name}"), loader.get("row_filled"));
             sequencer.set(&format!("filled_{name}"), loader.get("filled"));
@@ -193,10 +229,41 @@ impl Module for GemmEngine {
 
         // ---- results ----
         let results = m.inst("results", &Results { geometry: g });
+        let sums = array.get("result");
+        let epilogue =
+            parameters.zip(g.epilogue()).map(|((parameters, steps, through), module)| {
+                let epilogue = m.inst("epilogue", &module);
+                let flag = |field: Field| steps.bit(field.low);
+                epilogue.set("start", go & c.compute).set("stop", stop).set("drains", drains);
+                epilogue.set("m", c.left.rows).set("n", c.right.rows);
+                epilogue.set("m_block", get("m_block")).set("n_block", get("n_block"));
+                epilogue
+                    .set("sums", sums)
+                    .set("by_column", flag(STEPS::COLUMNS))
+                    .set("has_low", flag(STEPS::LOW))
+                    .set("has_high", flag(STEPS::HIGH))
+                    .set("saturate", flag(STEPS::SATURATE))
+                    .set("requant", steps.slice(STEPS::REQUANT.low + 1, STEPS::REQUANT.low).as_u());
+                for name in
+                    ["zero", "low", "high", "factor", "shift", "wr_lanes", "wr_word", "wr_data"]
+                {
+                    epilogue.set(name, parameters.get(name));
+                }
+                if module.lane.leaky {
+                    epilogue.set("leaky", flag(STEPS::LEAKY)).set("slope", parameters.get("slope"));
+                }
+                for name in ["least", "most"] {
+                    let port = format!("d_{name}");
+                    let value = m.reg_when(&format!("{port}_q"), start, m.input(&port, sint(32)));
+                    epilogue.set(name, value);
+                }
+                results.set("through", through);
+                (epilogue, through.mux(epilogue.get("codes"), sums))
+            });
         results
             .set("start", go & c.compute)
             .set("drains", drains)
-            .set("result", array.get("result"))
+            .set("result", epilogue.map_or(sums, |(_, codes)| codes))
             .set("rd_enable", store.get("rd_enable"))
             .set("rd_word", store.get("rd_word"));
         store
@@ -221,17 +288,26 @@ impl Module for GemmEngine {
         ] {
             bus.set(port, store.get(from));
         }
+        if let Some(size) = c.d_size {
+            store.set("size", size);
+        }
         store.set("cmd_ready", bus.get("wr_cmd_ready")).set("data_ready", bus.get("wr_ready"));
 
         if g.k_split > 1 {
             pads[0].set("rd_split", get("split"));
-            for user in [sequencer, array, results] {
+            for user in [sequencer, array, results].into_iter().chain(epilogue.map(|e| e.0)) {
                 user.set("split", get("split"));
             }
         }
 
         // ---- the end: everything at rest; results need this long to leave the array ----
-        let settle = Scratchpad::READ_LATENCY + latency + g.array().slack() + g.rows + g.cols + 4;
+        let settle = Scratchpad::READ_LATENCY
+            + latency
+            + g.array().slack()
+            + g.epilogue_latency()
+            + g.rows
+            + g.cols
+            + 4;
         let settle_ty = uint(settle.ilog2() + 1);
         let settling = m.state("settling", settle_ty, 0);
         let settled = settling.q().is(0);
@@ -239,15 +315,10 @@ impl Module for GemmEngine {
             (go | sequencer.get("active"), m.lit(settle_ty, settle.into())),
             (!settled, settling.q().dec()),
         ]);
-        let at_work = any(&[
-            go,
-            loading[0],
-            loading[1],
-            !bus.get("idle"),
-            sequencer.get("active"),
-            !settled,
-            store.get("active"),
-        ]);
+        let mut work = vec![go, loading[0], loading[1], !bus.get("idle")];
+        work.extend([sequencer.get("active"), !settled, store.get("active")]);
+        work.extend(parameters.map(|p| p.0.get("active")));
+        let at_work = any(&work);
         let ended = (running.q() & !at_work).named("ended");
         let refused_now = (checking.q() & refused.any).named("refused_now");
         let nothing = (checking.q() & !refused.any & c.empty).named("nothing_to_do");

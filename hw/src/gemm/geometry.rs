@@ -1,11 +1,11 @@
 //! Sizes of a dense engine and the widths that follow from them.
 
 use super::model::{compute_cycles, cycle_bound};
-use super::{Array, Scratchpad, TypedArray};
+use super::{Array, Epilogue, EpilogueLane, Scratchpad, TypedArray};
 use crate::pe::{PE_VARIANTS, PeShape, PeVariant, variant_of};
-use mattock_spec::Tuple;
 use mattock_spec::config::{ArrayKind, GemmConfig, MemoryConfig, Pe};
 use mattock_spec::format::TupleList;
+use mattock_spec::{EpilogueStep, Tuple};
 use rtl_gen::{Module, Sig};
 
 /// Bits of M, N and K.
@@ -38,6 +38,8 @@ pub struct Geometry {
     pub k_split: u32,
     /// The types commands choose among; of use with the PE `fp`.
     pub tuples: TupleList,
+    /// What each column does to integer sums on their way to memory, if anything.
+    pub lane: Option<EpilogueLane>,
 }
 
 impl Geometry {
@@ -60,6 +62,7 @@ impl Geometry {
             addr_bits: 64,
             k_split: 1,
             tuples,
+            lane: None,
         }
     }
 
@@ -70,7 +73,7 @@ impl Geometry {
     pub fn of(config: &GemmConfig, memory: &MemoryConfig) -> Result<Self, Tuple> {
         let mut tuples = TupleList::default();
         for tuple in &config.tuples {
-            if !tuple.is_built() || !tuples.push(*tuple) {
+            if !config.is_buildable(tuple) || !tuples.push(*tuple) {
                 return Err(*tuple);
             }
         }
@@ -87,6 +90,8 @@ impl Geometry {
             addr_bits: memory.address_bits,
             k_split: config.k_split,
             tuples,
+            lane: (!config.epilogue.is_empty())
+                .then(|| EpilogueLane { leaky: config.epilogue.contains(&EpilogueStep::Leaky) }),
         })
     }
 
@@ -94,6 +99,21 @@ impl Geometry {
     pub(super) fn typed(&self) -> Option<TypedArray> {
         let Geometry { rows, cols, tuples, .. } = *self;
         (self.pe.pe == Pe::Fp).then_some(TypedArray { rows, cols, tuples })
+    }
+
+    /// The epilogue of all columns.
+    pub(super) fn epilogue(&self) -> Option<Epilogue> {
+        self.lane.map(|lane| Epilogue { geometry: *self, lane })
+    }
+
+    /// Cycles that an epilogue adds to a command.
+    pub fn epilogue_latency(&self) -> u32 {
+        self.epilogue().map_or(0, |epilogue| epilogue.latency())
+    }
+
+    /// Bytes of the smallest result.
+    pub(super) fn least_result(&self) -> u32 {
+        if self.lane.is_some() { 1 } else { 4 }
     }
 
     /// Whether a plain integer array does.
@@ -124,8 +144,13 @@ impl Geometry {
             ArrayKind::Systolic => String::new(),
             kind => format!("x{}_{}", self.depth, kind.name()),
         };
+        let epilogue = match self.lane {
+            None => "",
+            Some(EpilogueLane { leaky: false }) => "_e",
+            Some(EpilogueLane { leaky: true }) => "_el",
+        };
         format!(
-            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}"
+            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}{epilogue}"
         )
     }
 

@@ -66,7 +66,7 @@ mod window;
 pub use array::Array;
 pub use bus::GemmBus;
 pub use engine::GemmEngine;
-pub use epilogue::{EpilogueLane, Finish, FixedPoint, HalfEven, Requantise};
+pub use epilogue::{Epilogue, EpilogueLane, Finish, FixedPoint, HalfEven, Parameters, Requantise};
 pub use geometry::{DIM_BITS, Geometry};
 pub use load::{Filler, Loader, Operand, Planner};
 pub use model::{compute_cycles, cycle_bound, reference};

@@ -24,6 +24,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `filled_a`, `filled_b` | in | bit | that block is readable |
 /// | `free_a`, `free_b` | out | bit | a half of the scratchpad may be loaded again |
 /// | `free_soon_a`, `free_soon_b` | out | bit | one will be, and nothing more has to be loaded for that |
+/// | `go_ahead` | in | bit | parameters are there; only with an epilogue |
 /// | `array_ready` | in | bit | the array takes steps; only where their pace depends on the data |
 /// | `slot_free` | in | bit | the store unit has finished with a result slot |
 /// | `slots_empty` | out | bit | waiting for a result slot |
@@ -131,14 +132,10 @@ impl Module for Sequencer {
         let last_step = (step & final_step).named("last_step");
         let there = a.ready & b.ready;
         let may_drain = !w.first_chunk | gap_over;
-        begin.assign(with_array(vec![
-            w.active,
-            !stop,
-            !streaming | last_step,
-            there,
-            may_drain,
-            !no_slot,
-        ]));
+        let mut begins_when =
+            vec![w.active, !stop, !streaming | last_step, there, may_drain, !no_slot];
+        begins_when.extend(g.lane.map(|_| flag("go_ahead")));
+        begin.assign(with_array(begins_when));
         let depth = min(w.k_left, k_block, block_ty.width()).named("depth");
         let steps = split.map_or(depth, |split| steps_of(m, g, depth, split));
         steps_left.update(&[(begins, steps), (step, steps_left.q().dec())]);

@@ -5,7 +5,7 @@ use super::geometry::{Geometry, at_most, min, plus};
 use super::rotate::rotate_up;
 use super::walk::{WalkInputs, walk};
 use crate::cells::{Fifo, Skid};
-use rtl_gen::{Builder, Module, all, bit, bits, cat, uint};
+use rtl_gen::{Builder, Module, Sig, all, bit, bits, case, cat, uint};
 
 /// Writes the tiles of a command to memory, one burst per row of a tile, byte strobes at the edges.
 ///
@@ -13,7 +13,8 @@ use rtl_gen::{Builder, Module, all, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `start`, `stop` | in | bit | begin; stop after the row in hand |
 /// | `m`, `n`, `m_block`, `n_block` | in | uint | the command and its [`Plan`](super::Plan) |
-/// | `base`, `stride` | in | uint | bytes, multiples of 4: first element, distance of rows |
+/// | `base`, `stride` | in | uint | bytes, multiples of an element: first element, distance of rows |
+/// | `size` | in | uint(2) | only with an epilogue: log2 of the bytes of an element, 0 to 2; otherwise there are 4 |
 /// | `all_done` | in | bit | the tiles are in the buffer already |
 /// | `tile_done`, `rd_*` | | | of [`Results`](super::Results) |
 /// | `slot_free` | out | bit | one cycle: a tile has been read |
@@ -36,8 +37,11 @@ impl Module for Store {
     fn build(&self, m: &Builder) {
         m.doc("Writes result tiles to memory, one burst per row of a tile.");
         let g = &self.geometry;
-        let lanes = g.bus_bytes / 4; // results in a beat
+        // Lanes of a beat hold the smallest results.
+        let lane_bytes = g.least_result();
+        let (lanes, byte_bits) = (g.bus_bytes / lane_bytes, lane_bytes.ilog2());
         let lane_bits = lanes.ilog2();
+        let size = g.lane.map(|_| m.input("size", uint(2)));
         let inputs = WalkInputs::ports(m, g, false);
         let base = m.input("base", uint(g.addr_bits));
         let stride = m.input("stride", uint(32));
@@ -69,6 +73,10 @@ impl Module for Store {
         let at_col = m.reg_decl("at_col", address);
         let down = plus(at_tile.q(), tile_stride);
         let end_of_cols = w.last_row_tile & w.last_col_tile & w.last_cols;
+        let tile_bytes = match size {
+            None => m.lit(address, (g.cols * 4).into()),
+            Some(size) => m.reg("tile_bytes", m.lit(address, g.cols.into()).shl(size)),
+        };
         at_tile.update(&[
             (start, base),
             (next & (!w.last_row_tile | end_of_cols), down),
@@ -77,7 +85,7 @@ impl Module for Store {
         at_block.update(&[(start, base), (next & end_of_cols, down)]);
         at_col.update(&[
             (start | (next & end_of_cols), at_col.q().lit(0)),
-            (next & w.last_row_tile, plus(at_col.q(), m.lit(address, (g.cols * 4).into()))),
+            (next & w.last_row_tile, plus(at_col.q(), tile_bytes)),
         ]);
 
         // ---- rows of a tile: read requests ----
@@ -120,11 +128,16 @@ impl Module for Store {
         let take = read_valid.q() & room_2;
         let address_2 = m.reg_when("address_2", take, address_1);
         let cols_2 = m.reg_when("cols_2", take, cols_1);
-        let values = m.reg_when("values", take, rd_data);
+        let values = m.reg_when("values", take, size.map_or(rd_data, |s| packed(rd_data, s)));
+        // Lanes of the row in stage 2.
+        let cols_2 = match size {
+            None => cols_2,
+            Some(size) => cols_2.zext(cols_ty.width() + 2).shl(size).named("lanes_2"),
+        };
 
         // ---- beats of the row in stage 2 ----
-        let head = address_2.slice(lane_bits + 1, 2).as_u().named("head");
-        let segments = g.cols.div_ceil(lanes);
+        let head = address_2.slice(lane_bits + byte_bits - 1, byte_bits).as_u().named("head");
+        let segments = (g.cols * 4).div_ceil(g.bus_bytes);
         let beat_ty = uint((segments + 1).ilog2() + 1);
         let beat = m.state("beat", beat_ty, 0);
         let end = (head + cols_2).named("row_end"); // one past the last result, counted from the first beat
@@ -132,17 +145,18 @@ impl Module for Store {
             plus(end.zext(end.width() + 1), m.lit(uint(end.width() + 1), i128::from(lanes) - 1));
         let beats = beats.shr_k(lane_bits).named("beats");
         let last_beat = at_most(beats, beat.q().inc()).named("last_beat");
-        let padded = values.zext(segments * lanes * 32);
+        let lane_width = 8 * lane_bytes;
+        let padded = values.zext(segments * lanes * lane_width);
         let segment = match segments {
             1 => padded,
-            _ => padded.dyn_lane(beat.q(), lanes * 32),
+            _ => padded.dyn_lane(beat.q(), lanes * lane_width),
         };
-        let turned = rotate_up(&segment.lanes(32), head);
+        let turned = rotate_up(&segment.lanes(lane_width), head);
         let send = m.forward("send", bit());
         // The part of a segment that belongs to the next beat waits in `carry`.
         let carry =
             m.reg_when("carry", send.sig(), cat(&turned.iter().rev().copied().collect::<Vec<_>>()));
-        let carry = carry.lanes(32);
+        let carry = carry.lanes(lane_width);
         let at_beat = beat.q().shl_k(lane_bits).zext(end.width() + beat_ty.width() + lane_bits);
         let first_beat = beat.q().is(0).named("first_beat");
         let mut data = vec![];
@@ -153,7 +167,7 @@ impl Module for Store {
             data.push(before_head.mux(carry[j as usize], turned[j as usize]));
             let position = plus(at_beat, m.lit(at_beat.ty(), j.into()));
             let on = position.lt(end.zext(at_beat.width())) & !(first_beat & before_head);
-            strobes.push(on.rep(4));
+            strobes.push(on.rep(lane_bytes));
         }
 
         // ---- queues to the bus ----
@@ -166,7 +180,7 @@ impl Module for Store {
         send.assign(can_send);
         cut.assign(send.sig() & last_beat);
         beat.drive_when(send.sig(), last_beat.mux(beat.q().lit(0), beat.q().inc()));
-        let low = lane_bits + 2;
+        let low = lane_bits + byte_bits;
         let aligned = cat(&[address_2.slice(g.addr_bits - 1, low), m.lit(bits(low), 0)]);
         let command = cat(&[aligned, beats.resize(Planner::BEATS_BITS).as_bits()]);
         commands
@@ -187,4 +201,14 @@ impl Module for Store {
         let queued = commands.get("out_valid") | out.get("out_valid");
         m.output("active", w.active | read_valid.q() | held_valid.q() | queued);
     }
+}
+
+/// The codes of a row close together: `2^size` bytes each, in the low bits.
+fn packed<'m>(row: Sig<'m>, size: Sig<'m>) -> Sig<'m> {
+    let codes = row.lanes(32);
+    let of_width = |width: u32| {
+        let low: Vec<Sig> = codes.iter().rev().map(|code| code.slice(width - 1, 0)).collect();
+        cat(&low).zext(row.width())
+    };
+    case(size, &[(0, of_width(8)), (1, of_width(16))], row)
 }

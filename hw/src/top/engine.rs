@@ -28,6 +28,8 @@ use std::rc::Rc;
 pub struct EngineSlot {
     /// Its registers.
     pub map: RegMap,
+    /// Further registers of its commands.
+    pub more: Option<RegMap>,
     /// The engine.
     pub module: Rc<dyn Module>,
     /// Bytes of a data beat of its bus.
@@ -105,6 +107,13 @@ impl EngineSlot {
             _ => busy,
         };
         csr.set(&format!("{block}_locked"), locked | reset);
+        if let Some(more) = &self.more {
+            for value in values(more) {
+                let port = format!("{}_{}", more.name, value.name);
+                feed(m, engine, &value, csr.get(&port), launch, more.name);
+            }
+            csr.set(&format!("{}_locked", more.name), locked | reset);
+        }
         (engine, Tied { busy, ended, idle, launch })
     }
 }

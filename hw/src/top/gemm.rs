@@ -3,10 +3,10 @@
 use super::EngineSlot;
 use crate::gemm::{GemmEngine, Geometry};
 use mattock_spec::format::Tuple;
-use mattock_spec::regs::gemm;
+use mattock_spec::regs::{epilogue, gemm};
 use mattock_spec::{CardConfig, Format};
 use rtl_gen::bundle::expose;
-use rtl_gen::{Builder, Module, any, bit, bits, uint};
+use rtl_gen::{Builder, Instance, Module, Sig, Type, any, bit, bits, case, cat, sint, uint};
 use std::rc::Rc;
 
 /// Ties the engine's command ports to the values of the GEMM register block; ports as told at
@@ -16,6 +16,8 @@ struct DenseSlot {
     geometry: Geometry,
     /// Per tuple: elements of A and B are nibbles in memory.
     int4: Vec<[bool; 2]>,
+    /// Per tuple: the type of D.
+    results: Vec<Format>,
 }
 
 /// The dense engine of a card, if it has one.
@@ -28,8 +30,10 @@ pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let geometry = Geometry::of(config, &card.memory)?;
     let nibble = |format: Format| format.storage_bits() == 4;
     let int4 = config.tuples.iter().map(|t| [nibble(t.a), nibble(t.b)]).collect();
-    let module = DenseSlot { geometry, int4 };
-    Ok(Some(EngineSlot { map: gemm::MAP, module: Rc::new(module), bus_bytes }))
+    let results = config.tuples.iter().map(|t| t.d).collect();
+    let module = DenseSlot { geometry, int4, results };
+    let more = geometry.lane.map(|_| epilogue::MAP);
+    Ok(Some(EngineSlot { map: gemm::MAP, more, module: Rc::new(module), bus_bytes }))
 }
 
 impl Module for DenseSlot {
@@ -59,12 +63,16 @@ impl Module for DenseSlot {
             let hits: Vec<_> = numbers.map(|t| tuple.is(t as i128)).chain([m.low()]).collect();
             engine.set(name, any(&hits));
         }
+        if self.geometry.lane.is_some() {
+            self.epilogue(m, engine, tuple);
+        }
         if self.geometry.is_plain() {
             m.input("mode_rounding", bits(3));
             m.input("mode_saturate", bit());
             m.unused("mode_rounding");
             m.unused("mode_saturate");
-            if !self.int4.iter().flatten().any(|narrow| *narrow) {
+            let narrow = self.int4.iter().flatten().any(|narrow| *narrow);
+            if !narrow && self.geometry.lane.is_none() {
                 m.unused("mode_tuple");
             }
         } else {
@@ -79,5 +87,31 @@ impl Module for DenseSlot {
             m.output(name, engine.get(name));
         }
         m.output("idle", !engine.get("busy"));
+    }
+}
+
+impl DenseSlot {
+    /// Steps and parameters of the epilogue, and what the type of D holds.
+    fn epilogue<'m>(&self, m: &'m Builder, engine: Instance<'m>, tuple: Sig<'m>) {
+        let steps = epilogue::STEPS.fields.iter().rev();
+        let steps: Vec<Sig> = steps
+            .map(|f| m.input(&format!("steps_{}", f.name.to_lowercase()), bits(f.width)))
+            .collect();
+        engine.set("epilogue_steps", cat(&steps));
+        engine.set("epilogue_block", m.input("block", uint(self.geometry.addr_bits)));
+        let ends = |format: Format| match format {
+            Format::Int(int) => (int.min(), int.max()),
+            _ => (i32::MIN.into(), i32::MAX.into()),
+        };
+        let of_tuple = |ty: Type, value: &dyn Fn(Format) -> i64, other: i64| {
+            let arms = self.results.iter().enumerate();
+            let arms: Vec<_> =
+                arms.map(|(t, d)| (t as i128, m.lit(ty, value(*d).into()))).collect();
+            case(tuple.as_u(), &arms, m.lit(ty, other.into()))
+        };
+        let size = |d: Format| i64::from((d.storage_bits() / 8).ilog2());
+        engine.set("d_size", of_tuple(uint(2), &size, 2));
+        engine.set("d_least", of_tuple(sint(32), &|d| ends(d).0, i32::MIN.into()));
+        engine.set("d_most", of_tuple(sint(32), &|d| ends(d).1, i32::MAX.into()));
     }
 }

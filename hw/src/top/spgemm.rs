@@ -9,5 +9,5 @@ use std::rc::Rc;
 /// The sparse engine of a card, if it has one.
 pub(super) fn slot(card: &CardConfig) -> Option<EngineSlot> {
     let module = Rc::new(Cluster::of(card)?);
-    Some(EngineSlot { map: spgemm::MAP, module, bus_bytes: card.memory.bus_bytes })
+    Some(EngineSlot { map: spgemm::MAP, more: None, module, bus_bytes: card.memory.bus_bytes })
 }

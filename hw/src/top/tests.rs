@@ -71,7 +71,7 @@ fn tiny() -> CardConfig {
 }
 
 fn sim_card(stalls: Option<Stalls>) -> SimCard {
-    let engine = EngineSlot { map: gemm::MAP, module: Rc::new(Copier), bus_bytes: BUS };
+    let engine = EngineSlot { map: gemm::MAP, more: None, module: Rc::new(Copier), bus_bytes: BUS };
     let design =
         Card::with_engines(&tiny(), vec![engine]).design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();
@@ -200,7 +200,7 @@ fn a_soft_reset_ends_a_command() {
 #[test]
 fn a_serial_card_has_its_own_memory() {
     let config = CardConfig::reference("tiny").unwrap();
-    let engine = EngineSlot { map: gemm::MAP, module: Rc::new(Copier), bus_bytes: BUS };
+    let engine = EngineSlot { map: gemm::MAP, more: None, module: Rc::new(Copier), bus_bytes: BUS };
     let card = Card::with_engines(&config, vec![engine]).with_serial_pins(SerialPins::Bytes);
     let design = card.design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();
@@ -251,6 +251,6 @@ fn a_card_is_made_from_its_configuration() {
     let mut config = tiny();
     config.gemm.as_mut().unwrap().tuples = vec!["f16,f16,f32".parse().unwrap()];
     let error = crate::card(&config).unwrap_err().to_string();
-    let built = "operands of 3 to 8 bits: integers with an i32 result, floats with an f32 result";
+    let built = "operands of 3 to 8 bits: integers with an i32 result";
     assert!(error.contains("\"f16,f16,f32\"") && error.contains(built), "{error}");
 }

@@ -56,6 +56,11 @@ pub trait Source {
         false
     }
 
+    /// Whether a dense product may have an epilogue. The program of a card's own processor has no room for one.
+    fn may_have_epilogue(&self) -> bool {
+        false
+    }
+
     /// The first byte from `from` on that is not zero; `from` itself where there is no room to look for it.
     fn first_set(&self, from: usize) -> usize {
         let is_set = |at: &usize| self.word(at & !3) >> (8 * (at & 3)) & 0xff != 0;
@@ -74,6 +79,10 @@ impl Source for [u8] {
             word.copy_from_slice(bytes);
         }
         u32::from_le_bytes(word)
+    }
+
+    fn may_have_epilogue(&self) -> bool {
+        true
     }
 }
 

@@ -4,6 +4,7 @@ use super::bytes::{Block, Rejected, Source, put};
 use crate::format::Rounding;
 use crate::regs::ErrorCode;
 use crate::regs::Field;
+use crate::regs::epilogue::STEPS;
 use crate::regs::gemm::MODE;
 
 /// A dense product `D = A * B`.
@@ -15,7 +16,8 @@ use crate::regs::gemm::MODE;
 /// | 16..24, 24..28 | address of A, bytes between its rows (columns) |
 /// | 32..40, 40..44 | address of B, stride |
 /// | 48..56, 56..60 | address of D, stride |
-/// | 28..32, 44..48, 60..64 | reserved, zero |
+/// | 28..32, 44..48 | address of the epilogue's parameters, low and high half |
+/// | 60..64 | steps of the epilogue, laid out as the register `EPILOGUE.STEPS`; without, all three are zero |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct GemmCommand {
     /// Index into the card's tuple list.
@@ -56,6 +58,10 @@ pub struct GemmCommand {
     pub d: u64,
     /// Bytes from one row of D (column, when `d_col_major`) to the next.
     pub d_stride: u32,
+    /// Bus address of the [epilogue](crate::epilogue)'s parameters.
+    pub epilogue: u64,
+    /// What the epilogue does; 0 when sums are stored as they are.
+    pub epilogue_steps: u32,
 }
 
 impl GemmCommand {
@@ -70,6 +76,12 @@ impl GemmCommand {
     pub const OFFSET_B: u32 = 32;
     /// Byte offset of D's address and stride, for `BAD_ADDRESS`.
     pub const OFFSET_D: u32 = 48;
+    /// Byte offset of the low half of the epilogue's address, for `BAD_ADDRESS`.
+    pub const OFFSET_EPILOGUE: u32 = 28;
+    /// Byte offset of the high half.
+    pub const OFFSET_EPILOGUE_HIGH: u32 = 44;
+    /// Byte offset of the epilogue's steps.
+    pub const OFFSET_STEPS: u32 = 60;
 
     /// The word for `GEMM.MODE`.
     pub fn mode(&self) -> u32 {
@@ -99,6 +111,13 @@ impl GemmCommand {
         ] {
             put(&mut block, at as usize, address.to_le_bytes());
             put(&mut block, at as usize + 8, stride.to_le_bytes());
+        }
+        for (at, word) in [
+            (Self::OFFSET_EPILOGUE, self.epilogue as u32),
+            (Self::OFFSET_EPILOGUE_HIGH, (self.epilogue >> 32) as u32),
+            (Self::OFFSET_STEPS, self.epilogue_steps),
+        ] {
+            put(&mut block, at as usize, word.to_le_bytes());
         }
         block
     }
@@ -134,6 +153,8 @@ impl GemmCommand {
             b_stride,
             d,
             d_stride,
+            epilogue: block.epilogue(),
+            epilogue_steps: block.epilogue_steps(),
         })
     }
 }
@@ -153,7 +174,13 @@ impl<'a, S: Source + ?Sized> GemmBlock<'a, S> {
         block.reserved_bits(1, 0x7f)?;
         block.reserved_bits(2, 0x0f)?;
         block.reserved(3, 4)?;
-        if !source.is_clean_dense() {
+        let steps = if source.may_have_epilogue() { block.u32(60) } else { 0 };
+        if steps != 0 {
+            let known = STEPS.fields.iter().fold(0, |mask, field| mask | field.mask());
+            if steps & !known != 0 || STEPS::ENABLE.get(steps) == 0 {
+                return Err(Rejected { code: ErrorCode::ReservedBits, info: 60 });
+            }
+        } else if !source.is_clean_dense() {
             block.reserved(28, 32)?;
             block.reserved(44, 48)?;
             block.reserved(60, 64)?;
@@ -188,6 +215,16 @@ impl<'a, S: Source + ?Sized> GemmBlock<'a, S> {
     /// Columns of A, rows of B.
     pub fn k(&self) -> u32 {
         self.0.word(12)
+    }
+
+    /// Steps of the epilogue, 0 for none.
+    pub fn epilogue_steps(&self) -> u32 {
+        if self.0.may_have_epilogue() { self.0.word(60) } else { 0 }
+    }
+
+    /// Address of its parameters.
+    pub fn epilogue(&self) -> u64 {
+        u64::from(self.0.word(28)) | u64::from(self.0.word(44)) << 32
     }
 
     /// Address and stride of the operand at that offset.

@@ -168,14 +168,17 @@ impl CardConfig {
                 "32 to 64 with a dense engine",
             );
         }
-        if let Some(tuple) =
-            self.gemm.iter().flat_map(|g| &g.tuples).find(|t| !GemmConfig::is_buildable(t))
-        {
+        let unbuilt = |g: &GemmConfig| g.tuples.iter().copied().find(|t| !g.is_buildable(t));
+        if let Some(tuple) = self.gemm.as_ref().and_then(unbuilt) {
             return later(
                 "gemm.tuples",
                 format!("\"{tuple}\""),
-                "operands of 3 to 8 bits: integers with an i32 result, floats with an f32 result",
+                "operands of 3 to 8 bits: integers with an i32 result (with `gemm.epilogue` of 5 to 8 or 16 bits too), floats with an f32 result",
             );
+        }
+        let epilogue = self.gemm.iter().any(|g| !g.epilogue.is_empty());
+        if epilogue && self.control == Control::Riscv {
+            return later("gemm.epilogue", "an epilogue".into(), "none with `control = \"riscv\"`");
         }
         if let Some(s) = self.spgemm.as_ref().filter(|s| s.clusters > 1) {
             return later("spgemm.clusters", s.clusters.to_string(), "1");

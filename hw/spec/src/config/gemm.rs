@@ -1,8 +1,9 @@
 //! The dense engine of a card.
 
 use super::array::{check_pairing, check_rows};
-use super::keys::{Allowed, Checked, Visitor, choice, key, required};
+use super::keys::{Allowed, Checked, Visitor, choice, key, optional_choices, required};
 use super::{ArrayKind, ConfigError, MemoryConfig, Pe};
+use crate::epilogue::{EpilogueCaps, EpilogueStep};
 use crate::format::{MAX_TUPLES, Tuple};
 
 /// An output-stationary array with its scratchpads.
@@ -30,6 +31,8 @@ pub struct GemmConfig {
     pub result_kib: u32,
     /// Operand and result addresses and strides are multiples of this many bytes.
     pub align: u32,
+    /// What the card can do to integer sums on their way to memory.
+    pub epilogue: Vec<EpilogueStep>,
 }
 
 impl Default for GemmConfig {
@@ -46,6 +49,7 @@ impl Default for GemmConfig {
             b_kib: 16,
             result_kib: 16,
             align: 64,
+            epilogue: Vec::new(),
         }
     }
 }
@@ -71,9 +75,16 @@ impl GemmConfig {
         self.tuples.iter().map(|t| t.b.storage_bits()).max().unwrap_or(0)
     }
 
-    /// Whether this version's generator builds the tuple.
-    pub(super) fn is_buildable(tuple: &Tuple) -> bool {
-        tuple.is_built()
+    /// What the card will say about its epilogue.
+    pub fn epilogue_caps(&self) -> Option<EpilogueCaps> {
+        let steps = self.epilogue.iter().fold(0, |mask, step| mask | 1 << *step as u32);
+        let columns = EpilogueStep::RECORDS * self.cols;
+        (steps != 0).then_some(EpilogueCaps { steps, columns })
+    }
+
+    /// Whether this version's generator builds the tuple: results narrower than the sums need an epilogue.
+    pub fn is_buildable(&self, tuple: &Tuple) -> bool {
+        tuple.is_built() && (!tuple.is_narrowed() || !self.epilogue.is_empty())
     }
 
     pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
@@ -101,7 +112,9 @@ impl GemmConfig {
         v.number(key("b_kib", "B scratchpad in KiB, both buffers together"), pad, &mut self.b_kib)?;
         v.number(key("result_kib", "Result buffer in KiB"), pad, &mut self.result_kib)?;
         let align = key("align", "Operand addresses and strides are multiples of this many bytes");
-        v.number(align, Allowed::PowerOfTwo(1, 64), &mut self.align)
+        v.number(align, Allowed::PowerOfTwo(1, 64), &mut self.align)?;
+        let epilogue = key("epilogue", "What can be done to integer sums on their way to memory");
+        optional_choices(v, epilogue, EpilogueStep::NAMES, &mut self.epilogue)
     }
 
     fn visit_tuples(&mut self, v: &mut dyn Visitor) -> Checked {
@@ -138,6 +151,7 @@ impl GemmConfig {
             ));
         }
         check_rows(self.array, self.rows)?;
+        self.check_epilogue(memory)?;
         check_pairing(self.array, self.pe, self.cols, &self.tuples)?;
         if self.k_split > 1 && self.array != ArrayKind::Systolic {
             return Err(ConfigError::new(
@@ -190,6 +204,39 @@ impl GemmConfig {
             ("gemm.result_kib", self.result_kib),
         ] {
             fits_address_space(key, kib, memory)?;
+        }
+        Ok(())
+    }
+}
+
+impl GemmConfig {
+    fn check_epilogue(&self, memory: &MemoryConfig) -> Checked {
+        let (Some(first), key) = (self.epilogue.first(), "gemm.epilogue") else { return Ok(()) };
+        if !self.epilogue.contains(&EpilogueStep::Requantise) {
+            return Err(ConfigError::new(
+                key,
+                format!("{:?} alone", first.name()),
+                "a list with \"requantise\", which the other steps go with",
+                "add it",
+            ));
+        }
+        // A beat of parameters goes to banks side by side.
+        let beat = (memory.bus_bytes / EpilogueStep::RECORD_BYTES).max(1);
+        if !self.cols.is_multiple_of(beat) {
+            return Err(ConfigError::new(
+                "gemm.cols",
+                self.cols,
+                format!("a multiple of {beat}, the columns whose parameters come in a beat"),
+                "change it, make the bus narrower, or leave `gemm.epilogue` out",
+            ));
+        }
+        if self.acc_bits != 32 {
+            return Err(ConfigError::new(
+                "gemm.acc_bits",
+                self.acc_bits,
+                "32 with an epilogue",
+                "leave the key out",
+            ));
         }
         Ok(())
     }

@@ -64,6 +64,10 @@ pub(super) trait Visitor {
     fn number(&mut self, key: Key, allowed: Allowed, slot: &mut u32) -> Checked;
     fn text(&mut self, key: Key, allowed: &str, slot: &mut String) -> Checked;
     fn list(&mut self, key: Key, allowed: &str, slot: &mut Vec<String>) -> Checked;
+    /// A list that may be left out, and is not written then.
+    fn optional_list(&mut self, key: Key, allowed: &str, slot: &mut Vec<String>) -> Checked {
+        self.list(key, allowed, slot)
+    }
     /// Enters a table; false when it is to be skipped.
     fn enter(&mut self, table: &'static str, present: bool) -> Result<bool, ConfigError>;
     fn leave(&mut self);
@@ -100,21 +104,47 @@ pub(super) fn choices<T: Copy + PartialEq>(
     options: &[(&str, T)],
     slot: &mut Vec<T>,
 ) -> Checked {
-    let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
-    let allowed = format!("a list of one or more of {}", quoted(&names));
-    let mut words = slot.iter().map(|x| name_of(options, *x).to_owned()).collect();
+    let allowed = one_or_more(options);
+    let mut words = words_of(options, slot);
     v.list(key, &allowed, &mut words)?;
+    pick_all(v, key, options, &words, slot)
+}
+
+/// [`choices`] that may be left out.
+pub(super) fn optional_choices<T: Copy + PartialEq>(
+    v: &mut dyn Visitor,
+    key: Key,
+    options: &[(&str, T)],
+    slot: &mut Vec<T>,
+) -> Checked {
+    let allowed = one_or_more(options);
+    let mut words = words_of(options, slot);
+    v.optional_list(key, &allowed, &mut words)?;
+    pick_all(v, key, options, &words, slot)
+}
+
+fn one_or_more<T>(options: &[(&str, T)]) -> String {
+    let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
+    format!("a list of one or more of {}", quoted(&names))
+}
+
+fn words_of<T: Copy + PartialEq>(options: &[(&str, T)], values: &[T]) -> Vec<String> {
+    values.iter().map(|x| name_of(options, *x).to_owned()).collect()
+}
+
+fn pick_all<T: Copy + PartialEq>(
+    v: &dyn Visitor,
+    key: Key,
+    options: &[(&str, T)],
+    words: &[String],
+    slot: &mut Vec<T>,
+) -> Checked {
     slot.clear();
     for (i, word) in words.iter().enumerate() {
         let value = pick(v, key, Some(i), options, word)?;
         if slot.contains(&value) {
-            return Err(v.fault(
-                key,
-                Some(i),
-                &format!("{word:?}"),
-                &allowed,
-                "remove the repeated entry",
-            ));
+            let (word, allowed) = (format!("{word:?}"), one_or_more(options));
+            return Err(v.fault(key, Some(i), &word, &allowed, "remove the repeated entry"));
         }
         slot.push(value);
     }
@@ -184,6 +214,10 @@ impl Visitor for Checker {
         Ok(())
     }
 
+    fn optional_list(&mut self, _: Key, _: &str, _: &mut Vec<String>) -> Checked {
+        Ok(())
+    }
+
     fn enter(&mut self, table: &'static str, present: bool) -> Result<bool, ConfigError> {
         self.path = format!("{table}.");
         Ok(present)
@@ -233,6 +267,10 @@ impl Visitor for Writer {
         let list = slot.iter().cloned().map(toml::Value::String).collect();
         self.line(key, toml::Value::Array(list));
         Ok(())
+    }
+
+    fn optional_list(&mut self, key: Key, allowed: &str, slot: &mut Vec<String>) -> Checked {
+        if slot.is_empty() { Ok(()) } else { self.list(key, allowed, slot) }
     }
 
     fn enter(&mut self, table: &'static str, present: bool) -> Result<bool, ConfigError> {

@@ -52,13 +52,22 @@ impl Tuple {
         if self.a.is_integer() { Tuple { acc: Format::int(bits), ..self } } else { self }
     }
 
-    /// Whether the dense engine of this version computes it: operands of 4 or 8 bits in memory, 32-bit results, and for
-    /// floats an exact window of at most 128 bits.
+    /// Whether the dense engine of this version computes it: operands of 4 or 8 bits in memory; results of 32 bits, of
+    /// integers also of whole bytes; and for floats an exact window of at most 128 bits.
     pub fn is_built(&self) -> bool {
         let fits = |f: Format| matches!(f.storage_bits(), 4 | 8);
-        let result =
-            if self.a.is_integer() { self.d == Format::I32 } else { self.d == Format::F32 };
+        let bytes = matches!(self.d, Format::Int(_)) && matches!(self.d.storage_bits(), 8 | 16);
+        let result = if self.a.is_integer() {
+            self.d == Format::I32 || bytes
+        } else {
+            self.d == Format::F32
+        };
         fits(self.a) && fits(self.b) && result && (self.a.is_integer() || self.window().is_some())
+    }
+
+    /// Integer results that have fewer bits than the sums: only an epilogue makes them.
+    pub fn is_narrowed(&self) -> bool {
+        self.a.is_integer() && self.d != Format::I32
     }
 
     /// Most products of one sum that the engine promises to add exactly; `None`: any number, modulo `2^acc`.

@@ -14,17 +14,23 @@
 //! | [`half_even`](HalfEven) | times a binary32 factor, as ONNX Runtime does |
 //! | [`requant`](Requantise) | one of these, per command |
 //! | [`finish`](Finish) | zero point, activation, residual, saturating cast |
+//! | [`parameters`](Parameters) | fetches the parameters of a command before its operands |
+//! | [`columns`](Epilogue) | all columns: a lane and a bank of parameters each |
 
+mod columns;
 mod finish;
 mod fixed_point;
 mod half_even;
+mod parameters;
 mod requant;
 #[cfg(test)]
 mod tests;
 
+pub use columns::Epilogue;
 pub use finish::Finish;
 pub use fixed_point::FixedPoint;
 pub use half_even::HalfEven;
+pub use parameters::Parameters;
 pub use requant::Requantise;
 
 use rtl_gen::{Builder, Module, bit, bits, sint, uint};

@@ -3,6 +3,8 @@
 //! A read-only window of words in BAR0. Each entry begins with a header naming what it describes,
 //! how long it is and where the next one begins; a driver skips entries it does not know.
 
+use crate::epilogue::EpilogueCaps;
+
 mod engines;
 mod error;
 mod parse;
@@ -38,6 +40,8 @@ pub struct Capabilities {
     pub gemm: Option<GemmCaps>,
     /// The sparse engine.
     pub spgemm: Option<SpgemmCaps>,
+    /// The epilogue of the dense engine.
+    pub epilogue: Option<EpilogueCaps>,
     /// Rings and the processor that serves them; without, the host starts the engines itself.
     pub controller: Option<ControllerCaps>,
 }

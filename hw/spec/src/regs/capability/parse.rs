@@ -5,6 +5,7 @@ use super::{
     CAPABILITY_BASE, CAPABILITY_WORDS, Capabilities, CapabilityError, CapabilityId, ControllerCaps,
     GemmCaps, SpgemmCaps, words,
 };
+use crate::epilogue::EpilogueCaps;
 use crate::format::{Format, Tuple, TupleList};
 use crate::regs::Field;
 use crate::regs::card::{self, MAGIC, VERSION_MAJOR};
@@ -36,6 +37,7 @@ impl Capabilities {
             address_bits: 0,
             gemm: None,
             spgemm: None,
+            epilogue: None,
             controller: None,
         };
         let mut seen = 0u32;
@@ -74,6 +76,10 @@ impl Capabilities {
             self.gemm = Some(entry.gemm(read)?);
         } else if entry.id == CapabilityId::Spgemm as u32 {
             self.spgemm = Some(entry.spgemm(read)?);
+        } else if entry.id == CapabilityId::Epilogue as u32 {
+            let steps = words::STEPS.get(word(read, 1)?);
+            let columns = in_range(words::RECORDS, word(read, 2)?, 1, 1 << 24)?;
+            self.epilogue = Some(EpilogueCaps { steps, columns });
         } else if entry.id == CapabilityId::Controller as u32 {
             let w = word(read, 1)?;
             self.controller = Some(ControllerCaps {

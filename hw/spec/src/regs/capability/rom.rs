@@ -33,6 +33,10 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
             formats.fold(0, |word, (f, field)| word | field.put(f.wire_code().into()))
         }));
         entries.push((CapabilityId::Gemm, body));
+        if let Some(caps) = g.epilogue_caps() {
+            let body = vec![words::STEPS.put(caps.steps), words::RECORDS.put(caps.columns)];
+            entries.push((CapabilityId::Epilogue, body));
+        }
     }
     if let Some(s) = &card.spgemm {
         let values = s.values.iter().fold(0, |mask, v| mask | 1 << *v as u32);

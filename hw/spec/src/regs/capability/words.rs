@@ -63,6 +63,11 @@ pub(crate) const SEMIRINGS: Field = field(
 );
 pub(crate) const SEED: Field = field("SEED", 0, 32, "Hash seed after reset.");
 
+pub(crate) const STEPS: Field =
+    field("STEPS", 0, 16, "Bit n set: step number n is built in: 0 requantise, 1 leaky.");
+pub(crate) const RECORDS: Field =
+    field("COLUMNS", 0, 32, "Most columns with parameters of their own.");
+
 pub(crate) const MEMORY_KIB: Field = field("MEMORY_KIB", 0, 8, "Memory of the processor in KiB.");
 pub(crate) const TARGET: Field =
     field("TARGET", 8, 8, "Instructions of the processor: 1 is RV32IMC.");
@@ -83,12 +88,14 @@ pub enum CapabilityId {
     Spgemm = 4,
     /// Rings and a processor of the card's own.
     Controller = 5,
+    /// Epilogue of the dense engine.
+    Epilogue = 6,
 }
 
 impl CapabilityId {
     /// Upper-case name and the entry's words after the header.
     #[cfg(feature = "std")]
-    pub(crate) const TABLE: [(CapabilityId, &'static str, &'static [&'static [Field]]); 5] = [
+    pub(crate) const TABLE: [(CapabilityId, &'static str, &'static [&'static [Field]]); 6] = [
         (CapabilityId::Clock, "CLOCK", &[&[CLOCK_KHZ]]),
         (CapabilityId::Memory, "MEMORY", &[&[BUS_BYTES, ADDRESS_BITS]]),
         (
@@ -114,5 +121,6 @@ impl CapabilityId {
             ],
         ),
         (CapabilityId::Controller, "CONTROLLER", &[&[MEMORY_KIB, TARGET, LOG2_RING]]),
+        (CapabilityId::Epilogue, "EPILOGUE", &[&[STEPS], &[RECORDS]]),
     ];
 }
