@@ -8,7 +8,9 @@ use mattock_spec::command::{
 use mattock_spec::config::{Control, MemoryConfig};
 use mattock_spec::regs::{ErrorCode, ValueType, controller, queue};
 use mattock_spec::{CardConfig, Semiring};
-use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
+use mattock_testbench::sim::{
+    Direction, FaultyCard, Response, SimOptions, SimulatorKind, open_device,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Duration;
 
@@ -279,4 +281,42 @@ fn check(card: &Context, rng: &mut StdRng, [m, n, k]: [usize; 3]) {
         assert_eq!(*got, (0..k).map(product).sum::<i32>(), "{m}x{n}x{k} at {at}");
     }
     assert_eq!(stats.macs, (m * n * k) as u64);
+}
+
+/// Rings that are closed while commands are under way: each command fetched by then still gets its record, and the
+/// rings become quiet; also after a fault had closed them and a soft reset had brought them back.
+#[test]
+fn rings_close_under_commands() {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
+    let options = SimOptions::new(SimulatorKind::Verilator, cache);
+    let card = FaultyCard::open(&tiny(), &options).unwrap_or_else(|e| panic!("{e}"));
+    let mut guard = card.device.transport();
+    let good =
+        GemmCommand { load_a: true, m: 2, n: 2, k: 2, a: 0x1_0000, ..GemmCommand::default() };
+    for after in [0, 1, 10, 50, 100, 150, 200, 300, 500] {
+        for reset in [false, true] {
+            let mut rings = Rings::open(&mut *guard);
+            if reset {
+                card.bus.arm(Direction::Read, 0, Response::SlaveError);
+                rings.submit(&[Command::Nop, Command::Gemm(good), Command::Gemm(good)]);
+                rings.step(2000);
+                let status = rings.read(queue::STATUS.address());
+                assert_eq!(queue::STATUS::FAULT.get(status), ErrorCode::ReadSlaveError as u32);
+                assert_eq!(card.bus.end().len(), 1);
+                rings.write(mattock_spec::regs::card::SOFT_RESET.address(), 1);
+                while rings.read(mattock_spec::regs::card::STATUS.address()) != 0 {}
+                while controller::STATUS::ALIVE.get(rings.read(controller::STATUS.address())) == 0 {
+                }
+                rings = Rings::open(&mut *guard);
+            }
+            rings.submit(&[Command::Nop, Command::Gemm(good), Command::Gemm(good)]);
+            rings.step(after);
+            rings.write(queue::ENABLE.address(), 0);
+            rings.step(5000);
+            let status = rings.read(queue::STATUS.address());
+            assert_eq!(queue::STATUS::RUNNING.get(status), 0, "closed after {after}, {reset}");
+            let (fetched, written) = (queue::FETCHED.address(), queue::WRITTEN.address());
+            assert_eq!(rings.read(fetched), rings.read(written), "closed after {after}, {reset}");
+        }
+    }
 }

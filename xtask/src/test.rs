@@ -19,6 +19,8 @@ pub(crate) enum Suite {
     Numerics,
     /// A Linux guest in QEMU drives a simulated card, and QEMU's own `edu`, through vfio-pci as an ordinary user
     Guest,
+    /// The buses of every reference card against cocotbext-axi on Icarus
+    Cocotb,
 }
 
 /// Runs the long form of a suite and prints its table.
@@ -31,9 +33,13 @@ pub(crate) fn suite(toolbox: &Toolbox, suite: Suite) -> Result<(), Error> {
             failed => Err(Error::Other(format!("{failed} tests of the guest failed"))),
         };
     }
+    let (name, variable) = match suite {
+        Suite::Cocotb => ("cocotb", "MATTOCK_COCOTB"),
+        _ => ("numerics", "MATTOCK_NUMERICS"),
+    };
     let mut command = cargo();
-    command.args(["test", "--package", "mattock-testbench", "--test", "numerics"]);
-    run(command.args(["--", "--nocapture"]).env("MATTOCK_NUMERICS", "full"))
+    command.args(["test", "--package", "mattock-testbench", "--test", name]);
+    run(command.args(["--", "--nocapture"]).env(variable, "full"))
 }
 
 /// Runs every step, prints a table of them and, as the last line, `N passed, N failed`: each

@@ -387,6 +387,8 @@ pub const TOOLS: &[Tool] = &[
     python_package("onnx", "quantised products to compare with: the graphs"),
     python_package("onnxruntime", "quantised products to compare with"),
     python_package("mmaemu", "tensor-core sums to compare with"),
+    python_package("cocotb", "drives Icarus from Python"),
+    python_package("cocotbext-axi", "AXI masters and memories to compare ours with"),
     python_package("networkx", "graph algorithms to compare with"),
     python_package("python-graphblas", "products over semirings to compare with"),
 ];
