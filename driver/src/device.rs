@@ -6,6 +6,7 @@ use crate::card::{Card, Done, Failure, JobId};
 use crate::element::Element;
 use crate::transport::{Limit, Transport};
 use mattock_spec::regs::Capabilities;
+use pcie_mmap::EventFd;
 use std::ops::{Deref, DerefMut, Range};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -78,8 +79,9 @@ impl Device {
         Ok(Context { inner: Arc::new(Inner { shared, options, held: AtomicU64::new(0) }) })
     }
 
-    /// Ends whatever runs on the card, whoever started it, and waits until it is quiet. The call that ran fails with
-    /// [`Error::DeviceFault`] and `ABORTED`; calls behind it in the queue run.
+    /// Ends whatever runs on the card, whoever started it, and waits until it is quiet. Calls with commands at the card
+    /// (the one that ran, and those that its rings had taken behind it) fail with [`Error::DeviceFault`] and `ABORTED`;
+    /// calls behind them in the queue run.
     ///
     /// # Errors
     /// [`Error::DeviceLost`] when the card does not become quiet or no longer answers.
@@ -172,6 +174,38 @@ impl Shared {
                 return;
             }
             card.advance(TURN);
+            drop(card);
+            self.make_way();
+        }
+    }
+
+    /// An event counter that is raised when all of `jobs` are over. From the first one on, as long as there are any, a
+    /// thread moves the queue along.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the process has too many open files or threads.
+    pub(crate) fn event(self: &Arc<Self>, jobs: Vec<JobId>) -> Result<Arc<EventFd>, Error> {
+        let event = Arc::new(EventFd::new()?);
+        if self.lock().watch_jobs(jobs, Arc::clone(&event)) {
+            let shared = Arc::clone(self);
+            let thread = std::thread::Builder::new().name("mattock events".into());
+            if let Err(source) = thread.spawn(move || shared.pump()) {
+                self.lock().not_pumped();
+                let path = "thread".into();
+                return Err(Error::Io { action: "start", path, source });
+            }
+        }
+        Ok(event)
+    }
+
+    /// Moves the queue along until nobody waits for a file descriptor.
+    fn pump(&self) {
+        loop {
+            let mut card = self.lock();
+            card.advance(TURN);
+            if !card.is_watched() {
+                return;
+            }
             drop(card);
             self.make_way();
         }

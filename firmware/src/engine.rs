@@ -5,7 +5,8 @@
 
 use crate::Regs;
 use mattock_spec::command::{
-    Completion, Descriptor, GemmBlock, GemmCommand, Rejected, Source, SpgemmBlock, SpgemmCommand,
+    Completion, Counters, Descriptor, GemmBlock, GemmCommand, Rejected, Source, SpgemmBlock,
+    SpgemmCommand,
 };
 use mattock_spec::regs::{ErrorCode, Reg, epilogue, gemm, spgemm};
 
@@ -125,18 +126,20 @@ const _: () = assert!(
 /// command: `ABORTED`. An error code this software does not know becomes `INTERNAL`, with the
 /// STATUS word as its info.
 pub fn finish(running: &Running, regs: &mut impl Regs) -> Option<Completion> {
-    let (status, info, cycles, result) = match running.engine {
+    let (status, info, cycles, result, counters) = match running.engine {
         Engine::Gemm => (
             idle_status(regs, gemm::STATUS)?,
             regs.read(gemm::ERROR_INFO.address()),
             get_wide(regs, gemm::CYCLES_LO, gemm::CYCLES_HI),
             0,
+            gemm_counters(regs),
         ),
         Engine::Spgemm => (
             idle_status(regs, spgemm::STATUS)?,
             regs.read(spgemm::ERROR_INFO.address()),
             get_wide(regs, spgemm::CYCLES_LO, spgemm::CYCLES_HI),
             regs.read(spgemm::NNZ_C.address()),
+            spgemm_counters(regs),
         ),
     };
     let (code, info) = if gemm::STATUS::DONE.get(status) == 0 {
@@ -155,8 +158,34 @@ pub fn finish(running: &Running, regs: &mut impl Regs) -> Option<Completion> {
         result,
         opcode: running.descriptor.opcode as u8,
         queue: running.descriptor.queue,
+        counters,
         phase: false,
     })
+}
+
+fn gemm_counters(regs: &mut impl Regs) -> Counters {
+    Counters {
+        bytes_read: get_wide(regs, gemm::BYTES_READ_LO, gemm::BYTES_READ_HI),
+        bytes_written: get_wide(regs, gemm::BYTES_WRITTEN_LO, gemm::BYTES_WRITTEN_HI),
+        products: get_wide(regs, gemm::MACS_LO, gemm::MACS_HI),
+        compute_cycles: get_wide(regs, gemm::COMPUTE_CYCLES_LO, gemm::COMPUTE_CYCLES_HI),
+        ..Counters::default()
+    }
+}
+
+fn spgemm_counters(regs: &mut impl Regs) -> Counters {
+    Counters {
+        bytes_read: get_wide(regs, spgemm::BYTES_READ_LO, spgemm::BYTES_READ_HI),
+        bytes_written: get_wide(regs, spgemm::BYTES_WRITTEN_LO, spgemm::BYTES_WRITTEN_HI),
+        products: get_wide(regs, spgemm::PRODUCTS_LO, spgemm::PRODUCTS_HI),
+        compute_cycles: 0,
+        windows: regs.read(spgemm::WINDOWS.address()),
+        spills: regs.read(spgemm::SPILLS.address()),
+        restarts: regs.read(spgemm::RESTARTS.address()),
+        hazard_stalls: regs.read(spgemm::HAZARD_STALLS.address()),
+        cache_hits: regs.read(spgemm::CACHE_HITS.address()),
+        cache_misses: regs.read(spgemm::CACHE_MISSES.address()),
+    }
 }
 
 fn idle_status(regs: &mut impl Regs, register: Reg) -> Option<u32> {

@@ -21,7 +21,7 @@ pub use engine::{Engine, Running, finish};
 pub use limits::{EpilogueLimits, GemmLimits, Limits, SpgemmLimits};
 
 use mattock_spec::command::{
-    Completion, Descriptor, GemmBlock, Opcode, Rejected, Source, SpgemmBlock,
+    Completion, Counters, Descriptor, GemmBlock, Opcode, Rejected, Source, SpgemmBlock,
 };
 use mattock_spec::regs::{ErrorCode, gemm};
 
@@ -76,6 +76,7 @@ pub fn accept(entry: &[u8], block: &[u8], limits: &Limits, regs: &mut impl Regs)
             result: 0,
             opcode: entry.first().copied().unwrap_or(0),
             queue,
+            counters: Counters::default(),
             phase: false,
         })
     };

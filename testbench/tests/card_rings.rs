@@ -3,7 +3,8 @@
 use mattock::transport::{Limit, Transport};
 use mattock::{Context, ContextOptions, Device, GemmOptions, View, ViewMut};
 use mattock_spec::command::{
-    Command, Completion, CsrAddresses, Descriptor, GemmCommand, Opcode, SpgemmCommand,
+    COMPLETION_BYTES, Command, Completion, CsrAddresses, Descriptor, GemmCommand, Opcode,
+    SpgemmCommand,
 };
 use mattock_spec::config::{Control, MemoryConfig};
 use mattock_spec::regs::{ErrorCode, ValueType, controller, queue};
@@ -43,11 +44,12 @@ const ENTRIES: u32 = 16;
 impl<'t> Rings<'t> {
     fn open(card: &'t mut (dyn Transport + Send)) -> Self {
         let [ring, done, blocks] =
-            [64, 32, 128].map(|b| card.alloc(b * u64::from(ENTRIES)).unwrap());
+            [64, 128, 128].map(|b| card.alloc(b * u64::from(ENTRIES) + 64).unwrap());
+        let done = done.next_multiple_of(128);
         let mut rings = Rings { card, ring, done, blocks, written: 0, read: 0, cycle: 0 };
         rings.write(queue::ENABLE.address(), 0);
         rings.step(4);
-        rings.card.write(done, &[0; 32 * ENTRIES as usize]).unwrap();
+        rings.card.write(done, &[0; COMPLETION_BYTES * ENTRIES as usize]).unwrap();
         for (reg, value) in [
             (queue::RING_LO, ring as u32),
             (queue::RING_HI, 0),
@@ -110,10 +112,10 @@ impl<'t> Rings<'t> {
 
     /// Waits for the next record.
     fn record(&mut self) -> Completion {
-        let at = self.done + 32 * u64::from(self.read % ENTRIES);
+        let at = self.done + (COMPLETION_BYTES as u64) * u64::from(self.read % ENTRIES);
         let phase = (self.read / ENTRIES).is_multiple_of(2);
         for _ in 0..100_000 {
-            let mut bytes = [0; 32];
+            let mut bytes = [0; COMPLETION_BYTES];
             self.card.read(at, &mut bytes).unwrap();
             let record = Completion::decode(&bytes).unwrap();
             if record.phase == phase {

@@ -29,6 +29,7 @@
 //! # Ok::<(), pcie_mmap::Error>(())
 //! ```
 
+mod barrier;
 pub mod bind;
 pub mod config;
 mod device;
@@ -40,6 +41,7 @@ mod sysfs;
 mod vfio;
 pub mod vfio_user;
 
+pub use barrier::{after_read, before_write};
 pub use device::{Access, IrqKind, PciDevice};
 pub use error::Error;
 pub use event::EventFd;

@@ -1,7 +1,12 @@
-//! Commands in flight: a queue in the order of submission, of which the engines run one at a time.
+//! Jobs and their commands: a queue in the order of submission, as many commands at the card as it takes.
 //!
-//! A submission starts its first command at once when nothing runs. From then on whoever waits, asks or submits moves
-//! the queue along, so there is no thread behind the user's back.
+//! A card without rings takes one command. One with rings takes as many as its rings have entries: its own command logic
+//! runs them in order on each engine, and each has a record of its own. Commands for different engines may run side by
+//! side, so one goes to the card only when no job at the other engine touches the same memory.
+//!
+//! A submission hands over what the card takes at once. From then on whoever waits, asks or submits moves the queue
+//! along, so there is no thread behind the user's back, unless somebody wants a file descriptor to become readable
+//! (`crate::device`).
 
 use super::Card;
 use super::registers::CardRegisters;
@@ -10,22 +15,14 @@ use crate::dense::GemmStats;
 use crate::sparse::SpgemmStats;
 use crate::transport::{Limit, Waited};
 use mattock_firmware::{Accepted, Running, accept, finish};
-use mattock_spec::command::{Command, Completion, Descriptor, Opcode};
-use mattock_spec::regs::{ErrorCode, card, gemm, queue, spgemm};
+use mattock_spec::command::{Command, Completion, Counters, Descriptor, Opcode};
+use mattock_spec::regs::{ErrorCode, card};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Interrupts without an end of the command that are put up with.
 const SPURIOUS: usize = 16;
-/// STATUS reads until a soft reset must be over; each takes longer than a bus transfer.
-const RESET_POLLS: usize = 100_000;
-/// How long a card is watched that is out of time.
-const OVERTIME: Duration = Duration::from_secs(1);
-/// A simulated card that is idle goes fewer cycles than this for the accesses to it.
-const IDLE_CYCLES: u32 = 100;
-/// A clock to reckon with when the card does not tell its own.
-const SLOWEST_KHZ: u64 = 10_000;
 
 /// Names a submitted job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +41,7 @@ pub(crate) struct Job {
     /// Name of the call, for messages.
     pub(crate) op: &'static str,
     pub(crate) steps: VecDeque<Step>,
-    /// Card memory of buffers, not of staging, that the job reads or writes.
+    /// Card memory that the job reads or writes.
     pub(crate) touches: Vec<Range<u64>>,
 }
 
@@ -79,26 +76,38 @@ impl From<Failure> for Error {
 pub(super) struct Queue {
     next: u64,
     cookie: u64,
-    waiting: VecDeque<Active>,
-    running: Option<(Active, Timed)>,
+    /// Jobs that have commands to hand over, in the order of submission.
+    waiting: VecDeque<JobId>,
+    /// Jobs that are not over.
+    jobs: HashMap<JobId, Active>,
+    /// Commands at the card, the oldest first.
+    flying: VecDeque<Flight>,
     ended: HashMap<JobId, Result<Done, Failure>>,
 }
 
 struct Active {
-    id: JobId,
     job: Job,
     done: Done,
+    /// Its commands at the card.
+    flying: usize,
+    failure: Option<Failure>,
 }
 
 /// A command that was handed to the card.
-struct Timed {
+struct Flight {
+    job: JobId,
     taker: Taker,
     command: Command,
-    whole: Limit,
-    left: Limit,
+    timed: Timed,
+}
+
+/// How long a command may still take, counted while it is the oldest at the card.
+pub(super) struct Timed {
+    pub(super) whole: Limit,
+    pub(super) left: Limit,
     spurious: usize,
     /// The card's clock when time was up, and the cycles it has gone since.
-    overtime: Option<(u32, u64)>,
+    pub(super) overtime: Option<(u32, u64)>,
 }
 
 /// Who knows how a command ends.
@@ -106,8 +115,8 @@ struct Timed {
 enum Taker {
     /// An engine that the command logic here has started.
     Engine(Running),
-    /// The record of the card's own command logic.
-    Record { cookie: u64, opcode: Opcode },
+    /// The record of the card's own command logic, with this cookie.
+    Record(u64),
 }
 
 /// What became of a command.
@@ -117,11 +126,13 @@ enum Begun {
 }
 
 impl Card {
-    /// Puts a job at the end of the queue, and starts it when nothing runs.
+    /// Puts a job at the end of the queue, and hands over what the card takes.
     pub(crate) fn submit(&mut self, job: Job) -> JobId {
         self.queue.next += 1;
         let id = JobId(self.queue.next);
-        self.queue.waiting.push_back(Active { id, job, done: Done::default() });
+        let active = Active { job, done: Done::default(), flying: 0, failure: None };
+        self.queue.jobs.insert(id, active);
+        self.queue.waiting.push_back(id);
         self.start();
         id
     }
@@ -131,72 +142,138 @@ impl Card {
         self.queue.ended.remove(&id)
     }
 
+    /// Whether a job is over, well or not.
+    pub(crate) fn is_over(&self, id: JobId) -> bool {
+        !self.queue.jobs.contains_key(&id)
+    }
+
     /// Whether a job in the queue touches this card memory.
     pub(crate) fn uses(&self, memory: &Range<u64>) -> bool {
-        let overlaps = |r: &Range<u64>| r.start < memory.end && memory.start < r.end;
-        let running = self.queue.running.iter().map(|(active, _)| active);
-        running.chain(&self.queue.waiting).any(|active| active.job.touches.iter().any(overlaps))
+        self.queue.jobs.values().any(|active| active.job.touches.iter().any(|r| overlap(r, memory)))
     }
 
-    /// Moves the queue along, waiting at most `slice` for the command that runs.
+    /// Moves the queue along, waiting at most `slice` for a command that runs.
     pub(crate) fn advance(&mut self, slice: Limit) {
-        let Some((active, mut timed)) = self.queue.running.take() else { return self.start() };
-        match self.watch(active.job.op, &mut timed, slice) {
-            Ok(None) => self.queue.running = Some((active, timed)),
-            Ok(Some(completion)) => {
-                self.step_ended(active, Some(&timed.command), completion);
-                self.start();
-            }
-            Err(error) => {
-                self.queue.ended.insert(active.id, Err(Failure::Error(error)));
-                self.start();
-            }
+        if !self.queue.flying.is_empty()
+            && let Err(error) = self.watch(slice)
+        {
+            self.all_failed(error);
         }
+        self.start();
+        self.tell();
     }
 
-    /// Starts commands until one runs.
+    /// Hands over commands as long as the card takes them.
     fn start(&mut self) {
-        while self.queue.running.is_none() {
-            let Some(mut active) = self.queue.waiting.pop_front() else { return };
-            let Some(step) = active.job.steps.pop_front() else {
-                self.queue.ended.insert(active.id, Ok(active.done));
+        while let Some(&id) = self.queue.waiting.front() {
+            let next = self.queue.jobs.get(&id).and_then(|active| active.job.steps.front());
+            let Some(step) = next.copied() else {
+                self.queue.waiting.pop_front();
+                self.close(id);
                 continue;
             };
+            if !self.may_go(id, &step.command) {
+                return;
+            }
             match self.begin(&step) {
-                Ok(Begun::Taken(taker)) => {
-                    let Step { command, limit } = step;
-                    let timed = Timed {
-                        taker,
-                        command,
-                        whole: limit,
-                        left: limit,
-                        spurious: 0,
-                        overtime: None,
-                    };
-                    self.queue.running = Some((active, timed));
+                Ok(begun) => {
+                    let Some(active) = self.queue.jobs.get_mut(&id) else { continue };
+                    active.job.steps.pop_front();
+                    active.flying += 1;
+                    match begun {
+                        Begun::Taken(taker) => {
+                            let Step { command, limit } = step;
+                            let timed =
+                                Timed { whole: limit, left: limit, spurious: 0, overtime: None };
+                            self.queue.flying.push_back(Flight { job: id, taker, command, timed });
+                        }
+                        Begun::Answered(completion) => self.ended(id, &step.command, &completion),
+                    }
                 }
-                Ok(Begun::Answered(completion)) => self.step_ended(active, None, completion),
-                Err(error) => {
-                    self.queue.ended.insert(active.id, Err(Failure::Error(error)));
-                }
+                Err(error) => self.fail(id, Failure::Error(error)),
             }
         }
     }
 
-    /// Accounts for the end of a command, `ran` when an engine ran it. The job goes on or is over.
-    fn step_ended(&mut self, mut active: Active, ran: Option<&Command>, completion: Completion) {
-        let outcome = match self.judge(&completion) {
+    /// Whether a command may go to the card beside those that are there.
+    fn may_go(&self, id: JobId, command: &Command) -> bool {
+        let Queue { flying, jobs, .. } = &self.queue;
+        let Some(ring) = &self.ring else { return flying.is_empty() };
+        // Rings whose commands were given up are opened anew before they take another.
+        (ring.has_room() || flying.is_empty())
+            && flying.iter().filter(|f| f.command.opcode() != command.opcode()).all(|flight| {
+                let [theirs, ours] = [flight.job, id].map(|id| jobs.get(&id).map(|a| &a.job));
+                let (Some(theirs), Some(ours)) = (theirs, ours) else { return true };
+                !theirs.touches.iter().any(|r| ours.touches.iter().any(|other| overlap(r, other)))
+            })
+    }
+
+    /// Accounts for the end of a command of a job.
+    fn ended(&mut self, id: JobId, command: &Command, completion: &Completion) {
+        let judged = self.judge(completion);
+        let Some(active) = self.queue.jobs.get_mut(&id) else { return };
+        active.flying -= 1;
+        match judged {
             Ok(()) => {
                 active.done.result = completion.result;
-                match ran.map_or(Ok(()), |c| self.add_counters(&mut active.done, c, &completion)) {
-                    Ok(()) if active.job.steps.is_empty() => Ok(active.done),
-                    Ok(()) => return self.queue.waiting.push_front(active),
-                    Err(error) => Err(Failure::Error(error)),
+                match command {
+                    Command::Nop => {}
+                    Command::Gemm(c) => active.done.gemm.add(completion, c.compute),
+                    Command::Spgemm(_) => active.done.spgemm.add(completion),
                 }
+                self.close(id);
             }
-            Err(failure) => Err(failure),
+            Err(failure) => self.fail(id, failure),
+        }
+    }
+
+    /// A failure ends a job: what it has not handed over stays here, what is at the card is waited for.
+    fn fail(&mut self, id: JobId, failure: Failure) {
+        let Some(active) = self.queue.jobs.get_mut(&id) else { return };
+        active.failure.get_or_insert(failure);
+        active.job.steps.clear();
+        self.close(id);
+    }
+
+    /// Ends a job that has no command left.
+    fn close(&mut self, id: JobId) {
+        let over = |active: &Active| active.flying == 0 && active.job.steps.is_empty();
+        if self.queue.jobs.get(&id).is_some_and(over)
+            && let Some(active) = self.queue.jobs.remove(&id)
+        {
+            self.queue.ended.insert(id, active.failure.map_or(Ok(active.done), Err));
+        }
+    }
+
+    /// After a failure that is not of one command, such as a time-out, after which the card has been reset: the oldest
+    /// job at the card fails with `error`, all others there as aborted, or as lost when the card is.
+    fn all_failed(&mut self, error: Error) {
+        let lost = match &error {
+            Error::DeviceLost { card } => Some(card.clone()),
+            _ => None,
         };
-        self.queue.ended.insert(active.id, outcome);
+        let mut first = Some(error);
+        for flight in std::mem::take(&mut self.queue.flying) {
+            if let Some(active) = self.queue.jobs.get_mut(&flight.job) {
+                active.flying -= 1;
+            }
+            let failure = match (first.take(), &lost) {
+                (Some(error), _) => Failure::Error(error),
+                (None, Some(card)) => Failure::Error(Error::DeviceLost { card: card.clone() }),
+                (None, None) => Failure::Fault(flight.aborted()),
+            };
+            self.fail(flight.job, failure);
+        }
+    }
+
+    /// Every job that has a command at the card ends as aborted.
+    pub(super) fn abort_flying(&mut self) {
+        for flight in std::mem::take(&mut self.queue.flying) {
+            if let Some(active) = self.queue.jobs.get_mut(&flight.job) {
+                active.flying -= 1;
+            }
+            self.fail(flight.job, Failure::Fault(flight.aborted()));
+        }
     }
 
     /// A card that is gone reads as all ones, which looks like an engine that is busy.
@@ -210,7 +287,7 @@ impl Card {
         }
     }
 
-    fn gone(&mut self) -> Result<bool, Error> {
+    pub(super) fn gone(&mut self) -> Result<bool, Error> {
         Ok(self.transport.read32(card::ID.address())? == u32::MAX)
     }
 
@@ -218,15 +295,15 @@ impl Card {
     fn begin(&mut self, step: &Step) -> Result<Begun, Error> {
         self.queue.cookie += 1;
         let cookie = self.queue.cookie;
-        if self.ring.is_some() {
-            self.clear_causes()?;
+        if self.ring.as_ref().is_some_and(|ring| !ring.is_empty() && self.queue.flying.is_empty()) {
+            // Commands were given up without their records, because the way to the card was broken.
+            self.quiet()?;
         }
         if let Some(ring) = &mut self.ring {
             // The card's own limit is for a host that is gone: this one notices earlier.
             let deadline = step.limit.cycles.saturating_add(step.limit.cycles / 4);
             ring.submit(&mut *self.transport, &step.command, cookie, deadline)?;
-            let opcode = step.command.opcode();
-            return Ok(Begun::Taken(Taker::Record { cookie, opcode }));
+            return Ok(Begun::Taken(Taker::Record(cookie)));
         }
         let (gemm_block, spgemm_block);
         let block: &[u8] = match &step.command {
@@ -261,219 +338,109 @@ impl Card {
         })
     }
 
-    /// Waits for the end of a command; `None` when it still runs.
-    fn watch(
-        &mut self,
-        op: &'static str,
-        timed: &mut Timed,
-        slice: Limit,
-    ) -> Result<Option<Completion>, Error> {
-        let slice = Limit {
-            cycles: slice.cycles.min(timed.left.cycles),
-            time: slice.time.min(timed.left.time),
-        };
+    /// Takes the ends of commands, waiting for the first at most `slice`. An error is of all commands at the card.
+    fn watch(&mut self, slice: Limit) -> Result<(), Error> {
+        // Records lie in memory, where looking costs nothing.
+        if self.ring.is_some() && self.collect()? {
+            return Ok(());
+        }
+        let Some(oldest) = self.queue.flying.front_mut() else { return Ok(()) };
+        let left = &mut oldest.timed.left;
+        let slice =
+            Limit { cycles: slice.cycles.min(left.cycles), time: slice.time.min(left.time) };
         let start = Instant::now();
         let waited = self.transport.wait(slice)?;
-        if self.transport.is_simulated() {
-            timed.left.cycles -= slice.cycles;
-        } else {
-            timed.left.time = timed.left.time.saturating_sub(start.elapsed());
+        if !self.transport.is_simulated() {
+            left.time = left.time.saturating_sub(start.elapsed());
+        } else if waited == Waited::Expired || self.ring.is_none() {
+            left.cycles -= slice.cycles;
         }
-        let completion = self.ask(&timed.taker)?;
-        if completion.is_some() {
-            return Ok(completion);
-        }
-        if waited == Waited::Interrupt {
-            timed.spurious += 1;
+        if self.ring.is_some() && waited == Waited::Interrupt {
+            // Before the look at the records, so that those that come later raise it anew.
             self.clear_causes()?;
         }
-        if self.is_over(timed)? || timed.spurious >= SPURIOUS {
-            return Err(self.time_out(op, timed.whole.time)?);
+        if self.collect()? {
+            return Ok(());
         }
-        Ok(None)
+        if self.ring.is_none() && waited == Waited::Interrupt {
+            self.clear_causes()?;
+        }
+        let Some(mut oldest) = self.queue.flying.pop_front() else { return Ok(()) };
+        oldest.timed.spurious += usize::from(waited == Waited::Interrupt);
+        let over = self.out_of_time(&mut oldest.timed);
+        let too_many = oldest.timed.spurious >= SPURIOUS;
+        let (job, whole) = (oldest.job, oldest.timed.whole.time);
+        self.queue.flying.push_front(oldest);
+        if over? || too_many {
+            let op = self.queue.jobs.get(&job).map_or("command", |active| active.job.op);
+            return Err(self.time_out(op, whole)?);
+        }
+        Ok(())
     }
 
-    /// How a command ended; `None` when it has not.
-    fn ask(&mut self, taker: &Taker) -> Result<Option<Completion>, Error> {
-        let cookie = match taker {
-            Taker::Engine(running) => {
-                let mut regs = CardRegisters::new(&mut *self.transport);
-                let completion = finish(running, &mut regs);
-                regs.finish()?;
-                return Ok(completion);
+    /// Takes the commands that have ended; whether there was one.
+    fn collect(&mut self) -> Result<bool, Error> {
+        let Some(ring) = &mut self.ring else {
+            let Some(Flight { taker: Taker::Engine(running), .. }) = self.queue.flying.front()
+            else {
+                return Ok(false);
+            };
+            let mut regs = CardRegisters::new(&mut *self.transport);
+            let completion = finish(running, &mut regs);
+            regs.finish()?;
+            let Some(completion) = completion else { return Ok(false) };
+            if let Some(flight) = self.queue.flying.pop_front() {
+                self.ended(flight.job, &flight.command, &completion);
             }
-            Taker::Record { cookie, .. } => *cookie,
+            return Ok(true);
         };
-        let Some(ring) = &mut self.ring else { return Ok(None) };
         let record = match ring.poll(&mut *self.transport) {
+            Ok(Some(record)) => record,
+            Ok(None) => return Ok(false),
             Err(error) => {
                 // The rings are closed: only a reset opens them again.
                 self.quiet()?;
                 return Err(error);
             }
-            Ok(record) => record,
         };
-        match record {
-            Some(record) if record.cookie != cookie => {
-                self.quiet()?;
-                let what = format!("a record is of command {:#x}, not {cookie:#x}", record.cookie);
-                Err(Error::Controller { card: self.description(), what })
-            }
-            record => Ok(record),
-        }
-    }
-
-    /// Whether a command has had its limit. Time decides, unless the card's clock is slower than it says, as that of a
-    /// simulated card of another process is: while it has not gone the limit's cycles since the time was up, it gets
-    /// more time, as long as it goes at all.
-    fn is_over(&mut self, timed: &mut Timed) -> Result<bool, Error> {
-        if !timed.left.time.is_zero() || self.transport.is_simulated() {
-            return Ok(timed.left.cycles == 0);
-        }
-        let now = self.transport.read32(card::CYCLES_LO.address())?;
-        if let Some((last, gone)) = timed.overtime {
-            let step = now.wrapping_sub(last);
-            let gone = gone + u64::from(step);
-            if step < IDLE_CYCLES || gone >= timed.whole.cycles {
-                return Ok(true);
-            }
-            timed.overtime = Some((now, gone));
-        } else {
-            timed.overtime = Some((now, 0));
-        }
-        timed.left.time = timed.whole.time.min(OVERTIME);
-        Ok(timed.left.time.is_zero())
-    }
-
-    /// How long a command of so many cycles may take; a time the user gave goes before.
-    pub(crate) fn limit(&self, cycles: u64, timeout: Option<Duration>) -> Limit {
-        let khz = match self.caps.clock_khz {
-            0 => SLOWEST_KHZ,
-            khz => khz.into(),
+        let of_record = |f: &Flight| matches!(f.taker, Taker::Record(c) if c == record.cookie);
+        let at = self.queue.flying.iter().position(of_record);
+        let Some(flight) = at.and_then(|at| self.queue.flying.remove(at)) else {
+            self.quiet()?;
+            let what = format!("a record is of command {:#x}, which is not there", record.cookie);
+            return Err(Error::Controller { card: self.description(), what });
         };
-        match timeout {
-            Some(time) => {
-                let cycles = time.as_micros().saturating_mul(khz.into()) / 1000;
-                Limit { cycles: cycles.clamp(1, u64::MAX.into()) as u64, time }
-            }
-            None => {
-                let time = Duration::from_micros(cycles.saturating_mul(1000) / khz);
-                Limit { cycles, time: time.max(Duration::from_secs(1)) }
-            }
-        }
+        self.ended(flight.job, &flight.command, &record);
+        Ok(true)
     }
+}
 
-    /// Ends whatever runs on the card and waits until it is quiet. The job that ran ends as aborted. A card that does
-    /// not become quiet is reset as a whole, where the way to it can do that.
-    pub(crate) fn reset(&mut self) -> Result<(), Error> {
-        self.abort_running();
-        self.quiet()
-    }
-
-    /// Resets the card as a whole, by its bus: as after power-up. False when the way to it cannot do that.
-    pub(crate) fn reset_device(&mut self) -> Result<bool, Error> {
-        let reset = self.transport.reset()?;
-        if reset {
-            self.abort_running();
-            if let Some(ring) = &mut self.ring {
-                ring.restart(&mut *self.transport, &self.caps)?;
-            }
-            self.enable_interrupts()?;
-        }
-        Ok(reset)
-    }
-
-    fn abort_running(&mut self) {
-        let Some((active, timed)) = self.queue.running.take() else { return };
-        let (cookie, opcode, queue) = match timed.taker {
+impl Flight {
+    fn aborted(&self) -> Completion {
+        let (cookie, opcode, queue) = match self.taker {
             Taker::Engine(Running { descriptor: d, .. }) => (d.cookie, d.opcode, d.queue),
-            Taker::Record { cookie, opcode } => (cookie, opcode, 0),
+            Taker::Record(cookie) => (cookie, self.command.opcode(), 0),
         };
-        let aborted = Completion {
-            cookie,
-            cycles: 0,
-            code: ErrorCode::Aborted,
-            info: 0,
-            result: 0,
-            opcode: opcode as u8,
-            queue,
-            phase: false,
-        };
-        self.queue.ended.insert(active.id, Err(Failure::Fault(aborted)));
+        aborted(cookie, opcode, queue)
     }
+}
 
-    /// A soft reset, or one of the whole card when that does not help.
-    pub(super) fn quiet(&mut self) -> Result<(), Error> {
-        match self.soft_reset() {
-            Err(Error::DeviceLost { card }) => match self.reset_device() {
-                Ok(true) => Ok(()),
-                _ => Err(Error::DeviceLost { card }),
-            },
-            other => other,
-        }
+fn aborted(cookie: u64, opcode: Opcode, queue: u16) -> Completion {
+    Completion {
+        cookie,
+        cycles: 0,
+        code: ErrorCode::Aborted,
+        info: 0,
+        result: 0,
+        opcode: opcode as u8,
+        queue,
+        counters: Counters::default(),
+        phase: false,
     }
+}
 
-    fn soft_reset(&mut self) -> Result<(), Error> {
-        self.transport.write32(card::SOFT_RESET.address(), card::SOFT_RESET::GO.put(1))?;
-        // Every read takes a bus transfer, or of a simulated card many of its clocks.
-        for _ in 0..RESET_POLLS {
-            match self.transport.read32(card::STATUS.address())? {
-                0 => {
-                    if let Some(ring) = &mut self.ring {
-                        ring.open(&mut *self.transport)?;
-                    }
-                    return self.clear_causes();
-                }
-                // A card that is gone; asking it again and again may take a bus seconds.
-                u32::MAX => break,
-                _ => {}
-            }
-        }
-        Err(Error::DeviceLost { card: self.description() })
-    }
-
-    fn clear_causes(&mut self) -> Result<(), Error> {
-        if self.ring.is_some() {
-            let cause = queue::IRQ_STATUS::CAUSE.put(1);
-            return self.transport.write32(queue::IRQ_STATUS.address(), cause);
-        }
-        let both = card::IRQ_STATUS::GEMM_DONE.mask() | card::IRQ_STATUS::SPGEMM_DONE.mask();
-        self.transport.write32(card::IRQ_STATUS.address(), both)
-    }
-
-    /// The error of a command that did not end; the card is usable again afterwards, or lost.
-    fn time_out(&mut self, op: &'static str, after: Duration) -> Result<Error, Error> {
-        let mut snapshot = vec![];
-        for (name, reg) in [
-            ("CARD.STATUS", card::STATUS),
-            ("GEMM.STATUS", gemm::STATUS),
-            ("SPGEMM.STATUS", spgemm::STATUS),
-        ] {
-            let word = self.transport.read32(reg.address())?;
-            snapshot.push(format!("{name} was {word:#010x}"));
-        }
-        if self.gone()? {
-            return Ok(Error::DeviceLost { card: self.description() });
-        }
-        self.quiet()?;
-        Ok(Error::Timeout { op, after, snapshot: snapshot.join(", ") })
-    }
-
-    /// Adds the engine's counters, which hold until its next command.
-    fn add_counters(
-        &mut self,
-        done: &mut Done,
-        command: &Command,
-        completion: &Completion,
-    ) -> Result<(), Error> {
-        let mut regs = CardRegisters::new(&mut *self.transport);
-        match command {
-            Command::Nop => {}
-            Command::Gemm(c) => done.gemm.add(&mut regs, completion.cycles, c.compute),
-            Command::Spgemm(_) => done.spgemm.add(&mut regs, completion.cycles),
-        }
-        regs.finish()
-    }
+fn overlap(a: &Range<u64>, b: &Range<u64>) -> bool {
+    a.start < b.end && b.start < a.end
 }
 
 /// The error of a completion that is not well.

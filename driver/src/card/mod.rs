@@ -1,8 +1,10 @@
-//! The engines behind a transport: what they are, and how commands run on them, one after the other.
+//! The engines behind a transport: what they are, and how commands run on them.
 
 mod flight;
 pub(crate) mod registers;
+mod reset;
 mod ring;
+mod watch;
 
 pub(crate) use flight::{Done, Failure, Job, JobId, Step};
 
@@ -14,6 +16,7 @@ use mattock_spec::regs::card::{IRQ_ENABLE, IRQ_STATUS, MAGIC, VERSION_MAJOR, VER
 use mattock_spec::regs::{Capabilities, CapabilityError, card, controller, queue};
 use registers::CardRegisters;
 use ring::Ring;
+use watch::Watched;
 
 /// An open card. Everything that talks to it holds its lock.
 pub(crate) struct Card {
@@ -23,6 +26,9 @@ pub(crate) struct Card {
     queue: Queue,
     /// Of a card with a processor of its own.
     ring: Option<Ring>,
+    watched: Vec<Watched>,
+    /// A thread moves the queue along for those that are watched.
+    pumped: bool,
 }
 
 impl Card {
@@ -42,7 +48,15 @@ impl Card {
             other => Error::Capability(other),
         })?;
         let limits = Limits::of(&caps);
-        let mut opened = Card { transport, caps, limits, queue: Queue::default(), ring: None };
+        let mut opened = Card {
+            transport,
+            caps,
+            limits,
+            queue: Queue::default(),
+            ring: None,
+            watched: vec![],
+            pumped: false,
+        };
         if caps.controller.is_some() {
             // What another process left: rings in memory that is no longer the card's.
             opened.transport.write32(queue::ENABLE.address(), 0)?;

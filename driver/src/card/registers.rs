@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::transport::Transport;
 use mattock_firmware::Regs;
-use mattock_spec::regs::{Reg, card};
+use mattock_spec::regs::card;
 
 /// The transport's registers. After an error reads give all ones, as from a card that is gone, and
 /// writes do nothing; [`finish`](Self::finish) tells the error. A word of all ones may be a card that is gone, so then
@@ -28,16 +28,6 @@ impl<'t> CardRegisters<'t> {
             return Err(Error::DeviceLost { card: self.transport.description() });
         }
         Ok(())
-    }
-
-    /// A 64-bit counter of an idle engine.
-    pub(crate) fn wide(&mut self, low: Reg, high: Reg) -> u64 {
-        u64::from(self.read(low.address())) | u64::from(self.read(high.address())) << 32
-    }
-
-    /// A counter of an idle engine.
-    pub(crate) fn word(&mut self, reg: Reg) -> u64 {
-        self.read(reg.address()).into()
     }
 }
 

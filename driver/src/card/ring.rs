@@ -1,7 +1,7 @@
 //! Commands through rings in memory: what a card with a processor of its own takes.
 //!
-//! Entries and parameter blocks are written before the doorbell, and a record is read only when its phase says that it
-//! is there; the transport's register accesses are the barriers on both ways.
+//! Entries and parameter blocks are written before the doorbell, whose write is a barrier for them. A record is read only
+//! when the phase in its last byte says that it is there, with a barrier between the two reads.
 
 use super::registers::CardRegisters;
 use crate::Error;
@@ -40,12 +40,14 @@ impl Ring {
     pub(super) fn start(t: &mut dyn Transport, caps: &Capabilities) -> Result<Ring, Error> {
         let bytes =
             u64::from(ENTRIES) * (DESCRIPTOR_BYTES as u64 + COMPLETION_BYTES as u64 + BLOCK_BYTES);
-        let base = t.alloc(bytes)?;
+        // Memory begins at multiples of 64, records at multiples of their size.
+        let memory = t.alloc(bytes + COMPLETION_BYTES as u64)?;
+        let base = memory.next_multiple_of(COMPLETION_BYTES as u64);
         let mut ring = Ring { base, written: 0, read: 0 };
         match ring.restart(t, caps) {
             Ok(()) => Ok(ring),
             Err(error) => {
-                t.free(base);
+                t.free(memory);
                 Err(error)
             }
         }
@@ -112,6 +114,11 @@ impl Ring {
         self.written.wrapping_sub(self.read) < ENTRIES
     }
 
+    /// Whether every command has had its record.
+    pub(super) fn is_empty(&self) -> bool {
+        self.written == self.read
+    }
+
     /// Hands a command to the card; its record will carry `cookie`. There must be room.
     pub(super) fn submit(
         &mut self,
@@ -157,24 +164,42 @@ impl Ring {
     /// # Errors
     /// [`Error::Controller`] when a fault has closed the rings or a record makes no sense.
     pub(super) fn poll(&mut self, t: &mut dyn Transport) -> Result<Option<Completion>, Error> {
-        // Before the record, so that what the card wrote before it closed the rings is found.
-        let status = t.read32(queue::STATUS.address())?;
-        let mut bytes = [0; COMPLETION_BYTES];
-        t.read(self.done(self.read % ENTRIES), &mut bytes)?;
-        let phase = (self.read / ENTRIES).is_multiple_of(2);
-        let record = Completion::decode(&bytes).map_err(|e| fault(t, format!("a record: {e}")))?;
-        if record.phase == phase {
-            self.read = self.read.wrapping_add(1);
+        if let Some(record) = self.record(t)? {
             return Ok(Some(record));
         }
-        let code = queue::STATUS::FAULT.get(status);
-        if code != 0 {
-            let info = t.read32(queue::FAULT_INFO.address())?;
-            let code = mattock_spec::ErrorCode::from_u8(code as u8);
-            let what = code.map_or("an unknown fault", |code| code.meaning());
-            return Err(fault(t, format!("its rings are closed ({info:#x}): {what}")));
+        let status = t.read32(queue::STATUS.address())?;
+        if status == u32::MAX {
+            return Err(Error::DeviceLost { card: t.description() });
         }
-        Ok(None)
+        let code = queue::STATUS::FAULT.get(status);
+        if code == 0 {
+            return Ok(None);
+        }
+        // What the card wrote before it closed the rings comes first.
+        if let Some(record) = self.record(t)? {
+            return Ok(Some(record));
+        }
+        let info = t.read32(queue::FAULT_INFO.address())?;
+        let code = mattock_spec::ErrorCode::from_u8(code as u8);
+        let what = code.map_or("an unknown fault", |code| code.meaning());
+        Err(fault(t, format!("its rings are closed ({info:#x}): {what}")))
+    }
+
+    fn record(&mut self, t: &mut dyn Transport) -> Result<Option<Completion>, Error> {
+        let at = self.done(self.read % ENTRIES);
+        let mut word = [0; 4];
+        t.read(at + Completion::LAST_WORD as u64, &mut word)?;
+        let phase = (self.read / ENTRIES).is_multiple_of(2);
+        if Completion::phase_of(u32::from_le_bytes(word)) != phase {
+            return Ok(None);
+        }
+        // The phase is written last: the rest of the record, and what the command wrote, is read after it.
+        pcie_mmap::after_read();
+        let mut bytes = [0; COMPLETION_BYTES];
+        t.read(at, &mut bytes)?;
+        let record = Completion::decode(&bytes).map_err(|e| fault(t, format!("a record: {e}")))?;
+        self.read = self.read.wrapping_add(1);
+        Ok(Some(record))
     }
 
     fn done(&self, slot: u32) -> u64 {

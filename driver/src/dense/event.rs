@@ -7,14 +7,22 @@ use crate::card::Failure;
 use crate::device::Inner;
 use crate::view::PlaceMut;
 use mattock_spec::ErrorCode;
+use pcie_mmap::EventFd;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Products under way. A result in host memory is there once the event is over; dropping the event waits for that.
 ///
-/// On cards without rings commands of one card run one after the other, and the next one starts when somebody
-/// waits, asks or submits.
+/// A card with rings has up to 16 commands at a time and runs one after the other by itself; results are independent of how
+/// they are waited for. On other cards the next command starts when somebody waits, asks or submits.
+///
+/// # Faults among queued commands
+/// A command that fails (a bus error, a time-out in the card) is the failure of its own call; commands behind it run.
+/// When the card must be reset or its rings are closed, the oldest call there tells why ([`Error::Timeout`],
+/// [`Error::Controller`]), the others there are [`Error::DeviceFault`] with `ABORTED`, and calls not yet handed to the
+/// card run.
 #[derive(Debug)]
 #[must_use = "dropping an event waits for it and loses its error"]
 pub struct Event<'a> {
@@ -24,6 +32,8 @@ pub struct Event<'a> {
     targets: Vec<PlaceMut<'a>>,
     stats: GemmStats,
     failed: Option<Error>,
+    /// For those who wait for file descriptors.
+    signal: OnceLock<Arc<EventFd>>,
 }
 
 impl<'a> Event<'a> {
@@ -34,7 +44,14 @@ impl<'a> Event<'a> {
         stats: GemmStats,
     ) -> Self {
         let inner = Arc::clone(inner);
-        Event { inner, pending: pending.into(), targets, stats, failed: None }
+        Event {
+            inner,
+            pending: pending.into(),
+            targets,
+            stats,
+            failed: None,
+            signal: OnceLock::new(),
+        }
     }
 
     /// Waits for the end, however long the commands may take by the context's timeout.
@@ -60,6 +77,27 @@ impl<'a> Event<'a> {
     /// Whether the products are over, well or not, without waiting.
     pub fn query(&mut self) -> bool {
         self.wait_for(Duration::ZERO)
+    }
+
+    /// A file descriptor that becomes readable when the products are over, well or not, and stays so: for `poll`, `epoll`
+    /// and what is built on them. Then [`query`](Self::query) is true, after it has copied what was wanted in host
+    /// memory. Nothing must be read from it; it is closed with the event.
+    ///
+    /// As long as such events are not over a thread of this library moves the card's queue along.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: the process has too many open files or threads.
+    pub fn fd(&self) -> Result<BorrowedFd<'_>, Error> {
+        if self.signal.get().is_none() {
+            let jobs = self.pending.iter().map(|pending| pending.id).collect();
+            let event = self.inner.shared.event(jobs)?;
+            // Two threads at once have made two counters, of which one is used.
+            let _ = self.signal.set(event);
+        }
+        match self.signal.get() {
+            Some(event) => Ok(event.as_fd()),
+            None => Err(Error::Cancelled), // it was set just now
+        }
     }
 
     fn advance(&mut self, until: Option<Instant>) -> bool {
@@ -90,6 +128,19 @@ impl<'a> Event<'a> {
                 Error::OutOfMemory { need: completion.info.into(), have: u64::from(kib) * 1024 }
             }
             (failure, _) => failure.into(),
+        }
+    }
+}
+
+/// See [`Event::fd`].
+///
+/// # Panics
+/// When the process has too many open files or threads; `fd` tells that as an error.
+impl AsFd for Event<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.fd() {
+            Ok(fd) => fd,
+            Err(error) => panic!("no file descriptor for an event: {error}"),
         }
     }
 }

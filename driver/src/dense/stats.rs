@@ -1,7 +1,6 @@
 //! What dense products cost.
 
-use crate::card::registers::CardRegisters;
-use mattock_spec::regs::gemm;
+use mattock_spec::command::Completion;
 use std::ops::AddAssign;
 
 /// What a dense product cost, by the card's own counters; of several commands the sum.
@@ -24,16 +23,17 @@ pub struct GemmStats {
 }
 
 impl GemmStats {
-    /// Adds the counters of the command that has ended.
-    pub(crate) fn add(&mut self, regs: &mut CardRegisters<'_>, cycles: u64, computed: bool) {
+    /// Adds what a command cost, by its record. One that only loads or stores walks over tiles without products.
+    pub(crate) fn add(&mut self, record: &Completion, computed: bool) {
+        let counters = &record.counters;
         self.commands += 1;
-        self.cycles += cycles;
+        self.cycles += record.cycles;
         if computed {
-            self.compute_cycles += regs.wide(gemm::COMPUTE_CYCLES_LO, gemm::COMPUTE_CYCLES_HI);
-            self.macs += regs.wide(gemm::MACS_LO, gemm::MACS_HI);
+            self.compute_cycles += counters.compute_cycles;
+            self.macs += counters.products;
         }
-        self.bytes_read += regs.wide(gemm::BYTES_READ_LO, gemm::BYTES_READ_HI);
-        self.bytes_written += regs.wide(gemm::BYTES_WRITTEN_LO, gemm::BYTES_WRITTEN_HI);
+        self.bytes_read += counters.bytes_read;
+        self.bytes_written += counters.bytes_written;
     }
 }
 

@@ -1,9 +1,9 @@
 //! How sparse products are computed, and what they cost.
 
 use crate::Error;
-use crate::card::registers::CardRegisters;
 use mattock_spec::Semiring;
-use mattock_spec::regs::{SpgemmCaps, spgemm};
+use mattock_spec::command::Completion;
+use mattock_spec::regs::SpgemmCaps;
 use mattock_spec::semiring::SEMIRINGS;
 use std::ops::AddAssign;
 
@@ -80,19 +80,20 @@ pub struct SpgemmStats {
 }
 
 impl SpgemmStats {
-    /// Adds the counters of the command that has ended.
-    pub(crate) fn add(&mut self, regs: &mut CardRegisters<'_>, cycles: u64) {
+    /// Adds what a command cost, by its record.
+    pub(crate) fn add(&mut self, record: &Completion) {
+        let counters = &record.counters;
         self.commands += 1;
-        self.cycles += cycles;
-        self.products += regs.wide(spgemm::PRODUCTS_LO, spgemm::PRODUCTS_HI);
-        self.bytes_read += regs.wide(spgemm::BYTES_READ_LO, spgemm::BYTES_READ_HI);
-        self.bytes_written += regs.wide(spgemm::BYTES_WRITTEN_LO, spgemm::BYTES_WRITTEN_HI);
-        self.windows += regs.word(spgemm::WINDOWS);
-        self.spills += regs.word(spgemm::SPILLS);
-        self.restarts += regs.word(spgemm::RESTARTS);
-        self.hazard_stalls += regs.word(spgemm::HAZARD_STALLS);
-        self.cache_hits += regs.word(spgemm::CACHE_HITS);
-        self.cache_misses += regs.word(spgemm::CACHE_MISSES);
+        self.cycles += record.cycles;
+        self.products += counters.products;
+        self.bytes_read += counters.bytes_read;
+        self.bytes_written += counters.bytes_written;
+        self.windows += u64::from(counters.windows);
+        self.spills += u64::from(counters.spills);
+        self.restarts += u64::from(counters.restarts);
+        self.hazard_stalls += u64::from(counters.hazard_stalls);
+        self.cache_hits += u64::from(counters.cache_hits);
+        self.cache_misses += u64::from(counters.cache_misses);
     }
 }
 

@@ -6,7 +6,6 @@ use crate::Error;
 use mattock_spec::regs::card::ID;
 use pcie_mmap::{Address, EventFd, IrqKind, PciDevice, VfioPci, VfioUser};
 use std::path::Path;
-use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 /// Registers are in this BAR.
@@ -114,7 +113,7 @@ impl Transport for Pcie {
     fn read32(&mut self, offset: u32) -> Result<u32, Error> {
         let value = self.device.read32(BAR, offset.into())?;
         // What was read tells what is in memory, so memory is not looked at earlier.
-        fence(Ordering::Acquire);
+        pcie_mmap::after_read();
         // A card that is gone reads so everywhere; ID never does otherwise.
         if value == u32::MAX && self.device.read32(BAR, ID.address().into())? == u32::MAX {
             return Err(Error::DeviceLost { card: self.name.clone() });
@@ -124,7 +123,7 @@ impl Transport for Pcie {
 
     fn write32(&mut self, offset: u32, value: u32) -> Result<(), Error> {
         // What the card is told of must be in memory before it is told.
-        fence(Ordering::Release);
+        pcie_mmap::before_write();
         Ok(self.device.write32(BAR, offset.into(), value)?)
     }
 
@@ -159,7 +158,6 @@ impl Transport for Pcie {
     }
 
     fn read(&mut self, address: u64, data: &mut [u8]) -> Result<(), Error> {
-        fence(Ordering::Acquire);
         let bytes = data.len();
         self.pool.read(address, data).ok_or_else(|| self.range(address, bytes))
     }

@@ -2,8 +2,8 @@
 
 use mattock_spec::Rounding;
 use mattock_spec::command::{
-    COMPLETION_BYTES, Command, Completion, CsrAddresses, DESCRIPTOR_BYTES, Descriptor, GemmCommand,
-    Opcode, SpgemmCommand,
+    COMPLETION_BYTES, Command, Completion, Counters, CsrAddresses, DESCRIPTOR_BYTES, Descriptor,
+    GemmCommand, Opcode, SpgemmCommand,
 };
 use mattock_spec::regs::{ErrorCode, ValueType};
 use mattock_spec::semiring::SEMIRINGS;
@@ -74,14 +74,26 @@ proptest! {
     fn completions_round_trip(
         cookie in any::<u64>(), cycles in any::<u64>(), code in 0..ErrorCode::ALL.len(),
         info in any::<u32>(), result in any::<u32>(), opcode in any::<u8>(), queue in any::<u16>(),
-        phase in any::<bool>(),
+        phase in any::<bool>(), wide in any::<[u64; 4]>(), words in any::<[u32; 6]>(),
     ) {
         let code = ErrorCode::ALL[code];
-        let record = Completion { cookie, cycles, code, info, result, opcode, queue, phase };
+        let counters = Counters {
+            bytes_read: wide[0],
+            bytes_written: wide[1],
+            products: wide[2],
+            compute_cycles: wide[3],
+            windows: words[0],
+            spills: words[1],
+            restarts: words[2],
+            hazard_stalls: words[3],
+            cache_hits: words[4],
+            cache_misses: words[5],
+        };
+        let record = Completion { cookie, cycles, code, info, result, opcode, queue, counters, phase };
         prop_assert_eq!(Completion::decode(&record.encode()), Ok(record));
         // The phase is in the last byte, so that a record written in order is complete when it turns.
         let turned = Completion { phase: !phase, ..record };
-        prop_assert_eq!(&turned.encode()[..31], &record.encode()[..31]);
+        prop_assert_eq!(&turned.encode()[..127], &record.encode()[..127]);
     }
 
     /// A block either is refused or means exactly its bytes: no bit is ignored.

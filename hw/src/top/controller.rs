@@ -4,6 +4,7 @@ use super::host::HostSide;
 use crate::control::ring::{GLANCE, Ring};
 use crate::control::{BusShare, Launch, LocalRegisters, March, Processor};
 use mattock_spec::CardConfig;
+use mattock_spec::command::Counters;
 use mattock_spec::regs::controller::STATUS;
 use rtl_gen::{Builder, Instance, Sig, bits};
 
@@ -80,7 +81,9 @@ impl<'m> Controller<'m> {
         for port in ["valid", "tag", "code", "info"] {
             ring.set(&format!("f0_{port}"), local.get(&format!("f_{port}")));
         }
-        for (port, width) in [("result", 32), ("cycles", 64)] {
+        for (port, width) in
+            [("result", 32), ("cycles", 64), ("counters", Counters::BITS), ("counted", 1)]
+        {
             ring.set(&format!("f0_{port}"), m.lit(bits(width), 0));
         }
 
@@ -132,13 +135,9 @@ impl<'m> Controller<'m> {
         launch
     }
 
-    /// Says how the command of engine number `index` ended.
-    pub(super) fn outcome(&self, index: usize, [code, info, result, cycles]: [Sig<'m>; 4]) {
-        for (port, value) in
-            [("code", code), ("info", info), ("result", result), ("cycles", cycles)]
-        {
-            self.ring.set(&format!("f{}_{port}", 1 + index), value);
-        }
+    /// Says how the command of engine number `index` ended: a port of the ring's stream, and its value.
+    pub(super) fn outcome(&self, index: usize, port: &str, value: Sig<'m>) {
+        self.ring.set(&format!("f{}_{port}", 1 + index), value);
     }
 
     /// Ties what depends on the engines; `launches` are those of `blocks`. Gives what must be 1 for a soft reset to be

@@ -2,9 +2,10 @@
 
 use super::controller::Controller;
 use crate::control::{Account, RegisterValue, values};
+use mattock_spec::command::Counters;
 use mattock_spec::regs::{Access, RegMap};
 use rtl_gen::ir::Direction;
-use rtl_gen::{Builder, Instance, Module, Sig, bits};
+use rtl_gen::{Builder, Instance, Module, Sig, bits, cat};
 use std::rc::Rc;
 
 /// An engine of a card: a module and the register block it obeys.
@@ -95,13 +96,28 @@ impl EngineSlot {
         let locked = match (control, launch) {
             (Some((control, index)), Some(launch)) => {
                 launch.set("busy", running).set("ended", ended).set("reset", reset);
-                let cycles = if beats.is_some() { account } else { engine }.get("cycles");
-                let result = match has_output(engine, "nnz_c") {
-                    true => engine.get("nnz_c").as_bits(),
-                    false => m.lit(bits(32), 0),
+                // The first of the names that is counted somewhere.
+                let counted = |names: &[&str], width| {
+                    let places = names.iter().flat_map(|n| [(account, *n), (engine, *n)]);
+                    let mut values = places.filter(|(part, name)| has_output(*part, name));
+                    values.next().map_or_else(
+                        || m.lit(bits(width), 0),
+                        |(part, name)| part.get(name).as_bits(),
+                    )
                 };
-                let code = account.get("status_error");
-                control.outcome(index, [code, account.get("error_info"), result, cycles.as_bits()]);
+                let counters = Counters::LAYOUT.iter().rev();
+                let counters: Vec<_> =
+                    counters.map(|(names, width)| counted(names, *width)).collect();
+                for (port, value) in [
+                    ("code", account.get("status_error")),
+                    ("info", account.get("error_info")),
+                    ("result", counted(&["nnz_c"], 32)),
+                    ("cycles", counted(&["cycles"], 64)),
+                    ("counters", cat(&counters)),
+                    ("counted", m.lit(bits(1), 1)),
+                ] {
+                    control.outcome(index, port, value);
+                }
                 launch.get("armed") | (!control.run & busy)
             }
             _ => busy,

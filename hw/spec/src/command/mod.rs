@@ -13,7 +13,7 @@ mod gemm;
 mod spgemm;
 
 pub use bytes::{Rejected, Source};
-pub use completion::Completion;
+pub use completion::{Completion, Counters};
 pub use descriptor::{Descriptor, Opcode};
 pub use gemm::{GemmBlock, GemmCommand};
 pub use spgemm::{CsrAddresses, SpgemmBlock, SpgemmCommand};
@@ -21,7 +21,7 @@ pub use spgemm::{CsrAddresses, SpgemmBlock, SpgemmCommand};
 /// Bytes of a ring entry.
 pub const DESCRIPTOR_BYTES: usize = 64;
 /// Bytes of a completion record.
-pub const COMPLETION_BYTES: usize = 32;
+pub const COMPLETION_BYTES: usize = 128;
 /// Most bytes a parameter block of any opcode may have.
 pub const MAX_PARAMETER_BYTES: usize = 512;
 /// Parameter blocks begin at multiples of this.

@@ -65,7 +65,7 @@ error_codes! {
     ColumnA = 34 "COLUMN_A" "the row of A" "A column of A is not below INNER."
     ColumnB = 35 "COLUMN_B" "the row of B" "A column of B is not below COLS or does not rise within its row."
     CapacityExceeded = 36 "C_CAPACITY_EXCEEDED" "entries of C needed so far" "C has more entries than C_CAPACITY."
-    RingBase = 48 "RING_BASE" "0 for the submission ring, 1 for the completion ring" "A ring's address is not a multiple of 64 or passes the end of the address space."
+    RingBase = 48 "RING_BASE" "0 for the submission ring, 1 for the completion ring" "A ring's address is not a multiple of 64 (128 for records) or passes the end of the address space."
     RingSize = 49 "RING_SIZE" "the size given" "The size of the rings is not a power of two from 2 to 32768."
     DoorbellRange = 50 "DOORBELL_RANGE" "the doorbell" "The doorbell tells of more entries than the ring has room for."
     Controller = 51 "CONTROLLER" "CONTROLLER.STATUS" "The card's own processor has stopped."

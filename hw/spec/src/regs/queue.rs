@@ -35,14 +35,14 @@ registers! {
     RING_HI 0x18 Rw "Bus address of the submission ring, high half." {
         ADDRESS 0 32 "Bits 63:32."
     }
-    DONE_LO 0x1c Rw "Bus address of the completion ring, a multiple of 64, low half." {
+    DONE_LO 0x1c Rw "Bus address of the completion ring, a multiple of 128, low half." {
         ADDRESS 0 32 "Bits 31:0."
     }
     DONE_HI 0x20 Rw "Bus address of the completion ring, high half." {
         ADDRESS 0 32 "Bits 63:32."
     }
     SIZE 0x24 Rw "Size of both rings." {
-        ENTRIES 0 16 "Entries of 64 bytes and records of 32: a power of two from 2 to 32768."
+        ENTRIES 0 16 "Entries of 64 bytes and records of 128: a power of two from 2 to 32768."
     }
     DOORBELL 0x28 Rw "How many entries software has written since ENABLE, modulo 65536." {
         COUNT 0 16 "At most ENTRIES more than there are records, else the rings close with DOORBELL_RANGE."

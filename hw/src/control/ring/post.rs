@@ -4,23 +4,24 @@ use super::{COUNT_BITS, fault_code};
 use crate::bus::AxiWriteMaster;
 use crate::cells::Fifo;
 use mattock_spec::ErrorCode;
-use mattock_spec::command::COMPLETION_BYTES;
+use mattock_spec::command::{COMPLETION_BYTES, Counters};
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
 /// Records that may be on their way to memory.
 const OUTSTANDING: u32 = 8;
-/// Bits of a record.
-const RECORD_BITS: u32 = 8 * COMPLETION_BYTES as u32;
 
 /// Writes a record for every command that ended, and tells when it has reached memory.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `in_valid`, `in_ready` | in, out | bit | a command ended; `in_ready` does not wait for `in_valid` |
+/// | `in_valid`, `in_ready` | in, out | bit | a command ended; it and how it ended hold still until `in_ready` |
+/// | `in_counted` | in | bit | it has counters; else they are 0 and it is taken at once |
+/// | `busy` | out | bit | a record with counters is on its way out: its source must not change |
 /// | `in_code`, `in_info`, `in_result`, `in_cycles` | in | bits(8), bits(32), bits(32), bits(64) | how |
+/// | `in_counters` | in | bits | what it cost: [`Counters::LAYOUT`], the first lowest |
 /// | `in_first`, `in_cookie` | in | bits(32), bits(64) | word 0 and cookie of its ring entry |
-/// | `ring` | in | uint(`addr_bits`) | address of the completion ring, a multiple of 64 |
+/// | `ring` | in | uint(`addr_bits`) | address of the completion ring, a multiple of 128 |
 /// | `mask` | in | uint(16) | records of the ring less 1 |
 /// | `start` | in | bit | pulse: begin anew at record 0, of phase 1 |
 /// | `flush` | in | bit | level: as told at [`AxiWriteMaster`] |
@@ -30,8 +31,8 @@ const RECORD_BITS: u32 = 8 * COMPLETION_BYTES as u32;
 /// | `quiet` | out | bit | no record is on its way |
 /// | `m_axi_*` | | | AXI4 write channels |
 ///
-/// A record is one burst, so its response tells that it is in memory as a whole. One every 32 / `bus_bytes` + 2
-/// cycles; 4 cycles from `in_valid` to the address channel.
+/// A record is one burst, so its response tells that it is in memory as a whole. Counters are not held here but taken from
+/// where they are. One every 128 / `bus_bytes` + 2 cycles; 4 cycles from `in_valid` to the address channel.
 #[derive(Clone, Copy, Debug)]
 pub struct Post {
     /// Bytes of a beat.
@@ -48,15 +49,10 @@ impl Module for Post {
     fn build(&self, m: &Builder) {
         m.doc("Writes completion records.");
         let (data_bits, addr_bits) = (8 * self.bus_bytes, self.addr_bits);
-        let beats = (COMPLETION_BYTES as u32 / self.bus_bytes).max(1);
+        let beats = COMPLETION_BYTES as u32 / self.bus_bytes;
         let writer = m.inst(
             "writer",
-            &AxiWriteMaster {
-                data_bits,
-                addr_bits,
-                max_burst: beats.max(2),
-                outstanding: OUTSTANDING,
-            },
+            &AxiWriteMaster { data_bits, addr_bits, max_burst: beats, outstanding: OUTSTANDING },
         );
         for channel in ["m_axi_aw", "m_axi_w"] {
             expose(m, writer, channel, channel);
@@ -69,56 +65,53 @@ impl Module for Post {
         let (start, flush) = (m.input("start", bit()), m.input("flush", bit()));
         writer.set("flush", flush).set("fault_clear", start);
 
-        // One record at a time: its address, then its beats.
+        // One record at a time: its address, then its beats. The counters are read where they are.
         let count = uint(COUNT_BITS);
         let posted = m.state("posted_q", uint(COUNT_BITS + 1), 0);
         let (address_due, data_due) =
             (m.state("address_due", bit(), 0), m.state("data_due", bit(), 0));
-        let ready = (!(address_due.q() | data_due.q()) & !flush).named("ready");
-        let take = (m.input("in_valid", bit()) & ready).named("take");
-        m.output("in_ready", ready);
+        let free = (!(address_due.q() | data_due.q()) & !flush).named("free");
+        let begins = (m.input("in_valid", bit()) & free).named("begins");
         let mask = m.input("mask", count);
         // The bit above the index tells the pass over the ring.
         let pass_bit = mask.zext(COUNT_BITS + 1).inc();
-        let phase = !(posted.q() & pass_bit).red_or();
+        let phase = m.reg_when("phase", begins, !(posted.q() & pass_bit).red_or());
         let first = m.input("in_first", bits(32));
-        let record = m.reg_when("record", take, layout(m, first, phase));
+        let counts = m.input("in_counted", bit());
+        let counted = m.reg_when("counted", begins, counts);
+        let counters = counted.gate(m.input("in_counters", bits(Counters::BITS)));
+        let head = m.reg_when("head", begins, head(m, first));
+        let filled = 8 * Counters::OFFSET as u32 + Counters::BITS;
+        let rest = m.lit(bits(8 * (COMPLETION_BYTES as u32 - 1) - filled), 0);
+        let record = cat(&[m.lit(bits(7), 0), phase, rest, counters, head]);
         let posted_count = posted.q().trunc(COUNT_BITS);
-        let index = (posted_count & mask).named("index");
-        let held_index = m.reg_when("held_index", take, index);
-        let asks = first.bit(8);
-        posted.update(&[(start | flush, posted.q().lit(0)), (take, posted.q().inc())]);
+        let index = m.reg_when("index", begins, posted_count & mask);
+        posted.update(&[(start | flush, posted.q().lit(0)), (begins, posted.q().inc())]);
 
-        let offset = held_index.shl_k(COMPLETION_BYTES.trailing_zeros()).resize(addr_bits);
+        let offset = index.shl_k(COMPLETION_BYTES.trailing_zeros()).resize(addr_bits);
         let place = m.input("ring", uint(addr_bits)).add_wrap(offset);
-        let low = self.bus_bytes.trailing_zeros();
+        let low = COMPLETION_BYTES.trailing_zeros();
         let aligned = cat(&[place.slice(addr_bits - 1, low), m.lit(bits(low), 0)]).as_u();
         writer.set("cmd_valid", address_due.q()).set("cmd_addr", aligned);
         writer.set("cmd_beats", m.lit(uint(17), beats.into()));
-        address_due.drive((take | (address_due.q() & !writer.get("cmd_ready"))) & !flush);
+        address_due.drive((begins | (address_due.q() & !writer.get("cmd_ready"))) & !flush);
 
         let sent = (data_due.q() & writer.get("data_ready")).named("sent");
-        let (data, strobes, last) = if beats > 1 {
-            let beat = m.state("beat_index", uint(beats.trailing_zeros()), 0);
-            beat.update(&[(take | flush, beat.q().lit(0)), (sent, beat.q().inc())]);
-            let all = m.lit(bits(self.bus_bytes), (1 << self.bus_bytes) - 1);
-            (record.dyn_lane(beat.q(), data_bits), all, beat.q().is(i128::from(beats) - 1))
-        } else {
-            let copies = data_bits / RECORD_BITS;
-            let (ones, none) = (m.lit(bits(32), 0xffff_ffff), m.lit(bits(32), 0));
-            let strobes = match copies {
-                1 => ones,
-                _ => held_index.bit(0).mux(cat(&[ones, none]), cat(&[none, ones])),
-            };
-            (record.rep(copies), strobes, m.high())
-        };
-        writer.set("data_valid", data_due.q()).set("data", data).set("data_strb", strobes);
-        data_due.drive((take | (data_due.q() & !(sent & last))) & !flush);
+        let beat = m.state("beat_index", uint(beats.trailing_zeros()), 0);
+        beat.update(&[(begins | flush, beat.q().lit(0)), (sent, beat.q().inc())]);
+        let last = beat.q().is(i128::from(beats) - 1);
+        let all = m.lit(bits(self.bus_bytes), (1 << self.bus_bytes) - 1);
+        writer.set("data_valid", data_due.q()).set("data_strb", all);
+        writer.set("data", record.dyn_lane(beat.q(), data_bits));
+        let take = (sent & last & !flush).named("take");
+        data_due.drive((begins | (data_due.q() & !take)) & !flush);
+        m.output("busy", data_due.q() & counted);
+        m.output("in_ready", (begins & !counts) | (take & counted));
 
         // Responses come in order.
         let asked = m.inst("asked", &Fifo { width: 1, depth: 2 * OUTSTANDING });
-        asked.set("in_valid", take).set("in_data", asks).set("out_ready", answer | flush);
-        m.assert("asked_has_room", asked.get("in_ready") | !take);
+        asked.set("in_valid", begins).set("in_data", first.bit(8)).set("out_ready", answer | flush);
+        m.assert("asked_has_room", asked.get("in_ready") | !begins);
         m.output("posted", posted_count);
         let reached = (answer & !response.bit(1) & !flush).named("reached");
         let written = m.state("written_q", count, 0);
@@ -135,13 +128,11 @@ impl Module for Post {
     }
 }
 
-/// The 32 bytes of a record, as [`mattock_spec::command::Completion`] lays them out.
-fn layout<'m>(m: &'m Builder, first: Sig<'m>, phase: Sig<'m>) -> Sig<'m> {
+/// The first 32 bytes of a record, as [`mattock_spec::command::Completion`] lays them out.
+fn head<'m>(m: &'m Builder, first: Sig<'m>) -> Sig<'m> {
     let (opcode, queue) = (first.slice(7, 0), first.slice(31, 16));
     cat(&[
-        m.lit(bits(7), 0),
-        phase,
-        m.lit(bits(24), 0),
+        m.lit(bits(32), 0),
         queue,
         opcode,
         m.input("in_code", bits(8)),

@@ -2,7 +2,7 @@
 
 use super::Ring;
 use mattock_spec::ErrorCode;
-use mattock_spec::command::{Completion, Descriptor, Opcode};
+use mattock_spec::command::{COMPLETION_BYTES, Completion, Counters, Descriptor, Opcode};
 use mattock_testbench::sim::{AxiMemory, MemoryOptions, Response, Stalls};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rtl_gen::{Design, Interpreter};
@@ -35,6 +35,8 @@ struct Bench {
     /// Records read since then.
     read: u32,
     taken: Vec<Taken>,
+    /// Streams that offer an end, which must hold still until it is taken.
+    offered: [bool; 2],
     causes: u32,
 }
 
@@ -74,14 +76,20 @@ impl Bench {
         sim.set("rst", 0);
         let rng = StdRng::seed_from_u64(stalls.unwrap_or(0));
         let (cycle, doorbell, read, causes) = (0, 0, 0, 0);
-        Bench { sim, memory, rng, size: 16, cycle, doorbell, read, taken: vec![], causes }
+        let (taken, offered) = (vec![], [false; 2]);
+        Bench { sim, memory, rng, size: 16, cycle, doorbell, read, taken, offered, causes }
     }
 
     fn step(&mut self) {
         self.memory.drive(&mut self.sim);
         self.memory.sample(&mut self.sim).unwrap();
         self.causes += self.sim.get("cause") as u32;
+        let gone = [0, 1].map(|s| self.offered[s] && self.sim.get(&*format!("f{s}_ready")) == 1);
         self.sim.tick();
+        for (stream, _) in gone.into_iter().enumerate().filter(|(_, gone)| *gone) {
+            self.sim.set(&*format!("f{stream}_valid"), 0);
+            self.offered[stream] = false;
+        }
         assert_eq!(self.sim.failure(), None);
         self.cycle += 1;
     }
@@ -93,9 +101,9 @@ impl Bench {
     fn open(&mut self) {
         self.sim.set("size", self.size.into());
         self.sim.set("doorbell", 0);
-        self.memory.bytes_mut(DONE, 32 * self.size as usize).unwrap().fill(0);
+        self.memory.bytes_mut(DONE, COMPLETION_BYTES * self.size as usize).unwrap().fill(0);
         (self.doorbell, self.read, self.causes) = (0, 0, 0);
-        self.taken.clear();
+        self.withdraw();
         self.sim.set("enable", 1);
         self.run(3);
     }
@@ -131,7 +139,8 @@ impl Bench {
     /// The next record, if it is there.
     fn record(&mut self) -> Option<Completion> {
         let (slot, pass) = (self.read & (self.size - 1), self.read / self.size);
-        let bytes = self.memory.bytes(DONE + 32 * u64::from(slot), 32).unwrap();
+        let at = DONE + (COMPLETION_BYTES as u64) * u64::from(slot);
+        let bytes = self.memory.bytes(at, COMPLETION_BYTES).unwrap();
         let record = Completion::decode(bytes).unwrap();
         let fresh = record.phase == (pass % 2 == 0);
         self.read += u32::from(fresh);
@@ -188,6 +197,10 @@ impl Bench {
             result: self.rng.random(),
             opcode: entry[0],
             queue: u16::from_le_bytes([entry[2], entry[3]]),
+            counters: match self.rng.random() {
+                true => random_counters(&mut self.rng),
+                false => Counters::default(),
+            },
             phase: false,
         };
         let (tag, stream) = (self.sim.get("head"), self.rng.random_range(0..2));
@@ -199,39 +212,37 @@ impl Bench {
 
     /// A cycle of the engines: commands whose time has come offer their ends.
     fn finish(&mut self) {
-        let mut offered = [None; 2];
-        for (i, taken) in self.taken.iter_mut().enumerate() {
-            if taken.wait == 0 {
-                offered[taken.stream].get_or_insert(i);
-            } else {
-                taken.wait -= 1;
-            }
-        }
-        for (stream, index) in offered.iter().enumerate() {
-            self.sim.set(&*format!("f{stream}_valid"), u64::from(index.is_some()));
-            let Some(t) = index.map(|i| &self.taken[i]) else { continue };
-            let a = &t.answer;
+        self.taken.iter_mut().for_each(|taken| taken.wait = taken.wait.saturating_sub(1));
+        for stream in 0..2 {
+            let due = self.taken.iter().position(|t| t.stream == stream && t.wait == 0);
+            let (false, Some(due)) = (self.offered[stream], due) else { continue };
+            let Taken { tag, answer: a, .. } = self.taken.remove(due);
             for (port, value) in [
-                ("tag", t.tag),
+                ("tag", tag),
                 ("code", a.code as u64),
                 ("info", a.info.into()),
                 ("result", a.result.into()),
                 ("cycles", a.cycles),
+                ("counted", u64::from(a.counters != Counters::default())),
+                ("valid", 1),
             ] {
                 self.sim.set(&*format!("f{stream}_{port}"), value);
             }
+            let counters = &a.encode()[Counters::OFFSET..][..Counters::BITS as usize / 8];
+            let words = counters.chunks(4).map(|w| u32::from_le_bytes(w.try_into().unwrap()));
+            let port = self.sim.port(&format!("f{stream}_counters"));
+            self.sim.set_words(port, &words.collect::<Vec<_>>());
+            self.offered[stream] = true;
         }
-        let gone: Vec<usize> = (0..2)
-            .filter_map(|s| offered[s].filter(|_| self.sim.get(&*format!("f{s}_ready")) == 1))
-            .collect();
         self.step();
+    }
+
+    /// Takes back what the engines offer, as a reset does.
+    fn withdraw(&mut self) {
+        self.taken.clear();
+        self.offered = [false; 2];
         self.sim.set("f0_valid", 0);
         self.sim.set("f1_valid", 0);
-        let mut index = 0;
-        self.taken.retain(|_| {
-            index += 1;
-            !gone.contains(&(index - 1))
-        });
     }
 
     /// One command that asks for an interrupt, from entry to record.
@@ -247,6 +258,21 @@ impl Bench {
             }
         }
         panic!("no record");
+    }
+}
+
+fn random_counters(rng: &mut StdRng) -> Counters {
+    Counters {
+        bytes_read: rng.random(),
+        bytes_written: rng.random(),
+        products: rng.random(),
+        compute_cycles: rng.random(),
+        windows: rng.random(),
+        spills: rng.random(),
+        restarts: rng.random(),
+        hazard_stalls: rng.random(),
+        cache_hits: rng.random(),
+        cache_misses: rng.random(),
     }
 }
 
@@ -328,7 +354,7 @@ fn latency_and_throughput() {
             bench.step();
             bench.sim.set("take", 0);
             bench.sim.set("f0_tag", tag);
-            for port in ["code", "info", "result", "cycles"] {
+            for port in ["code", "info", "result", "cycles", "counted"] {
                 bench.sim.set(&*format!("f0_{port}"), 0);
             }
             bench.sim.set("f0_valid", u64::from(ready));
@@ -364,7 +390,8 @@ fn registers_at_fault() {
         ("ring", RING + (1 << 40), ErrorCode::RingBase, 0),
         ("ring", end - 15 * 64, ErrorCode::RingBase, 0),
         ("done", DONE + 8, ErrorCode::RingBase, 1),
-        ("done", end - 7 * 64, ErrorCode::RingBase, 1),
+        ("done", DONE + 64, ErrorCode::RingBase, 1),
+        ("done", end - 15 * 128, ErrorCode::RingBase, 1),
         ("size", 0, ErrorCode::RingSize, 0),
         ("size", 1, ErrorCode::RingSize, 1),
         ("size", 24, ErrorCode::RingSize, 24),
@@ -429,7 +456,7 @@ fn bus_errors() {
         bench.open();
         assert_eq!(bench.command(BLOCKS, 64).code, ErrorCode::None);
 
-        bench.memory.inject(DONE + 32..DONE + 64, response);
+        bench.memory.inject(DONE + 128..DONE + 256, response);
         bench.submit(&entry(Opcode::Nop, 1, 0, 0).encode());
         bench.ring_doorbell();
         for _ in 0..400 {
@@ -437,7 +464,7 @@ fn bus_errors() {
             bench.finish();
         }
         let code = u64::from(ErrorCode::WriteSlaveError as u8 + decode);
-        assert_eq!(bench.status(), (0, code, DONE + 32));
+        assert_eq!(bench.status(), (0, code, DONE + 128));
         bench.memory.clear_faults();
         bench.close();
         bench.open();
@@ -462,6 +489,7 @@ fn a_reset_drops_everything() {
             bench.finish();
         }
         bench.sim.set("reset", 1);
+        bench.withdraw();
         bench.sim.set("enable", 0);
         let mut cycles = 0;
         bench.run(5);

@@ -3,6 +3,7 @@
 use super::{COUNT_BITS, Fetch, GLANCE, Post, tag_type};
 use crate::cells::priority;
 use mattock_spec::ErrorCode;
+use mattock_spec::command::{COMPLETION_BYTES, Counters, DESCRIPTOR_BYTES};
 use mattock_spec::regs::queue::{MAX_ENTRIES, TAGS};
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, cat, one_hot_mux, uint};
@@ -20,7 +21,8 @@ use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, cat, one_hot_
 /// | `word`, `read`, `word_data` | in, in, out | | its words, as there |
 /// | `take` | in | bit | pulse: judged; its finish comes from one of the streams below |
 /// | `f<i>_valid`, `f<i>_ready` | in, out | bit | a command ended; the values hold until taken |
-/// | `f<i>_tag`, `f<i>_code`, `f<i>_info`, `f<i>_result`, `f<i>_cycles` | in | uint, bits | which, and how |
+/// | `f<i>_tag`, `f<i>_code`, `f<i>_info`, `f<i>_result`, `f<i>_cycles`, `f<i>_counters` | in | uint, bits | which, and how |
+/// | `f<i>_counted` | in | bits(1) | it has counters; else it is taken sooner |
 /// | `halted`, `halted_info` | in | bit, bits(32) | level: there is no command logic any more, and why |
 /// | `m_axi_*` | | | AXI4 master |
 ///
@@ -189,28 +191,38 @@ impl Ring {
         let one_bit = !(number & number.dec()).red_or() & !number.is(0) & !number.is(1);
         let size_fault =
             Fault { hit: !one_bit, code: code(ErrorCode::RingSize), info: size.zext(32) };
-        let base_fault = |which: usize, unit_bits: u32| {
-            let base = bases[which];
+        let base_fault = |which: usize, entry_bytes: usize| {
+            let (base, unit_bits) = (bases[which], entry_bytes.trailing_zeros());
             let page = base.slice(self.addr_bits - 1, unit_bits).as_u();
             let width = page.width().max(COUNT_BITS) + 1;
             let end = page.zext(width).add_wrap(number.zext(width));
-            let mut faults = vec![base.slice(5, 0).red_or(), end.gt(end.lit(1 << page.width()))];
+            let mut faults =
+                vec![base.slice(unit_bits - 1, 0).red_or(), end.gt(end.lit(1 << page.width()))];
             if self.addr_bits < 64 {
                 faults.push(base.slice(63, self.addr_bits).red_or());
             }
             let info = m.lit(bits(32), which as i128);
             Fault { hit: any(&faults), code: code(ErrorCode::RingBase), info }
         };
-        [size_fault, base_fault(0, 6), base_fault(1, 5)]
+        [size_fault, base_fault(0, DESCRIPTOR_BYTES), base_fault(1, COMPLETION_BYTES)]
     }
 
-    /// Hands the finished commands to the record writer, the first stream first; gives when and whose.
+    /// Hands the finished commands to the record writer, the first stream first and each until its record is out; gives
+    /// when and whose.
     fn finish<'m>(&self, m: &'m Builder, post: Instance<'m>) -> (Sig<'m>, Sig<'m>) {
-        let names = ["code", "info", "result", "cycles"];
-        let widths = [8, 32, 32, 64];
+        let names = ["code", "info", "result", "cycles", "counters", "counted"];
+        let widths = [8, 32, 32, 64, Counters::BITS, 1];
         let valid: Vec<_> =
             (0..self.finishers).map(|i| m.input(&format!("f{i}_valid"), bit())).collect();
-        let grant = priority(&valid);
+        let sending = post.get("busy");
+        let grant: Vec<_> = priority(&valid)
+            .into_iter()
+            .enumerate()
+            .map(|(i, first)| {
+                let held = m.reg_when(&format!("granted_{i}"), !sending, first);
+                sending.mux(held, first).named(&format!("grant_{i}"))
+            })
+            .collect();
         let ready = post.get("in_ready");
         for (i, granted) in grant.iter().enumerate() {
             m.output(&format!("f{i}_ready"), *granted & ready);
