@@ -82,7 +82,7 @@ fn open() -> (Context, Arc<ThreadedCard>) {
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let options = SimOptions::new(SimulatorKind::Verilator, cache);
     let config = both();
-    let card = ThreadedCard::spawn(move || Ok::<_, OpenError>(SimCard::open(&config, &options)?));
+    let card = ThreadedCard::spawn(move || SimCard::open(&config, &options));
     let card = Arc::new(card.unwrap_or_else(|e| panic!("{e}")));
     let device = Device::open_with(Box::new(Hooked(Arc::clone(&card)))).unwrap();
     (device.context(ContextOptions::default()).unwrap(), card)
