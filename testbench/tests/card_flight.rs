@@ -9,9 +9,7 @@ use mattock_spec::config::{Control, MemoryConfig, SpgemmConfig};
 use mattock_spec::regs::{card, queue};
 use mattock_spec::{CardConfig, ErrorCode, Rounding};
 use mattock_testbench::reference::{compare_exact, spgemm};
-use mattock_testbench::sim::{
-    Response, SimCard, SimOptions, SimulatorKind, ThreadedCard,
-};
+use mattock_testbench::sim::{Response, SimCard, SimOptions, SimulatorKind, ThreadedCard};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::sync::Arc;
 use std::time::Duration;

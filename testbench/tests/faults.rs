@@ -155,12 +155,18 @@ fn gone(config: &CardConfig, call: Call) {
     let context = context(&card.device, None);
     let before = card.link.accesses();
     call(&context).unwrap();
-    for left in 0..card.link.accesses() - before {
+    let accesses = card.link.accesses() - before;
+    for left in 0..accesses {
         let start = Instant::now();
         card.link.leave_after(left);
         let before = card.link.accesses();
-        let error = call(&context).expect_err("the card is gone");
-        assert!(matches!(error, Error::DeviceLost { .. }), "after {left}: {error}");
+        match call(&context) {
+            // Its record was in memory when it left, so result and counters were too.
+            Ok(_) => assert!(config.control == Control::Riscv && accesses - left <= 2, "{left}"),
+            Err(error) => {
+                assert!(matches!(error, Error::DeviceLost { .. }), "after {left}: {error}");
+            }
+        }
         // It is asked a few times more, not again and again: on a real bus each time may take long.
         let asked = card.link.accesses() - before - left;
         assert!(asked < 100, "after {left}: {asked} accesses more");

@@ -355,8 +355,9 @@ impl Card {
         } else if waited == Waited::Expired || self.ring.is_none() {
             left.cycles -= slice.cycles;
         }
-        if self.ring.is_some() && waited == Waited::Interrupt {
-            // Before the look at the records, so that those that come later raise it anew.
+        if self.ring.is_some() {
+            // Before the look at the records, so that those that come later raise it anew; also when none was heard,
+            // because one that got lost would keep others from coming.
             self.clear_causes()?;
         }
         if self.collect()? {

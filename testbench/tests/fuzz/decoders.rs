@@ -2,7 +2,9 @@
 
 use mattock_firmware::image::{CARD, Image};
 use mattock_spec::CardConfig;
-use mattock_spec::command::{Command, Completion, Descriptor, GemmCommand, Opcode, SpgemmCommand};
+use mattock_spec::command::{
+    Command, Completion, Counters, Descriptor, GemmCommand, Opcode, SpgemmCommand,
+};
 use mattock_spec::regs::{CAPABILITY_BASE, Capabilities, ErrorCode, capability_rom, card};
 
 /// What is accepted is what encodes to the same bytes: nothing in them is ignored.
@@ -41,6 +43,7 @@ fn descriptors_and_blocks() {
             result: 4,
             opcode: 2,
             queue: 1,
+            counters: Counters { bytes_read: 64, windows: 5, ..Counters::default() },
             phase: true,
         }
         .encode()
