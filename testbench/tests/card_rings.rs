@@ -84,6 +84,11 @@ impl<'t> Rings<'t> {
 
     /// Writes entries and tells the card of all of them at once.
     fn submit(&mut self, commands: &[Command]) {
+        self.submit_within(commands, 0);
+    }
+
+    /// The same with a deadline for each.
+    fn submit_within(&mut self, commands: &[Command], deadline: u64) {
         for command in commands {
             let slot = u64::from(self.written % ENTRIES);
             let block = match command {
@@ -100,7 +105,7 @@ impl<'t> Rings<'t> {
                 cookie: self.written.into(),
                 parameters,
                 parameter_bytes: block.len() as u32,
-                deadline: 0,
+                deadline,
             };
             self.card.write(self.ring + 64 * slot, &entry.encode()).unwrap();
             self.written += 1;
@@ -321,4 +326,58 @@ fn rings_close_under_commands() {
             assert_eq!(rings.read(fetched), rings.read(written), "closed after {after}, {reset}");
         }
     }
+}
+
+/// A command that does not end in the time its entry gives it: the card itself ends it, whether the host still looks or
+/// not, and goes on with the next one. Operands that a bus keeps for itself are waited for.
+#[test]
+fn an_engine_that_is_stuck_is_stopped() {
+    let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
+    let options = SimOptions::new(SimulatorKind::Verilator, cache);
+    let card = FaultyCard::open(&tiny(), &options).unwrap_or_else(|e| panic!("{e}"));
+    let mut guard = card.device.transport();
+    let command = GemmCommand {
+        load_a: true,
+        load_b: true,
+        compute: true,
+        store: true,
+        m: 8,
+        n: 16,
+        k: 64,
+        a: 0x1_0000,
+        a_stride: 64,
+        b: 0x1_1000,
+        b_stride: 64,
+        d: 0x1_2000,
+        d_stride: 64,
+        ..GemmCommand::default()
+    };
+    let mut rings = Rings::open(&mut *guard);
+    rings.submit(&[Command::Gemm(command)]);
+    let whole = rings.record().cycles;
+    for deadline in [1, 50, 150, 300, whole / 2] {
+        rings.submit_within(&[Command::Gemm(command)], deadline);
+        let record = rings.record();
+        assert_eq!(record.code, ErrorCode::Aborted, "after {deadline} of {whole}");
+        // Bursts that were asked for still come, and go nowhere.
+        assert!((deadline..deadline + 500).contains(&record.cycles), "{record:?}");
+        rings.submit(&[Command::Gemm(command)]);
+        let record = rings.record();
+        assert_eq!((record.code, record.cycles), (ErrorCode::None, whole));
+    }
+    rings.submit_within(&[Command::Gemm(command)], 300);
+    // It has begun by then: there are bursts on the bus that it must wait for.
+    while mattock_spec::regs::card::STATUS::GEMM_BUSY
+        .get(rings.read(mattock_spec::regs::card::STATUS.address()))
+        == 0
+    {
+        rings.step(1);
+    }
+    card.bus.hang(5000);
+    let start = rings.cycle;
+    let record = rings.record();
+    assert_eq!(record.code, ErrorCode::Aborted);
+    assert!((4900..5600).contains(&(rings.cycle - start)), "{}", rings.cycle - start);
+    rings.submit(&[Command::Gemm(command)]);
+    assert_eq!(rings.record().code, ErrorCode::None);
 }

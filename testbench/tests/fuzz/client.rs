@@ -58,6 +58,9 @@ fn serve(listener: &UnixListener, answers: &[Answer]) {
         if changes.len() == 5 {
             let at = usize::from(changes[4].0) % 16;
             reply[at] = changes[4].1;
+            // It may say that more is coming; nothing is, and nobody waits for it.
+            let _ = stream.write_all(&reply);
+            return;
         }
         if stream.write_all(&reply).is_err() {
             return;

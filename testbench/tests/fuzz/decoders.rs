@@ -54,7 +54,7 @@ fn descriptors_and_blocks() {
         |(kind, changes, cut, noise)| {
             exact(noise);
             let mut bytes = good[usize::from(*kind) % good.len()].clone();
-            crate::damage(&mut bytes, changes, *cut);
+            crate::damage(&mut bytes, crate::few(changes, *cut), *cut);
             exact(&bytes);
         },
     );

@@ -14,7 +14,7 @@ use std::time::Duration;
 /// How long each target runs.
 fn time() -> Duration {
     let seconds = std::env::var("MATTOCK_FUZZ").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(3))
+    Duration::from_secs(seconds.unwrap_or(2))
 }
 
 /// Changes bytes of something that is right: far more of it is looked at than of mere noise.
@@ -28,4 +28,9 @@ fn damage(bytes: &mut Vec<u8>, changes: &[(u8, u8)], cut: u8) {
     if cut >= 240 {
         bytes.truncate(usize::from(cut - 240) * bytes.len() / 16);
     }
+}
+
+/// None to three of the changes.
+fn few(changes: &[(u8, u8)], count: u8) -> &[(u8, u8)] {
+    &changes[..changes.len().min(usize::from(count) % 4)]
 }
