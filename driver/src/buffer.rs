@@ -6,6 +6,7 @@ use crate::element::Element;
 use crate::view::{DynView, DynViewMut, Order, View, ViewMut, bytes};
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 /// A piece of card memory; given back when it is dropped.
@@ -150,6 +151,18 @@ impl<T: Element> DmaBuf<T> {
         let mut data = vec![bytemuck::Zeroable::zeroed(); self.units];
         self.read(0, &mut data)?;
         Ok(data)
+    }
+
+    /// Where its memory lies in this process, after the calls that use it have ended; `None` when the card's memory is
+    /// elsewhere or lies here in several pieces. Valid until the buffer is dropped.
+    ///
+    /// Between the pointer's use and calls that use the buffer, the caller keeps the order himself: the card may read and
+    /// write the memory during a call.
+    pub fn host_ptr(&self) -> Option<NonNull<T::Unit>> {
+        self.memory.settle();
+        let (address, bytes) = (self.memory.address, self.memory.bytes);
+        let pointer = self.memory.inner.shared.lock().transport().host_address(address, bytes)?;
+        Some(pointer.cast())
     }
 
     fn place(&self, start: usize, len: usize) -> Result<u64, Error> {

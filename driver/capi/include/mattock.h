@@ -141,6 +141,16 @@
 #define MATTOCK_VALUES_F32 1
 
 /**
+ * Entries of the product where the mask has none, instead of those where it has one.
+ */
+#define MATTOCK_MASK_COMPLEMENT 1
+
+/**
+ * An entry of the mask that is zero counts as none.
+ */
+#define MATTOCK_MASK_BY_VALUE 2
+
+/**
  * Memory that the card reaches: operands and results that stay there from call to call.
  */
 typedef struct MattockBuffer MattockBuffer;
@@ -554,6 +564,25 @@ int32_t mattock_alloc(const struct MattockContext *context,
 void mattock_free(struct MattockBuffer *buffer);
 
 /**
+ * Shows the whole buffer at `*data`, aligned to 8 bytes at least, when the calls that use it have ended: where it lies, when the
+ * card's memory is that of this machine, else a copy. It may be read and written there until `mattock_buffer_unmap`; no call may use
+ * the buffer meanwhile.
+ *
+ * The caller sees to it:
+ * `buffer` is not freed; `data` is writable.
+ */
+int32_t mattock_buffer_map(const struct MattockBuffer *buffer,
+                           void **data);
+
+/**
+ * Ends what `mattock_buffer_map` began: what was written there is in the buffer, and the pointer is not used any more.
+ *
+ * The caller sees to it:
+ * `buffer` is not freed.
+ */
+int32_t mattock_buffer_unmap(const struct MattockBuffer *buffer);
+
+/**
  * Copies `bytes` of `data` to the card, from byte `offset` of the buffer on, when the calls that use it have ended.
  *
  * The caller sees to it:
@@ -595,6 +624,18 @@ int32_t mattock_event_wait(struct MattockEvent *event,
 int32_t mattock_event_query(const struct MattockEvent *event,
                             uint64_t milliseconds,
                             int32_t *over);
+
+/**
+ * A file descriptor that becomes readable when the products are over, well or not, and stays so: for `poll`, `epoll` and
+ * event loops. Then `mattock_event_query` tells 1. It belongs to the event, which closes it: nothing is to be read from it.
+ *
+ * While such events are not over a thread of the library moves the card's queue along.
+ *
+ * The caller sees to it:
+ * `event` comes from a call of this library and was not waited for or freed; `fd` is writable.
+ */
+int32_t mattock_event_fd(const struct MattockEvent *event,
+                         int32_t *fd);
 
 /**
  * Waits for the end, whatever it is, and frees the event; null is ignored.
@@ -658,6 +699,23 @@ int32_t mattock_gemm_strided_batched(const struct MattockContext *context,
                                      int64_t stride_c,
                                      int64_t batch,
                                      struct MattockEvent **event);
+
+/**
+ * `mattock_gemm` for `batch` triples of matrices, which may lie anywhere and differ in shape: `a`, `b` and `c` are arrays of
+ * `batch` pointers. Nothing starts unless all of them are right. Results must not overlap each other or any operand.
+ *
+ * The caller sees to it:
+ * As `mattock_gemm`, for all matrices of the batch; the arrays have `batch` pointers.
+ */
+int32_t mattock_gemm_batched(const struct MattockContext *context,
+                             const struct MattockGemmOptions *how,
+                             const void *alpha,
+                             const struct MattockMatrix *const *a,
+                             const struct MattockMatrix *const *b,
+                             const void *beta,
+                             const struct MattockMatrix *const *c,
+                             int64_t batch,
+                             struct MattockEvent **event);
 
 /**
  * `C = A * B`, all three phases at once. `options` may be null. On success `product` is to be freed by
@@ -752,6 +810,33 @@ int32_t mattock_spmm(const struct MattockContext *context,
                      const void *beta,
                      const struct MattockMatrix *y,
                      struct MattockSpgemmStats *stats);
+
+/**
+ * Copies the name of a semiring, such as `plus-times` for 0, into `buffer`, cut to `bytes` with its final zero; gives the bytes
+ * the whole name takes with it, 0 for a number that is no semiring.
+ *
+ * The caller sees to it:
+ * `buffer` is null or has room for `bytes`.
+ */
+size_t mattock_semiring_name(int32_t semiring,
+                             char *buffer,
+                             size_t bytes);
+
+/**
+ * `mattock_spgemm` of which only the entries are kept that `mask`, a matrix of the product's shape, wants: those where it has an
+ * entry, or as `flags` (`MATTOCK_MASK_...`) say. The mask's values may be of another type than those of A and B, and null without
+ * `MATTOCK_MASK_BY_VALUE`.
+ *
+ * The caller sees to it:
+ * As `mattock_spgemm`, for the mask too.
+ */
+int32_t mattock_spgemm_masked(const struct MattockContext *context,
+                              const struct MattockSpgemmOptions *how,
+                              const struct MattockCsr *a,
+                              const struct MattockCsr *b,
+                              const struct MattockCsr *mask,
+                              int32_t flags,
+                              struct MattockProduct **product);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -3,6 +3,7 @@
 use crate::status::run;
 use crate::structure::{give, handle, take_back};
 use driver::{DmaBuf, Event, GemmStats};
+use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -95,6 +96,29 @@ pub unsafe extern "C" fn mattock_event_query(
         let ended = event.wait_for(Duration::from_millis(milliseconds));
         // SAFETY: not null, and writable by the contract.
         unsafe { over.write(ended.into()) };
+        Ok(())
+    })
+}
+
+/// A file descriptor that becomes readable when the products are over, well or not, and stays so: for `poll`, `epoll` and
+/// event loops. Then `mattock_event_query` tells 1. It belongs to the event, which closes it: nothing is to be read from it.
+///
+/// While such events are not over a thread of the library moves the card's queue along.
+///
+/// # Safety
+/// `event` comes from a call of this library and was not waited for or freed; `fd` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mattock_event_fd(event: *const MattockEvent, fd: *mut i32) -> i32 {
+    run(|| {
+        // SAFETY: by the contract.
+        let event = unsafe { handle(1, "event", event)? };
+        if fd.is_null() {
+            return crate::status::bad(2, "fd", "is null");
+        }
+        let event = event.event.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = event.fd()?.as_raw_fd();
+        // SAFETY: not null, and writable by the contract.
+        unsafe { fd.write(number) };
         Ok(())
     })
 }

@@ -4,7 +4,7 @@ use crate::card::MattockContext;
 use crate::event::MattockEvent;
 use crate::matrix::{Checked, MattockMatrix};
 use crate::status::{Fail, MATTOCK_OK, bad, named, run};
-use crate::structure::{dim, hand_out, handle, structure};
+use crate::structure::{dim, hand_out, handle, slice, structure};
 use driver::dense::Strided;
 use driver::{Event, GemmOptions, Scalar};
 use mattock_spec::{Format, Rounding};
@@ -89,9 +89,9 @@ unsafe fn scalar(
 ///
 /// # Safety
 /// `to` is null or writable.
-unsafe fn finish(
+unsafe fn finish<'m>(
     started: Event<'static>,
-    matrices: [&Checked; 3],
+    matrices: impl IntoIterator<Item = &'m Checked>,
     index: usize,
     to: *mut *mut MattockEvent,
 ) -> Result<(), Fail> {
@@ -224,4 +224,71 @@ pub unsafe extern "C" fn mattock_gemm_strided_batched(
             finish(named(started, &NAMES_STRIDED)?, [&ma, &mb, &mc], 12, event)
         }
     })
+}
+
+/// `mattock_gemm` for `batch` triples of matrices, which may lie anywhere and differ in shape: `a`, `b` and `c` are arrays of
+/// `batch` pointers. Nothing starts unless all of them are right. Results must not overlap each other or any operand.
+///
+/// # Safety
+/// As `mattock_gemm`, for all matrices of the batch; the arrays have `batch` pointers.
+#[unsafe(no_mangle)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of BLAS")]
+pub unsafe extern "C" fn mattock_gemm_batched(
+    context: *const MattockContext,
+    how: *const MattockGemmOptions,
+    alpha: *const c_void,
+    a: *const *const MattockMatrix,
+    b: *const *const MattockMatrix,
+    beta: *const c_void,
+    c: *const *const MattockMatrix,
+    batch: i64,
+    event: *mut *mut MattockEvent,
+) -> i32 {
+    run(|| {
+        // SAFETY: as in `mattock_gemm`.
+        unsafe {
+            let card = &handle(1, "context", context)?.context;
+            let how = options(how)?;
+            let batch = dim(8, "batch", batch)?;
+            let list = |index, name, pointers| list(index, name, pointers, batch);
+            let (ma, mb, mc) = (list(4, "A", a)?, list(5, "B", b)?, list(7, "C", c)?);
+            Checked::all_apart(&mc, [&ma, &mb])?;
+            let views =
+                |list: &[Checked]| list.iter().map(|m| m.view()).collect::<Result<Vec<_>, _>>();
+            let (a, b) = (views(&ma)?, views(&mb)?);
+            let format = mc.first().map_or(Format::I32, |c| c.format);
+            if let Some(at) = mc.iter().position(|c| c.format != format) {
+                return bad(7, "C", format!("[{at}] is {}, [0] is {format}", mc[at].format));
+            }
+            let alpha = scalar(3, "alpha", alpha, format)?;
+            let beta = scalar(6, "beta", beta, format)?;
+            let c = mc.iter().map(|c| c.view_mut()).collect::<Result<Vec<_>, _>>()?;
+            let started = named(card.gemm_batched_dyn(&how, alpha, &a, &b, beta, c), &NAMES)?;
+            finish(started, ma.iter().chain(&mb).chain(&mc), 9, event)
+        }
+    })
+}
+
+/// The matrices of a batch; what is wrong with one is told with its place in the list.
+///
+/// # Safety
+/// `pointers` is null or an array of `batch` pointers to what [`Checked::new`] takes.
+unsafe fn list(
+    index: usize,
+    name: &'static str,
+    pointers: *const *const MattockMatrix,
+    batch: usize,
+) -> Result<Vec<Checked>, Fail> {
+    // SAFETY: by the contract.
+    let pointers = unsafe { slice(index, name, pointers, batch)? };
+    let checked = pointers.iter().enumerate().map(|(at, pointer)| {
+        // SAFETY: by the contract.
+        unsafe { Checked::new(index, name, *pointer) }.map_err(|fail| match fail {
+            Fail::Argument { index, name, what } => {
+                Fail::Argument { index, name, what: format!("[{at}] {what}") }
+            }
+            other => other,
+        })
+    });
+    checked.collect()
 }

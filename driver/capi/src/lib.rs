@@ -8,6 +8,7 @@
 //! `include/mattock.h` is printed from these sources but [`cblas`], `include/cblas.h` from that one; a test keeps both
 //! fresh.
 
+mod algebra;
 mod buffer;
 mod card;
 mod cblas;
@@ -18,6 +19,7 @@ mod sparse;
 mod status;
 mod structure;
 
+pub use algebra::*;
 pub use buffer::*;
 pub use card::*;
 pub use cblas::*;

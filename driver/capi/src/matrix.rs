@@ -155,6 +155,26 @@ impl Checked {
         Ok(())
     }
 
+    /// Refuses results that lie in each other's memory, or in that of an operand of any product.
+    pub(crate) fn all_apart(results: &[Checked], operands: [&[Checked]; 2]) -> Result<(), Fail> {
+        let mut sorted: Vec<&Checked> =
+            results.iter().filter(|result| !result.host().is_empty()).collect();
+        sorted.sort_unstable_by_key(|result| result.host().start);
+        if let Some(pair) = sorted.windows(2).find(|two| two[1].host().start < two[0].host().end) {
+            let (index, name) = pair[0].position;
+            return bad(index, name, "has matrices that overlap");
+        }
+        for operand in operands.into_iter().flatten().filter(|o| !o.host().is_empty()) {
+            let host = operand.host();
+            let next = sorted.partition_point(|result| result.host().end <= host.start);
+            if let Some(result) = sorted.get(next).filter(|result| result.host().start < host.end) {
+                let (index, name) = result.position;
+                return bad(index, name, format!("overlaps {}", operand.position.1));
+            }
+        }
+        Ok(())
+    }
+
     /// The buffer, for whoever uses the view longer than the call lasts.
     pub(crate) fn keep(&self) -> Option<Arc<DmaBuf<u8>>> {
         self.buffer.clone()

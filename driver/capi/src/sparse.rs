@@ -99,15 +99,15 @@ pub struct MattockSpgemmEstimate {
 }
 
 /// One of the two types of values.
-enum Either<I, F> {
+pub(crate) enum Either<I, F> {
     I32(I),
     F32(F),
 }
 
 /// A sparse result. `mattock_product_csr` shows its arrays.
 pub struct MattockProduct {
-    product: Either<Csr<i32>, Csr<f32>>,
-    stats: SpgemmStats,
+    pub(crate) product: Either<Csr<i32>, Csr<f32>>,
+    pub(crate) stats: SpgemmStats,
 }
 
 /// Structure of a sparse product, kept on the card.
@@ -116,13 +116,13 @@ pub struct MattockPlan {
     nnz: [usize; 2],
 }
 
-type Pair<T> = [Csr<T>; 2];
+pub(crate) type Pair<T> = [Csr<T>; 2];
 
 /// A matrix whose arrays were checked.
 ///
 /// # Safety
 /// The arrays are as long as the structure says.
-unsafe fn matrix<T: SparseValue>(
+pub(crate) unsafe fn matrix<T: SparseValue>(
     index: usize,
     name: &'static str,
     csr: &MattockCsr,
@@ -148,7 +148,7 @@ unsafe fn matrix<T: SparseValue>(
 ///
 /// # Safety
 /// `a` and `b` are null or structures of their `struct_size` with arrays as long as they say.
-unsafe fn operands(
+pub(crate) unsafe fn operands(
     a: *const MattockCsr,
     b: *const MattockCsr,
 ) -> Result<Either<Pair<i32>, Pair<f32>>, Fail> {
@@ -168,7 +168,7 @@ unsafe fn operands(
 
 /// # Safety
 /// `options` is null or a structure of its `struct_size`.
-unsafe fn options(options: *const MattockSpgemmOptions) -> Result<SpgemmOptions, Fail> {
+pub(crate) unsafe fn options(options: *const MattockSpgemmOptions) -> Result<SpgemmOptions, Fail> {
     // SAFETY: by the contract.
     let Some(o) = (unsafe { structure(2, "options", options)? }) else {
         return Ok(SpgemmOptions::default());

@@ -1,5 +1,6 @@
 /* Every call of the C interface, its good and its bad arguments; prints what it sees. */
 #include <mattock.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,26 @@ static void dense(MattockContext *card) {
     MattockMatrix Bs = matrix("i8", 3, 2, 2, bs), Cs = matrix("i32", 2, 2, 2, cs);
     OK(mattock_gemm_strided_batched(card, NULL, &one, &A, 0, &Bs, 6, &zero, &Cs, 4, 2, NULL));
     EXPECT(cs[0] == 4 && cs[3] == 11 && cs[4] == 8 && cs[7] == 22);
+    /* A batch of matrices that lie anywhere and differ in shape. */
+    int8_t row[3] = {1, 0, 2};
+    int32_t e[2] = {7, 7}, f[4];
+    MattockMatrix R = matrix("i8", 1, 3, 3, row), E = matrix("i32", 1, 2, 2, e), F = matrix("i32", 2, 2, 2, f);
+    const MattockMatrix *as[] = {&A, &R}, *bb[] = {&B, &B}, *cc[] = {&F, &E};
+    OK(mattock_gemm_batched(card, NULL, &one, as, bb, &zero, cc, 2, NULL));
+    EXPECT(f[0] == 4 && f[3] == 11 && e[0] == 3 && e[1] == 2);
+    OK(mattock_gemm_batched(card, NULL, &one, NULL, NULL, &zero, NULL, 0, NULL));
+    MattockMatrix narrow = B;
+    narrow.ld = 1;
+    bb[1] = &narrow;
+    said("batched ld", mattock_gemm_batched(card, NULL, &one, as, bb, &zero, cc, 2, NULL));
+    bb[1] = NULL;
+    said("batched null", mattock_gemm_batched(card, NULL, &one, as, bb, &zero, cc, 2, NULL));
+    bb[1] = &B, cc[1] = &F;
+    said("batched overlap", mattock_gemm_batched(card, NULL, &one, as, bb, &zero, cc, 2, NULL));
+    cc[1] = &C;
+    said("batched shape", mattock_gemm_batched(card, NULL, &one, as, bb, &zero, cc, 2, NULL));
+    said("batched lists", mattock_gemm_batched(card, NULL, &one, NULL, bb, &zero, cc, 2, NULL));
+    said("batched count", mattock_gemm_batched(card, NULL, &one, as, bb, &zero, cc, -1, NULL));
     said("batch", mattock_gemm_strided_batched(card, NULL, &one, &A, 0, &Bs, 6, &zero, &Cs, 3, 2, NULL));
     /* Wrong arguments leave C as it is. */
     MattockMatrix wrong = B;
@@ -90,6 +111,12 @@ static void buffers(MattockContext *card) {
     OK(mattock_gemm(card, NULL, &one, &A, &A, &zero, &C, &event));
     int32_t over = 0;
     while (!over) OK(mattock_event_query(event, 1, &over));
+    int32_t fd = -1, again = -1;
+    OK(mattock_event_fd(event, &fd));
+    OK(mattock_event_fd(event, &again));
+    struct pollfd readable = {fd, POLLIN, 0};
+    EXPECT(fd >= 0 && fd == again && poll(&readable, 1, 0) == 1 && readable.revents == POLLIN);
+    said("no fd", mattock_event_fd(event, NULL));
     MattockGemmStats cost = {sizeof cost};
     OK(mattock_event_wait(event, &cost));
     EXPECT(cost.macs == N * N * N && cost.commands == 1 && cost.host_elements == 0);
@@ -100,6 +127,31 @@ static void buffers(MattockContext *card) {
             for (int k = 0; k < N; k++) want += a[i][k] * a[k][j];
             EXPECT(c[i][j] == want);
         }
+    /* Several at once, waited for by file descriptors alone. */
+    MattockEvent *several[4];
+    struct pollfd fds[4];
+    for (int i = 0; i < 4; i++) {
+        OK(mattock_gemm(card, NULL, &one, &A, &A, &zero, &C, &several[i]));
+        OK(mattock_event_fd(several[i], &fds[i].fd));
+        fds[i].events = POLLIN;
+    }
+    for (int i = 0; i < 4; i++) {
+        EXPECT(poll(&fds[i], 1, 60000) == 1);
+        OK(mattock_event_query(several[i], 0, &over));
+        EXPECT(over == 1);
+        OK(mattock_event_wait(several[i], NULL));
+    }
+    /* The buffers where they lie. */
+    int32_t(*shown)[LD];
+    OK(mattock_buffer_map(result, (void **)&shown));
+    EXPECT(shown[1][0] == c[1][0] && shown[N - 1][N - 1] == c[N - 1][N - 1]);
+    said("mapped", mattock_buffer_map(result, (void **)&shown));
+    shown[0][0] = 77;
+    OK(mattock_buffer_unmap(result));
+    said("not mapped", mattock_buffer_unmap(result));
+    said("map nowhere", mattock_buffer_map(result, NULL));
+    OK(mattock_read(result, 0, c, sizeof c));
+    EXPECT(c[0][0] == 77);
     /* Freed while a command uses it: the event keeps it. */
     OK(mattock_gemm(card, NULL, &one, &A, &A, &one, &C, &event));
     mattock_free(on_card);
@@ -140,7 +192,31 @@ static void sparse(MattockContext *card) {
     MattockMatrix X = matrix("i32", 3, 1, 1, x), Y = matrix("i32", 3, 1, 1, y);
     OK(mattock_spmm(card, NULL, &two, &A, &X, &one, &Y, NULL));
     EXPECT(y[0] == 407 && y[1] == 65 && y[2] == 5);
+    /* Of the product only what a mask wants: (0,0) and (2,2), by structure, value, complement. */
+    uint64_t mask_ptr[] = {0, 1, 1, 2};
+    uint32_t mask_cols[] = {0, 2};
+    float mask_values[] = {0, 1};
+    MattockCsr M = {sizeof M, MATTOCK_VALUES_F32, 3, 3, 2, mask_ptr, mask_cols, NULL};
+    int64_t expected[4] = {1, 2, 0, 3};
+    for (int flags = 0; flags < 4; flags++) {
+        MattockProduct *product;
+        MattockCsr masked = {sizeof masked};
+        M.values = flags & MATTOCK_MASK_BY_VALUE ? mask_values : NULL;
+        OK(mattock_spgemm_masked(card, NULL, &A, &A, &M, flags, &product));
+        OK(mattock_product_csr(product, &masked, NULL));
+        EXPECT(masked.nnz == expected[flags]);
+        mattock_product_free(product);
+    }
+    char name[20];
+    EXPECT(mattock_semiring_name(1, name, sizeof name) == 9 && !strcmp(name, "min-plus"));
+    EXPECT(mattock_semiring_name(-1, name, sizeof name) == 0 && mattock_semiring_name(9, NULL, 0) == 0);
     MattockProduct *none;
+    said("flags", mattock_spgemm_masked(card, NULL, &A, &A, &M, 4, &none));
+    M.values = NULL;
+    said("mask values", mattock_spgemm_masked(card, NULL, &A, &A, &M, MATTOCK_MASK_BY_VALUE, &none));
+    said("mask", mattock_spgemm_masked(card, NULL, &A, &A, NULL, 0, &none));
+    M.rows = 2, M.nnz = 1;
+    said("mask shape", mattock_spgemm_masked(card, NULL, &A, &A, &M, 0, &none));
     row_ptr[1] = 4;
     said("pointers", mattock_spgemm(card, NULL, &A, &A, &none));
     row_ptr[1] = 2, columns[1] = 3;

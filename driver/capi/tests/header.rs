@@ -39,8 +39,16 @@ fn check(name: &str, about: &str, sources: &[&str], after_includes: &str) {
 
 #[test]
 fn mattock_h_is_fresh() {
-    let sources =
-        ["status.rs", "card.rs", "buffer.rs", "matrix.rs", "event.rs", "gemm.rs", "sparse.rs"];
+    let sources = [
+        "status.rs",
+        "card.rs",
+        "buffer.rs",
+        "matrix.rs",
+        "event.rs",
+        "gemm.rs",
+        "sparse.rs",
+        "algebra.rs",
+    ];
     check("mattock", "Dense and sparse products on Mattock matrix cards.", &sources, "");
 }
 

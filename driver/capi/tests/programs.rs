@@ -136,6 +136,15 @@ fn every_call_of_the_python_package() {
     }
 }
 
+/// The package repeats structures, constants and calls of the header: they are those of the header.
+#[test]
+fn the_python_package_is_that_of_the_header() {
+    let header = format!("{}/include/mattock.h", env!("CARGO_MANIFEST_DIR"));
+    if let Some(text) = python("tests/header.py", &[&header]) {
+        assert!(text.contains("structures"), "{text}");
+    }
+}
+
 #[test]
 fn a_matrix_of_scipy_squared() {
     let served = Served::start("small", None);

@@ -119,6 +119,16 @@ impl Mapping {
         Ok(())
     }
 
+    /// Where `bytes` bytes at `offset` lie in this process, valid as long as the mapping. Others may change them at any
+    /// time; whoever goes there sees to it that they do not.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when not all of them are inside.
+    pub fn pointer(&self, offset: usize, bytes: usize) -> Result<NonNull<u8>, Error> {
+        let at = self.at(offset, bytes)?;
+        NonNull::new(at).ok_or_else(|| self.range(offset, bytes))
+    }
+
     /// The address of `bytes` bytes at `offset`, all of them inside.
     fn at(&self, offset: usize, bytes: usize) -> Result<*mut u8, Error> {
         match offset.checked_add(bytes) {

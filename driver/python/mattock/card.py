@@ -1,5 +1,6 @@
 """Cards, buffers, events; NumPy arrays and scipy.sparse matrices in and out."""
 
+import contextlib
 import ctypes
 import weakref
 
@@ -18,9 +19,7 @@ _FORMATS = {
 _NARROW = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "e2m1": 4}
 _RESULTS = {"i32": np.int32, "f32": np.float32}
 _ROUNDING = ["rne", "rz", "ru", "rd", "rna"]
-_SEMIRINGS = [
-    "plus_times", "min_plus", "max_plus", "max_times", "or_and", "plus_pair", "plus_first", "plus_second", "any_pair",
-]
+_SEMIRINGS = native.semirings()
 
 
 def open(url, timeout=None, memory_budget=None):
@@ -84,6 +83,18 @@ class Buffer:
             raise ValueError("the array must be contiguous and writable")
         check(lib.mattock_read(self._handle, offset, out.ctypes.data, out.nbytes))
         return out
+
+    @contextlib.contextmanager
+    def mapped(self, dtype=np.uint8, shape=-1):
+        """The memory as an array within a ``with``: where it lies, when the card's memory is that of this machine, else a copy
+        that is written back at the end. No call may use the buffer, and nobody the array after the end, meanwhile."""
+        data = native.handle(lib.mattock_buffer_map, self._handle)
+        try:
+            raw = (ctypes.c_char * self.nbytes).from_address(data.value)
+            raw.buffer = self
+            yield np.frombuffer(raw, dtype, self.nbytes // np.dtype(dtype).itemsize).reshape(shape)
+        finally:
+            check(lib.mattock_buffer_unmap(self._handle))
 
     def matrix(self, format, rows, cols, ld=0, order="row", offset=0):
         """A matrix in this memory, for :meth:`Card.gemm`; see ``gemm_align`` of :attr:`Card.caps` for ``ld``."""
@@ -165,8 +176,17 @@ class Event:
         check(lib.mattock_event_query(self._handle, int(seconds * 1000), byref(over)))
         return bool(over.value)
 
+    def fileno(self):
+        """A file descriptor that is readable when the product is over, for ``select``, ``selectors`` and ``asyncio``'s
+        ``add_reader``; the event closes it. Nothing is to be read from it."""
+        if not self._end.alive:
+            raise ValueError("the event was waited for")
+        number = ctypes.c_int32()
+        check(lib.mattock_event_fd(self._handle, byref(number)))
+        return number.value
+
     def wait(self):
-        """Waits for the end and gives C."""
+        """Waits for the end and gives C, or the list of them."""
         if self._end.detach():
             stats = native.GemmStats()
             check(lib.mattock_event_wait(self._handle, byref(stats)))
@@ -225,14 +245,7 @@ class Card:
         given. With ``wait=False`` the result is an :class:`Event`.
         """
         left, right = _described("a", a), _described("b", b)
-        if c is None:
-            if beta:
-                raise ValueError(f"beta is {beta} and there is no c")
-            kind = "i32" if left.format[0] in "iub" and left.format != "bf16" else "f32"
-            c = np.empty((left.shape[0], right.shape[1]), _RESULTS[kind])
-        to = _described("c", c)
-        if isinstance(c, np.ndarray) and (not c.flags.writeable or to.matrix.data != c.ctypes.data):
-            raise ValueError("c must be writable, with rows or columns that lie together")
+        c, to = _target(c, left, right, beta)
         scalar = ctypes.c_int32 if to.format == "i32" else ctypes.c_float
         alpha, beta = scalar(alpha), scalar(beta)
         options = native.GemmOptions(
@@ -245,6 +258,34 @@ class Card:
         event = Event(made, self, c, (left, right, to))
         return event.wait() if wait else event
 
+    def gemm_batched(self, a, b, c=None, alpha=1, beta=0, *, wait=True, rounding="rne", chunked=False, resident=False,
+                     saturate=False):  # fmt: skip
+        """:meth:`gemm` for each pair of two lists, whose shapes may differ, and for the list ``c`` when it is given; a list of
+        results. Nothing starts unless all of them are right."""
+        a, b = list(a), list(b)
+        c = [None] * len(a) if c is None else list(c)
+        if not len(a) == len(b) == len(c):
+            raise ValueError(f"a has {len(a)} matrices, b {len(b)}, c {len(c)}")
+        lefts = [_described(f"a[{i}]", m) for i, m in enumerate(a)]
+        rights = [_described(f"b[{i}]", m) for i, m in enumerate(b)]
+        targets = [_target(*three, beta) for three in zip(c, lefts, rights)]
+        tos = [to for _, to in targets]
+        scalar = ctypes.c_int32 if all(to.format == "i32" for to in tos) else ctypes.c_float
+        alpha, beta = scalar(alpha), scalar(beta)
+        options = native.GemmOptions(
+            resident=resident, chunked=chunked, rounding=_choice("rounding", rounding, _ROUNDING), saturate=saturate
+        )
+        pointers = [
+            (ctypes.POINTER(native.Matrix) * len(a))(*(ctypes.pointer(m.matrix) for m in matrices))
+            for matrices in (lefts, rights, tos)
+        ]
+        made = native.handle(
+            lib.mattock_gemm_batched, self._handle, byref(options), byref(alpha), pointers[0], pointers[1],
+            byref(beta), pointers[2], len(a),
+        )  # fmt: skip
+        event = Event(made, self, [result for result, _ in targets], (lefts, rights, tos))
+        return event.wait() if wait else event
+
     def gemv(self, a, x, y=None, alpha=1, beta=0, **options):
         """``alpha * a @ x + beta * y`` with vectors."""
         x = np.asarray(x)
@@ -253,18 +294,28 @@ class Card:
         out = self.gemm(a, x, None if y is None else y[:, np.newaxis], alpha, beta, **options)
         return out if isinstance(out, Event) else out[:, 0]
 
-    def spgemm(self, a, b=None, *, chunked=True, semiring="plus_times", ordered=False, memory_budget=0):
+    def spgemm(self, a, b=None, *, chunked=True, semiring="plus_times", ordered=False, memory_budget=0, mask=None,
+               complement=False, by_value=False):  # fmt: skip
         """``a @ b`` of scipy.sparse matrices with values of ``float32`` or ``int32``, ``a @ a`` without ``b``; a ``csr_array``
-        whose values and columns lie where the library has put them."""
+        whose values and columns lie where the library has put them.
+
+        With ``mask``, a matrix of the product's shape, only entries where it has one; with ``by_value`` one that is not zero, and
+        with ``complement`` where it has none."""
         left = _csr("a", a)
         right = left if b is None else _csr("b", b)
         options = native.SpgemmOptions(
             chunked=chunked, semiring=_choice("semiring", semiring, _SEMIRINGS), ordered=ordered,
             memory_budget=memory_budget,
         )  # fmt: skip
-        made = native.handle(
-            lib.mattock_spgemm, self._handle, byref(options), byref(left.matrix), byref(right.matrix)
-        )
+        pair = byref(options), byref(left.matrix), byref(right.matrix)
+        if mask is None:
+            if complement or by_value:
+                raise ValueError("complement and by_value are about a mask, and there is none")
+            made = native.handle(lib.mattock_spgemm, self._handle, *pair)
+        else:
+            wanted = _csr("mask", mask)
+            flags = complement * native.MASK_COMPLEMENT | by_value * native.MASK_BY_VALUE
+            made = native.handle(lib.mattock_spgemm_masked, self._handle, *pair, byref(wanted.matrix), flags)
         product = _Product(made)
         self.last_stats = product.stats
         return product.csr()
@@ -290,6 +341,19 @@ class Card:
         return y
 
     spmv = spmm
+
+
+def _target(c, left, right, beta):
+    """Where a product goes, made when it is not given, and how the library is told."""
+    if c is None:
+        if beta:
+            raise ValueError(f"beta is {beta} and there is no c")
+        kind = "i32" if left.format[0] in "iub" and left.format != "bf16" else "f32"
+        c = np.empty((left.shape[0], right.shape[1]), _RESULTS[kind])
+    to = _described("c", c)
+    if isinstance(c, np.ndarray) and (not c.flags.writeable or to.matrix.data != c.ctypes.data):
+        raise ValueError("c must be writable, with rows or columns that lie together")
+    return c, to
 
 
 def _choice(name, value, known):

@@ -9,6 +9,7 @@ from . import errors
 
 ROW_MAJOR, COL_MAJOR = 101, 102
 NO_TRANS, TRANS = 111, 112
+MASK_COMPLEMENT, MASK_BY_VALUE = 1, 2
 ABI_VERSION = 1
 
 
@@ -131,9 +132,16 @@ _CALLS = {
     "mattock_read": [c_void_p, c_size_t, c_void_p, c_size_t],
     "mattock_gemm": [c_void_p, POINTER(GemmOptions), c_void_p, POINTER(Matrix), POINTER(Matrix), c_void_p,
                      POINTER(Matrix), _handle],
+    "mattock_gemm_batched": [c_void_p, POINTER(GemmOptions), c_void_p, POINTER(POINTER(Matrix)),
+                             POINTER(POINTER(Matrix)), c_void_p, POINTER(POINTER(Matrix)), c_int64, _handle],
+    "mattock_buffer_map": [c_void_p, _handle],
+    "mattock_buffer_unmap": [c_void_p],
+    "mattock_event_fd": [c_void_p, POINTER(c_int32)],
     "mattock_event_wait": [c_void_p, POINTER(GemmStats)],
     "mattock_event_query": [c_void_p, c_uint64, POINTER(c_int32)],
     "mattock_spgemm": [c_void_p, POINTER(SpgemmOptions), POINTER(Csr), POINTER(Csr), _handle],
+    "mattock_spgemm_masked": [c_void_p, POINTER(SpgemmOptions), POINTER(Csr), POINTER(Csr), POINTER(Csr), c_int32,
+                              _handle],
     "mattock_product_csr": [c_void_p, POINTER(Csr), POINTER(SpgemmStats)],
     "mattock_spmm": [c_void_p, POINTER(SpgemmOptions), c_void_p, POINTER(Csr), POINTER(Matrix), c_void_p,
                      POINTER(Matrix), POINTER(SpgemmStats)],
@@ -156,7 +164,8 @@ def _load():
     for name in _FREES:
         function = getattr(library, name)
         function.argtypes, function.restype = [c_void_p], None
-    for name, arguments in (("mattock_last_error", [c_char_p, c_size_t]), ("mattock_types", [c_void_p, c_char_p, c_size_t])):
+    for name, arguments in (("mattock_last_error", [c_char_p, c_size_t]), ("mattock_types", [c_void_p, c_char_p, c_size_t]),
+                            ("mattock_semiring_name", [c_int32, c_char_p, c_size_t])):
         function = getattr(library, name)
         function.argtypes, function.restype = arguments, c_size_t
     return library
@@ -183,3 +192,19 @@ def handle(call, *arguments):
     made = c_void_p()
     check(call(*arguments, byref(made)))
     return made
+
+
+def semirings():
+    """Names of the semirings the library knows, in the order of their numbers."""
+    names = []
+    while name := text(lib.mattock_semiring_name, len(names)):
+        names.append(name.replace("-", "_"))
+    return names
+
+
+#: Every structure of mattock.h that this module describes, by its name there; a test compares them.
+STRUCTURES = {
+    "MattockOptions": Options, "MattockCaps": Caps, "MattockMatrix": Matrix, "MattockGemmOptions": GemmOptions,
+    "MattockGemmStats": GemmStats, "MattockCsr": Csr, "MattockSpgemmOptions": SpgemmOptions,
+    "MattockSpgemmStats": SpgemmStats,
+}  # fmt: skip

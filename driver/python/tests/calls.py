@@ -1,6 +1,8 @@
 """The calls of the package against a card, compared with NumPy and SciPy; `calls.py URL` exits 0 when all is right."""
 
+import asyncio
 import gc
+import selectors
 import sys
 import threading
 
@@ -55,6 +57,20 @@ def dense(card):
     packed = card.gemm(*(mattock.pack(m, "i4") for m in i4))
     typed = card.gemm(*(m.astype(ml_dtypes.int4) for m in i4))
     assert np.array_equal(packed, i4[0] @ i4[1]) and np.array_equal(typed, packed)
+    # Batches: shapes differ, results are made or given.
+    lefts, rights = [draw(3, 4), draw(1, 9), draw(7, 2).T], [draw(4, 5), draw(9, 1), draw(7, 3)]
+    for found, left, right in zip(card.gemm_batched(lefts, rights), lefts, rights):
+        assert np.array_equal(found, product(left, right))
+    ones = [np.ones((3, 5), np.int32), np.ones((1, 1), np.int32), np.ones((2, 3), np.int32)]
+    event = card.gemm_batched(lefts, rights, ones, alpha=2, beta=-3, wait=False)
+    results = event.wait()
+    for found, one, left, right in zip(results, ones, lefts, rights):
+        assert found is one and np.array_equal(found, 2 * product(left, right) - 3)
+    assert event.stats["commands"] == 3 and card.gemm_batched([], []) == []
+    print(refused(ValueError, card.gemm_batched, lefts, rights[:2]))
+    print(refused(mattock.ArgumentError, card.gemm_batched, lefts, rights[::-1]))
+    print(refused(TypeError, card.gemm_batched, [a, a.astype(np.float64)], [b, b]))
+    print(refused(mattock.ArgumentError, card.gemm_batched, [a, a], [b, b], [home[:5, :6], home[3:8, :6]]))
     print(refused(mattock.Unsupported, card.gemm, a, b.astype(np.float16)))
     print(refused(TypeError, card.gemm, a.astype(np.float64), b))
     print(refused(mattock.ArgumentError, card.gemm, a, a))
@@ -71,6 +87,28 @@ def events(card):
             pass
         assert np.array_equal(event.wait(), factor * product(a, b)) and event.stats["commands"] == 1
         assert event.wait() is event.wait()
+    # By file descriptors, and by the loop of asyncio.
+    started = [card.gemm(a, b, alpha=factor, wait=False) for factor in (1, 2, 3)]
+    with selectors.DefaultSelector() as selector:
+        for event in started:
+            selector.register(event, selectors.EVENT_READ)
+        while selector.get_map():
+            for key, _ in selector.select(60):
+                assert key.fileobj.query()
+                selector.unregister(key.fileobj)
+    for factor, event in enumerate(started, 1):
+        assert np.array_equal(event.wait(), factor * product(a, b))
+
+    async def one():
+        event, over = card.gemm(a, b, wait=False), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(event.fileno(), over.set)
+        await asyncio.wait_for(over.wait(), 60)
+        loop.remove_reader(event.fileno())
+        return event.wait()
+
+    assert np.array_equal(asyncio.run(one()), product(a, b))
+    print(refused(ValueError, started[0].fileno))
     # Lost, with its arrays: waited for all the same.
     card.gemm(a, b, wait=False)
     gc.collect()
@@ -95,6 +133,12 @@ def events(card):
     card.gemm(left.matrix("i8", n, n, ld), left.matrix("i8", n, n, ld), result.matrix("i32", n, n, ld))
     found = result.read(np.empty((n, ld), np.int32))
     assert np.array_equal(found[:, :n], product(values[:, :n], values[:, :n]))
+    with result.mapped(np.int32, (n, ld)) as array:
+        assert np.array_equal(array[:, :n], found[:, :n])
+        print(refused(mattock.ArgumentError, result.mapped().__enter__))
+        array[0, 0] = 12345
+        del array
+    assert result.read(np.empty((n, ld), np.int32))[0, 0] == 12345
     print(refused(mattock.ArgumentError, left.write, values, offset=1))
     print(refused(mattock.OutOfMemory, card.alloc, 1 << 60))
 
@@ -125,6 +169,19 @@ def sparse(card):
     assert steps.nnz == 5 and steps.data.tolist() == [3, 5, 7, 9, 6]
     assert card.spgemm(ring, semiring="plus_pair").data.tolist() == [1] * 5
     print(refused(ValueError, card.spgemm, ring, semiring="plus"))
+    # Masks, against what SciPy leaves of the whole product.
+    whole = (ring + ring.T).tocsr()
+    full = whole @ whole
+    mask = scipy.sparse.csr_array(np.array([[1, 0, 2, 0, 0]] * 5, np.int32))
+    mask.data[::3] = 0
+    for by_value in (False, True):
+        where = mask.toarray() != 0 if by_value else np.array([[True, False, True, False, False]] * 5)
+        for complement in (False, True):
+            for typed in (mask, mask.astype(np.float32)):
+                found = card.spgemm(whole, mask=typed, by_value=by_value, complement=complement)
+                assert np.array_equal(found.toarray(), full.toarray() * (where != complement))
+    print(refused(mattock.ArgumentError, card.spgemm, whole, mask=mask[:3]))
+    print(refused(ValueError, card.spgemm, whole, complement=True))
     empty = card.spgemm(scipy.sparse.csr_array((3, 4), dtype=np.int32), scipy.sparse.csr_array((4, 5), dtype=np.int32))
     assert empty.shape == (3, 5) and empty.nnz == 0
     # Duplicates and unsorted rows are put in order, not handed on.

@@ -31,6 +31,25 @@ impl Context {
         beta: D::Scale,
         c: Vec<ViewMut<'a, D>>,
     ) -> Result<Event<'a>, Error> {
+        let a: Vec<_> = a.iter().map(|view| (*view).into()).collect();
+        let b: Vec<_> = b.iter().map(|view| (*view).into()).collect();
+        let c = c.into_iter().map(Into::into).collect();
+        self.gemm_batched_dyn(options, alpha.into(), &a, &b, beta.into(), c)
+    }
+
+    /// [`gemm_batched`](Self::gemm_batched) with types known at run time, which may differ too.
+    ///
+    /// # Errors
+    /// As [`gemm_batched`](Self::gemm_batched).
+    pub fn gemm_batched_dyn<'a>(
+        &self,
+        options: &GemmOptions,
+        alpha: Scalar,
+        a: &[DynView<'a>],
+        b: &[DynView<'a>],
+        beta: Scalar,
+        c: Vec<DynViewMut<'a>>,
+    ) -> Result<Event<'a>, Error> {
         let count = a.len();
         for (index, len) in [(arg::B, b.len()), (arg::C, c.len())] {
             if len != count {
@@ -38,22 +57,13 @@ impl Context {
                 return Err(Error::invalid_arg(index, what));
             }
         }
-        let (alpha, beta) = (alpha.into(), beta.into());
         let mut targets = Vec::with_capacity(count);
         let products = a.iter().zip(b).zip(c).enumerate().map(|(target, ((a, b), c))| {
-            let DynViewMut { layout, place } = c.into();
+            let DynViewMut { layout, place } = c;
             let c_on_card = place.on_card();
             targets.push(place);
-            Product {
-                alpha,
-                a: (*a).into(),
-                b: (*b).into(),
-                beta,
-                c: layout,
-                c_on_card,
-                target,
-                epilogue: None,
-            }
+            let (a, b, epilogue) = (*a, *b, None);
+            Product { alpha, a, b, beta, c: layout, c_on_card, target, epilogue }
         });
         let products = products.collect();
         self.products(options, products, targets)

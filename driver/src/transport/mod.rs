@@ -12,6 +12,7 @@ pub use uart::{Uart, UartUrl};
 pub use url::{CardUrl, Opener, open, register};
 
 use crate::Error;
+use std::ptr::NonNull;
 use std::time::Duration;
 
 /// A way to a card. One implementation for each kind of card: PCIe, serial, simulated.
@@ -73,6 +74,12 @@ pub trait Transport {
     /// # Errors
     /// As [`write`](Self::write).
     fn read(&mut self, address: u64, data: &mut [u8]) -> Result<(), Error>;
+
+    /// Where card memory lies in this process, when all of it does and in one piece. It stays there as long as it is not
+    /// freed; who uses it keeps the order of accesses himself.
+    fn host_address(&self, _address: u64, _bytes: u64) -> Option<NonNull<u8>> {
+        None
+    }
 
     /// Waits until the card raises its interrupt: at most `limit`, which a simulated card takes as its
     /// clock cycles and a real card as time. An interrupt is a hint; registers tell what happened.

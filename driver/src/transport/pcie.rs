@@ -6,6 +6,7 @@ use crate::Error;
 use mattock_spec::regs::card::ID;
 use pcie_mmap::{Address, EventFd, IrqKind, PciDevice, VfioPci, VfioUser};
 use std::path::Path;
+use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 /// Registers are in this BAR.
@@ -160,6 +161,10 @@ impl Transport for Pcie {
     fn read(&mut self, address: u64, data: &mut [u8]) -> Result<(), Error> {
         let bytes = data.len();
         self.pool.read(address, data).ok_or_else(|| self.range(address, bytes))
+    }
+
+    fn host_address(&self, address: u64, bytes: u64) -> Option<NonNull<u8>> {
+        self.pool.host_address(address, bytes)
     }
 
     fn wait(&mut self, limit: Limit) -> Result<Waited, Error> {

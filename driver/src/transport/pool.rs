@@ -4,6 +4,7 @@ use super::Arena;
 use crate::Error;
 use pcie_mmap::{Access, Memory, PciDevice, memlock_limit};
 use std::ops::Range;
+use std::ptr::NonNull;
 
 /// First bus address handed out: not zero, so that a lost address is noticed; below what the smallest card reaches.
 const BASE: u64 = 0x100_0000;
@@ -120,6 +121,14 @@ impl Pool {
     /// Copies out of memory; `None` when not all of it is the card's.
     pub(super) fn read(&self, address: u64, data: &mut [u8]) -> Option<()> {
         self.copy(address, data.len(), |memory, at, range| memory.map().read(at, &mut data[range]))
+    }
+
+    /// Where memory lies in this process; `None` when it is not the card's or lies in several pieces.
+    pub(super) fn host_address(&self, address: u64, bytes: u64) -> Option<NonNull<u8>> {
+        let i = self.pieces.partition_point(|(start, _)| *start <= address).checked_sub(1)?;
+        let (start, memory) = &self.pieces[i];
+        let at = usize::try_from(address - start).ok()?;
+        memory.map().pointer(at, usize::try_from(bytes).ok()?).ok()
     }
 
     fn copy(

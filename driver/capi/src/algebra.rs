@@ -1,0 +1,113 @@
+//! Semirings by name, and products under a mask.
+
+use crate::card::MattockContext;
+use crate::sparse::{
+    Either, MATTOCK_VALUES_F32, MATTOCK_VALUES_I32, MattockCsr, MattockProduct,
+    MattockSpgemmOptions, Pair, matrix, operands, options,
+};
+use crate::status::{Fail, bad, named, run, text};
+use crate::structure::{hand_out, handle, required, size, slice};
+use driver::sparse::{Mask, SEMIRINGS, SparseValue, SpgemmOptions, SpgemmStats};
+use driver::{Context, Csr};
+use std::ffi::c_char;
+
+/// Entries of the product where the mask has none, instead of those where it has one.
+pub const MATTOCK_MASK_COMPLEMENT: i32 = 1;
+/// An entry of the mask that is zero counts as none.
+pub const MATTOCK_MASK_BY_VALUE: i32 = 2;
+
+/// What the driver's arguments are called here: A, B, mask, options.
+const NAMES: [(usize, &str); 4] = [(3, "A"), (4, "B"), (5, "mask"), (2, "options")];
+
+/// Copies the name of a semiring, such as `plus-times` for 0, into `buffer`, cut to `bytes` with its final zero; gives the bytes
+/// the whole name takes with it, 0 for a number that is no semiring.
+///
+/// # Safety
+/// `buffer` is null or has room for `bytes`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mattock_semiring_name(
+    semiring: i32,
+    buffer: *mut c_char,
+    bytes: usize,
+) -> usize {
+    let Some(found) = usize::try_from(semiring).ok().and_then(|at| SEMIRINGS.get(at)) else {
+        return 0;
+    };
+    // SAFETY: by the contract.
+    unsafe { text(found.name(), buffer, bytes) }
+}
+
+/// `mattock_spgemm` of which only the entries are kept that `mask`, a matrix of the product's shape, wants: those where it has an
+/// entry, or as `flags` (`MATTOCK_MASK_...`) say. The mask's values may be of another type than those of A and B, and null without
+/// `MATTOCK_MASK_BY_VALUE`.
+///
+/// # Safety
+/// As `mattock_spgemm`, for the mask too.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mattock_spgemm_masked(
+    context: *const MattockContext,
+    how: *const MattockSpgemmOptions,
+    a: *const MattockCsr,
+    b: *const MattockCsr,
+    mask: *const MattockCsr,
+    flags: i32,
+    product: *mut *mut MattockProduct,
+) -> i32 {
+    fn multiply<T: SparseValue>(
+        card: &Context,
+        [a, b]: &Pair<T>,
+        mask: &Mask<'_, i32>,
+        how: &SpgemmOptions,
+    ) -> Result<(Csr<T>, SpgemmStats), Fail> {
+        named(card.spgemm_masked(a, b, mask, how), &NAMES)
+    }
+    run(|| {
+        // SAFETY: by the contract.
+        unsafe {
+            let card = &handle(1, "context", context)?.context;
+            let how = options(how)?;
+            let pair = operands(a, b)?;
+            if flags & !(MATTOCK_MASK_COMPLEMENT | MATTOCK_MASK_BY_VALUE) != 0 {
+                return bad(6, "flags", format!("is {flags}, must be 0 to 3"));
+            }
+            let by_value = flags & MATTOCK_MASK_BY_VALUE != 0;
+            let wanted = entries(&required(5, "mask", mask)?, by_value)?;
+            let complement = flags & MATTOCK_MASK_COMPLEMENT != 0;
+            let mask = Mask { matrix: &wanted, complement, by_value };
+            let (c, stats) =
+                match pair {
+                    Either::I32(pair) => multiply(card, &pair, &mask, &how)
+                        .map(|(c, stats)| (Either::I32(c), stats))?,
+                    Either::F32(pair) => multiply(card, &pair, &mask, &how)
+                        .map(|(c, stats)| (Either::F32(c), stats))?,
+                };
+            hand_out(7, "product", product, MattockProduct { product: c, stats })
+        }
+    })
+}
+
+/// A mask with 0 where its value is zero, when that counts, else 1.
+///
+/// # Safety
+/// The arrays are as long as the structure says; values only when they count.
+unsafe fn entries(mask: &MattockCsr, by_value: bool) -> Result<Csr<i32>, Fail> {
+    const PLACE: (usize, &str) = (5, "mask");
+    let (index, name) = PLACE;
+    let nnz = size(index, name, "nnz", mask.nnz)?;
+    // SAFETY: by the contract.
+    let set: Vec<i32> = match mask.value_type {
+        MATTOCK_VALUES_I32 | MATTOCK_VALUES_F32 if !by_value => vec![1; nnz],
+        MATTOCK_VALUES_I32 => {
+            let values = unsafe { slice(index, name, mask.values.cast::<i32>(), nnz)? };
+            values.iter().map(|value| i32::from(*value != 0)).collect()
+        }
+        MATTOCK_VALUES_F32 => {
+            let values = unsafe { slice(index, name, mask.values.cast::<f32>(), nnz)? };
+            values.iter().map(|value| i32::from(*value != 0.0)).collect()
+        }
+        other => return bad(index, name, format!("has value_type {other}, must be 0 or 1")),
+    };
+    let shown = MattockCsr { values: set.as_ptr().cast(), ..*mask };
+    // SAFETY: by the contract, and the values are those above.
+    unsafe { matrix(index, name, &shown) }
+}
