@@ -94,14 +94,15 @@ unsafe fn entries(mask: &MattockCsr, by_value: bool) -> Result<Csr<i32>, Fail> {
     const PLACE: (usize, &str) = (5, "mask");
     let (index, name) = PLACE;
     let nnz = size(index, name, "nnz", mask.nnz)?;
-    // SAFETY: by the contract.
     let set: Vec<i32> = match mask.value_type {
         MATTOCK_VALUES_I32 | MATTOCK_VALUES_F32 if !by_value => vec![1; nnz],
         MATTOCK_VALUES_I32 => {
+            // SAFETY: by the contract.
             let values = unsafe { slice(index, name, mask.values.cast::<i32>(), nnz)? };
             values.iter().map(|value| i32::from(*value != 0)).collect()
         }
         MATTOCK_VALUES_F32 => {
+            // SAFETY: by the contract.
             let values = unsafe { slice(index, name, mask.values.cast::<f32>(), nnz)? };
             values.iter().map(|value| i32::from(*value != 0.0)).collect()
         }
