@@ -18,7 +18,7 @@ use crate::card::Chosen;
 use crate::design::elaborate;
 use crate::error::Failure;
 use crate::output::Output;
-use crate::simulation::{SimulatorKind, simulator};
+use crate::simulation::{SimulatorKind, card_simulator};
 
 /// What `--json` prints when programs may open the terminal; the keys are stable.
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ pub(crate) fn run(
     let baud = chosen.config.clock_mhz * 1_000_000 / clocks_per_bit;
     fast.config.uart = Some(UartConfig { baud });
     let design = elaborate(&fast, output)?;
-    let model = simulator(&design, kind, trace, output)?;
+    let model = card_simulator(chosen, &design, kind, trace, output)?;
     let failed = |error: &dyn std::fmt::Display| Failure::new("serve", error);
     let mut card = PtyCard::new(model, clocks_per_bit.into()).map_err(|error| failed(&error))?;
     let stop = Arc::new(AtomicBool::new(false));

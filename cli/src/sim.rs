@@ -23,7 +23,7 @@ use crate::design::{elaborate, elaborate_bench};
 use crate::error::Failure;
 use crate::output::{Output, grouped, table};
 use crate::progress::Progress;
-use crate::simulation::{MemoryArgs, SimulatorKind, attach, simulator};
+use crate::simulation::{MemoryArgs, SimulatorKind, attach, card_simulator};
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
@@ -82,7 +82,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         return Ok(ExitCode::SUCCESS);
     }
     let design = elaborate_bench(&chosen, output)?;
-    let simulator = simulator(&design, options.simulator, options.trace.as_deref(), output)?;
+    let simulator =
+        card_simulator(&chosen, &design, options.simulator, options.trace.as_deref(), output)?;
     let mut check = Check {
         card: attach(&chosen, simulator, 0, &MemoryArgs::default())?,
         random: ChaCha8Rng::seed_from_u64(options.seed),

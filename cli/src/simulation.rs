@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls, Verilated};
+use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls, Verilated, with_chips};
 use mattock_toolbox::Toolbox;
 use rtl_gen::sim::{Simulator, TraceOptions};
 use rtl_gen::{Design, Interpreter};
@@ -79,7 +79,7 @@ pub(crate) fn start(
     output: Output,
 ) -> Result<SimCard, Failure> {
     let design = elaborate_bench(chosen, output)?;
-    let simulator = simulator(&design, kind, None, output)?;
+    let simulator = card_simulator(chosen, &design, kind, None, output)?;
     attach(chosen, simulator, bytes, memory)
 }
 
@@ -106,6 +106,20 @@ pub(crate) fn attach(
     };
     let options = memory.options(MemoryOptions { base, bytes: room, ..MemoryOptions::default() });
     Ok(SimCard::new(simulator, &format!("sim:{}", chosen.origin), &options))
+}
+
+/// A [`simulator`] of the card with the memory chip it stands beside on a board, if any.
+///
+/// # Errors
+/// As of [`simulator`].
+pub(crate) fn card_simulator(
+    chosen: &Chosen,
+    design: &Design,
+    kind: SimulatorKind,
+    waves: Option<&Path>,
+    output: Output,
+) -> Result<Box<dyn Simulator>, Failure> {
+    Ok(with_chips(&chosen.config, simulator(design, kind, waves, output)?))
 }
 
 /// A simulator of the design; with `waves` it records every signal in that FST file.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use crate::error::{BoardError, nearest};
+use crate::sdram::MemoryPins;
 
 /// A board, as its file in `boards/` describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +37,7 @@ pub struct Board {
     pub uart: Option<Uart>,
     /// PCIe connector.
     pub pcie: Option<Pcie>,
-    /// Memory beside the FPGA. No flow of this crate drives it.
+    /// Memory beside the FPGA. Of these the flows drive SDR SDRAM whose pins are known.
     pub memory: Option<Memory>,
     /// How a bitstream gets onto it.
     pub program: Program,
@@ -254,6 +255,12 @@ pub struct Memory {
     pub width: Option<u32>,
     /// Size.
     pub mbytes: Option<u32>,
+    /// Bits of a row's number, of SDRAM.
+    pub row_bits: Option<u32>,
+    /// Bits of a word's number in its row.
+    pub column_bits: Option<u32>,
+    /// Where an SDR SDRAM chip's pins are.
+    pub pins: Option<MemoryPins>,
 }
 
 /// How a bitstream gets onto a board.
@@ -353,6 +360,8 @@ impl Board {
                 lanes.iter().enumerate().for_each(|(i, pin)| add(format!("pcie {what}{i}"), pin));
             }
         }
+        let memory = self.memory.iter().filter_map(|memory| memory.pins.as_ref());
+        pins.extend(memory.flat_map(MemoryPins::named));
         pins
     }
 }
@@ -386,6 +395,31 @@ mod tests {
             };
             assert!(pins.iter().all(|(_, pin)| spelled(pin)), "{}: {pins:?}", board.id);
         }
+    }
+
+    #[test]
+    fn memory_chips_are_complete() {
+        let mut chips = 0;
+        for board in BOARDS.iter() {
+            let Some(memory) = &board.memory else { continue };
+            let Some(pins) = &memory.pins else { continue };
+            let chip = board.sdram().unwrap();
+            chips += 1;
+            let words = 1u64 << (2 + chip.row_bits + chip.column_bits);
+            let bytes = words * u64::from(chip.data_bits) / 8;
+            assert_eq!(memory.mbytes.map(u64::from), Some(bytes >> 20), "{}", board.id);
+            if pins.in_package {
+                assert!(pins.named().is_empty(), "{}", board.id);
+                continue;
+            }
+            let counts = [pins.ba.len(), pins.a.len(), pins.dq.len()];
+            let wanted = [2, chip.row_bits as usize, chip.data_bits as usize];
+            assert_eq!(counts, wanted, "{}", board.id);
+            assert!(pins.dqm.is_empty() || pins.dqm.len() * 8 == pins.dq.len(), "{}", board.id);
+            let strobes = [&pins.clock, &pins.ras_n, &pins.cas_n, &pins.we_n];
+            assert!(strobes.iter().all(|pin| pin.is_some()), "{}", board.id);
+        }
+        assert_eq!(chips, 3);
     }
 
     #[test]

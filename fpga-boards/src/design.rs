@@ -1,5 +1,6 @@
 //! What a caller hands over.
 
+use crate::Chip;
 use crate::error::BoardError;
 
 /// A design to be put on a board: its files and the few facts the flows need.
@@ -17,6 +18,8 @@ pub struct Design {
     pub clock_mhz: f64,
     /// How it is reached.
     pub link: Link,
+    /// The memory chip at its ports `sdram_*`, if it has some.
+    pub chip: Option<Chip>,
 }
 
 /// A port of the top module.

@@ -1,9 +1,15 @@
 //! What a board or its tools cannot do.
 
+use crate::Chip;
+
 /// The known word most like a mistyped one, if any is near.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let score = |name: &&str| strsim::jaro_winkler(word, name);
     known.iter().copied().filter(|n| score(n) > 0.7).max_by(|x, y| score(x).total_cmp(&score(y)))
+}
+
+fn wiring(chip: &Chip) -> &'static str {
+    if chip.masks { "wired" } else { "grounded" }
 }
 
 /// Why a design cannot be put on a board. The text says what was asked and what would do.
@@ -66,6 +72,20 @@ pub enum BoardError {
         top: String,
         /// The port.
         port: String,
+    },
+    /// The design drives another memory chip.
+    #[error(
+        "board {board} has an SDRAM chip of {} data, {} row and {} column bits, masks {}; this design is made for {}, {} and {}, masks {}",
+        has.data_bits, has.row_bits, has.column_bits, wiring(has),
+        wants.data_bits, wants.row_bits, wants.column_bits, wiring(wants)
+    )]
+    Chip {
+        /// The board.
+        board: &'static str,
+        /// Its chip.
+        has: Chip,
+        /// The chip the design drives.
+        wants: Chip,
     },
     /// The PLL does not make that clock.
     #[error(

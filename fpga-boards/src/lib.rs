@@ -19,6 +19,7 @@ pub mod flow;
 pub mod measure;
 pub mod pll;
 pub mod report;
+mod sdram;
 mod steps;
 mod top;
 mod uart;
@@ -30,5 +31,6 @@ pub use board::{
 pub use build::{Build, BuildError, Built};
 pub use design::{Design, Direction, Link, Port};
 pub use error::{BoardError, nearest};
+pub use sdram::{Chip, MemoryPins};
 pub use top::TOP;
 pub use uart::{UartClock, uart_rate};

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::error::BoardError;
 use crate::pll::{Pll, pll};
+use crate::sdram::{ChipText, chip_text};
 use crate::{Board, Design, Direction, Level, Link, UartClock, uart_rate};
 
 /// Name of the top module.
@@ -30,7 +31,8 @@ pub(crate) struct Top {
 #[derive(Clone, Debug)]
 pub(crate) struct Placed {
     pub(crate) port: String,
-    pub(crate) pin: String,
+    /// `None`: the tools know it by the port's name.
+    pub(crate) pin: Option<String>,
     pub(crate) io: String,
 }
 
@@ -51,7 +53,10 @@ pub(crate) fn top(board: &Board, design: &Design) -> Result<Top, BoardError> {
         ("uart_tx", Direction::Output),
     ];
     design.require(&known)?;
-    let driven = |name: &str| known.iter().any(|(port, _)| *port == name);
+    let chip = chip_text(board, design)?;
+    let driven = |name: &str| {
+        known.iter().any(|(port, _)| *port == name) || (chip.is_some() && name == "sdram_dq_in")
+    };
     let inputs = design.ports.iter().filter(|port| port.direction == Direction::Input);
     if let Some(port) = inputs.into_iter().find(|port| !driven(&port.name)) {
         return Err(BoardError::Undriven { top: design.top.clone(), port: port.name.clone() });
@@ -70,7 +75,7 @@ pub(crate) fn top(board: &Board, design: &Design) -> Result<Top, BoardError> {
         clock_mhz,
         uart,
     };
-    top.write(board, design, pll.as_ref())?;
+    top.write(board, design, pll.as_ref(), chip)?;
     Ok(top)
 }
 
@@ -80,6 +85,7 @@ impl Top {
         board: &Board,
         design: &Design,
         pll: Option<&Pll>,
+        chip: Option<ChipText>,
     ) -> Result<(), BoardError> {
         let (clock, uart) = (board.clock()?, board.serial()?);
         // Vivado wants both pins of a pair; the open tools find the second from the first.
@@ -89,7 +95,7 @@ impl Top {
         let mut ports = Vec::new();
         let mut port = |direction: &str, port: String, pin: &str, io: &str| {
             ports.push(format!("  {direction} wire {port}"));
-            self.pins.push(Placed { port, pin: pin.to_owned(), io: io.to_owned() });
+            self.pins.push(Placed { port, pin: Some(pin.to_owned()), io: io.to_owned() });
         };
         for (suffix, pin) in suffixes.iter().zip(&clock.pins) {
             port("input ", format!("{}{suffix}", clock.name), pin, &clock.io);
@@ -101,6 +107,12 @@ impl Top {
         port("output", "uart_tx".into(), &uart.tx, &uart.io);
         if let Some(leds) = &board.leds {
             port("output", "led".into(), &leds.pins[0], &leds.io);
+        }
+        let mut connections = String::new();
+        if let Some(chip) = &chip {
+            ports.extend(chip.ports.iter().cloned());
+            self.pins.extend(chip.placed.iter().cloned());
+            connections.clone_from(&chip.connections);
         }
         let text = &mut self.verilog;
         // Writing to a String cannot fail.
@@ -152,8 +164,9 @@ impl Top {
                 "\n  // Shines while the design is out of reset.\n  assign led = {level};\n"
             );
         }
+        *text += chip.as_ref().map_or("", |chip| &chip.body);
         *text += &format!(
-            "\n  {} card (.clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(uart_tx));\nendmodule\n",
+            "\n  {} card (.clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(uart_tx){connections});\nendmodule\n",
             design.top
         );
         Ok(())

@@ -1,6 +1,6 @@
 //! From a card to what `fpga-boards` is handed.
 
-use fpga_boards::{Design, Direction, Family, Link, Port};
+use fpga_boards::{Chip, Design, Direction, Family, Link, Port};
 use mattock_hw::cells::ECP5;
 use mattock_spec::config::HostPort;
 use rtl_gen::ir;
@@ -41,6 +41,12 @@ pub(crate) fn hand_over(
         ports: ports(&card),
         clock_mhz: config.clock_mhz.into(),
         link,
+        chip: config.sdram.map(|chip| Chip {
+            data_bits: chip.data_bits,
+            row_bits: chip.row_bits,
+            column_bits: chip.column_bits,
+            masks: chip.masks,
+        }),
     };
     let dense = config.gemm.as_ref().map_or(0, |gemm| gemm.rows * gemm.cols);
     let sparse = config.spgemm.as_ref().map_or(0, |spgemm| spgemm.lanes * spgemm.clusters);

@@ -2,7 +2,7 @@
 //!
 //! Says first whether the card will fit, then generates, synthesises, places, routes and packs, each step
 //! only when what it reads has changed. The folder of the build holds the bitstream (only when it is whole
-//! and every clock reaches its rate), `report.html`, `result.json`, and the files and logs of the tools in
+//! and every clock reaches its rate), `card.toml`, `report.html`, `result.json`, and the files and logs of the tools in
 //! `work/`.
 //!
 //! ```text
@@ -20,6 +20,7 @@ use clap::Args;
 use fpga_boards::fit::Fit;
 use fpga_boards::flow::Options as FlowOptions;
 use fpga_boards::{Board, Build, BuildError, Toolchain};
+use mattock_spec::config::SdramConfig;
 use mattock_toolbox::Toolbox;
 
 use crate::board::{BoardOption, folder};
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// Clock of the card in MHz, in place of the configuration's
     #[arg(long, value_name = "MHZ", value_parser = crate::arguments::whole::<u32>)]
     clock: Option<u32>,
+    /// Put matrices into the board's SDRAM chip, in place of the card's own memory
+    #[arg(long)]
+    sdram: bool,
     /// Seed of the placer
     #[arg(long, default_value_t = 1)]
     seed: u32,
@@ -59,7 +63,11 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let board = options.board.find(ASKED)?;
-    let chosen = with_clock(options.card.choose(ASKED)?, options.clock)?;
+    let mut chosen = options.card.choose(ASKED)?;
+    if options.sdram {
+        chosen = with_sdram(chosen, board)?;
+    }
+    let chosen = with_clock(chosen, options.clock)?;
     if !board.fpga.toolchain.is_open() {
         return Err(no_flow(board, &chosen));
     }
@@ -86,6 +94,8 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     });
     let built = built.map_err(|error| failure(&error, board, &chosen))?;
     let report = Report::new(&chosen, board, &build, &built, macs);
+    // What the bitstream is, for simulating it.
+    write_file(ASKED, &out.join("card.toml"), &chosen.config.to_toml())?;
     write_file(ASKED, &out.join("result.json"), &report.details(&built))?;
     write_file(ASKED, &out.join("report.html"), &html::page(&report, &built, board))?;
     output.result(&report.keys(), || report.text(&built, &out));
@@ -98,6 +108,24 @@ fn with_clock(mut chosen: Chosen, clock: Option<u32>) -> Result<Chosen, Failure>
         chosen.config.clock_mhz = clock;
         chosen.config.check().map_err(|error| Failure::config(&error, &chosen.origin, ""))?;
     }
+    Ok(chosen)
+}
+
+/// The card with the board's chip as its memory.
+fn with_sdram(mut chosen: Chosen, board: &Board) -> Result<Chosen, Failure> {
+    let chip = board.sdram().map_err(|error| {
+        let with = fpga_boards::BOARDS.iter().filter(|board| board.sdram().is_ok());
+        let with: Vec<&str> = with.map(|board| board.id).collect();
+        Failure::new(&format!("{ASKED} --sdram"), error)
+            .allowed(with.join(", "))
+            .next("leave `--sdram` out: matrices then lie in block RAM")
+    })?;
+    let fpga_boards::Chip { data_bits, row_bits, column_bits, masks } = chip;
+    let chip = SdramConfig { data_bits, row_bits, column_bits, masks };
+    let config = &mut chosen.config;
+    config.memory.kib = chip.kib();
+    config.sdram = Some(chip);
+    config.check().map_err(|error| Failure::config(&error, &chosen.origin, ""))?;
     Ok(chosen)
 }
 

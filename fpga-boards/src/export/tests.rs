@@ -38,6 +38,7 @@ fn axi_design() -> Design {
         ports: ports.into_iter().map(port).collect(),
         clock_mhz: 200.0,
         link: Link::Axi,
+        chip: None,
     }
 }
 

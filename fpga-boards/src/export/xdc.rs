@@ -8,7 +8,9 @@ use crate::top::Top;
 pub(super) fn serial(top: &Top) -> String {
     let mut text = String::new();
     for placed in &top.pins {
-        text += &pin(&placed.port, &placed.pin, Some(&placed.io));
+        if let Some(name) = &placed.pin {
+            text += &pin(&placed.port, name, Some(&placed.io));
+        }
     }
     text + &clock(&top.clock_port, top.oscillator_mhz)
 }

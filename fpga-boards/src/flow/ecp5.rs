@@ -14,8 +14,10 @@ pub(super) const FLOW: Flow = Flow {
     constraints: |_, top| {
         let mut text = String::from("BLOCK RESETPATHS;\nBLOCK ASYNCPATHS;\n");
         for placed in &top.pins {
-            let (port, pin, io) = (&placed.port, &placed.pin, &placed.io);
-            text += &format!("LOCATE COMP \"{port}\" SITE \"{pin}\";\n");
+            let (port, io) = (&placed.port, &placed.io);
+            if let Some(pin) = &placed.pin {
+                text += &format!("LOCATE COMP \"{port}\" SITE \"{pin}\";\n");
+            }
             text += &format!("IOBUF PORT \"{port}\" IO_TYPE={io};\n");
         }
         text += &format!("FREQUENCY PORT \"{}\" {} MHZ;\n", top.clock_port, top.oscillator_mhz);

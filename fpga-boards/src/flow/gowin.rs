@@ -11,9 +11,11 @@ pub(super) const FLOW: Flow = Flow {
     constraints: |_, top| {
         let mut pins = String::new();
         for placed in &top.pins {
-            let (port, pin) = (&placed.port, &placed.pin);
-            pins +=
-                &format!("IO_LOC \"{port}\" {pin};\nIO_PORT \"{port}\" IO_TYPE={};\n", placed.io);
+            let port = &placed.port;
+            if let Some(pin) = &placed.pin {
+                pins += &format!("IO_LOC \"{port}\" {pin};\n");
+            }
+            pins += &format!("IO_PORT \"{port}\" IO_TYPE={};\n", placed.io);
         }
         let period = 1e3 / top.oscillator_mhz;
         let port = &top.clock_port;

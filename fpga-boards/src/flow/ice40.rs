@@ -14,7 +14,9 @@ pub(super) const FLOW: Flow = Flow {
     constraints: |_, top| {
         let mut text = String::new();
         for placed in &top.pins {
-            text += &format!("set_io -nowarn {} {}\n", placed.port, placed.pin);
+            if let Some(pin) = &placed.pin {
+                text += &format!("set_io -nowarn {} {pin}\n", placed.port);
+            }
         }
         text += &format!("set_frequency {} {}\n", top.clock_port, top.oscillator_mhz);
         vec![("board.pcf".into(), text)]

@@ -21,6 +21,7 @@ pub(crate) fn serial_design(clock_mhz: f64) -> Design {
             baud: 115_200,
             clocks_per_bit: (clock_mhz * 1e6 / 115_200.0).round() as u32,
         },
+        chip: None,
     }
 }
 
@@ -46,6 +47,20 @@ fn one_board_of_each_toolchain() {
         let board = board(id).unwrap();
         let plan = plan(board, &serial_design(mhz), Options { seed: 3 }).unwrap();
         insta::assert_snapshot!(id, page(&plan));
+    }
+}
+
+/// A design that drives the board's memory chip: pins of the board, pins in the package, masks grounded.
+#[test]
+fn memory_chips() {
+    for id in ["ulx3s_85f", "tang_nano_20k", "colorlight_i5_v7"] {
+        let board = board(id).unwrap();
+        let mut design = serial_design(if id == "tang_nano_20k" { 27.0 } else { 50.0 });
+        let port = Port { name: "sdram_dq_in".into(), direction: Direction::Input, width: 32 };
+        design.ports.push(port);
+        design.chip = Some(board.sdram().unwrap());
+        let plan = plan(board, &design, Options { seed: 3 }).unwrap();
+        insta::assert_snapshot!(format!("{id}_with_sdram"), page(&plan));
     }
 }
 
@@ -101,6 +116,14 @@ fn designs_that_do_not_go_with_the_board_are_refused() {
         error(icebreaker, &Design { link: Link::Axi, ..tiny.clone() }),
         error(icebreaker, &without),
         error(icebreaker, &more),
+        error(
+            icebreaker,
+            &Design { chip: board("ulx3s_85f").unwrap().sdram().ok(), ..tiny.clone() },
+        ),
+        error(
+            board("colorlight_i5_v7").unwrap(),
+            &Design { chip: board("tang_nano_20k").unwrap().sdram().ok(), ..tiny.clone() },
+        ),
         error(icebreaker, &Design { clock_mhz: 5.0, ..tiny.clone() }),
         error(
             icebreaker,

@@ -8,6 +8,7 @@
 // in  clk         clock       clock, rising edge
 // in  rst         reset       reset, active high
 // in  mem_ready   bits(1)
+// in  mem_done    bits(1)
 // in  read_data   bits(32)
 // in  mem_rdata   bits(64)
 // out write       bits(1)
@@ -36,6 +37,7 @@ module serial_bridge_w8_m65536 (
   input  wire clk,
   input  wire rst,
   input  wire mem_ready,
+  input  wire mem_done,
   input  wire [31:0] read_data,
   input  wire [63:0] mem_rdata,
   output wire write,
@@ -116,9 +118,10 @@ module serial_bridge_w8_m65536 (
   wire send_last = next_count == reply_bytes;
   wire send = _t9 & out_ready;
   wire _t22 = send & send_last;
+  wire there = asked & (_t3 | mem_done);
   wire _t23 = _t3 | mem_ready;
   wire stored = _t4 & _t23;
-  wire _t24 = _t4 ? stored : asked;
+  wire _t24 = _t4 ? stored : there;
   wire _t25 = _t5 & _t24;
   wire answer = _t10 & out_ready;
   wire answer_over = answer & answer_last;
@@ -167,14 +170,14 @@ module serial_bridge_w8_m65536 (
     if (status_enable) execute <= (fault == 4'd0) & ((fresh | (~_t31)) | hello);
     if (status_enable | (take | (send & _t35))) address <= status_enable ? _t18[15:0] : (address + 16'd1);
     if (take_byte) beat_address <= address;
-    if (take_0 | asked) byte_0 <= take_0 ? in_data : _t42[7:0];
-    if (take_1 | asked) byte_1 <= take_1 ? in_data : _t42[15:8];
-    if (take_2 | asked) byte_2 <= take_2 ? in_data : _t42[23:16];
-    if (take_3 | asked) byte_3 <= take_3 ? in_data : _t42[31:24];
-    if (take_4 | asked) byte_4 <= take_4 ? in_data : _t42[39:32];
-    if (take_5 | asked) byte_5 <= take_5 ? in_data : _t42[47:40];
-    if (take_6 | asked) byte_6 <= take_6 ? in_data : _t42[55:48];
-    if (take_7 | asked) byte_7 <= take_7 ? in_data : _t42[63:56];
+    if (take_0 | there) byte_0 <= take_0 ? in_data : _t42[7:0];
+    if (take_1 | there) byte_1 <= take_1 ? in_data : _t42[15:8];
+    if (take_2 | there) byte_2 <= take_2 ? in_data : _t42[23:16];
+    if (take_3 | there) byte_3 <= take_3 ? in_data : _t42[31:24];
+    if (take_4 | there) byte_4 <= take_4 ? in_data : _t42[39:32];
+    if (take_5 | there) byte_5 <= take_5 ? in_data : _t42[47:40];
+    if (take_6 | there) byte_6 <= take_6 ? in_data : _t42[55:48];
+    if (take_7 | there) byte_7 <= take_7 ? in_data : _t42[63:56];
     if (take) all_taken <= take_last;
     if (rst) begin
       phase <= 3'd0;
@@ -195,7 +198,7 @@ module serial_bridge_w8_m65536 (
       if (status_enable & hello) session <= 1'b1;
       if (status_enable & (hello | (session & fresh))) expected <= header[7:0] + 8'd1;
       if (_t41 | (((take_header | take) | answer) | send)) count <= _t41 ? 9'd0 : next_count;
-      asked <= ask & _t23;
+      asked <= (ask & _t23) | (asked & (~there));
       strobe_0 <= (take_0 | strobe_0) & _t43;
       strobe_1 <= (take_1 | strobe_1) & _t43;
       strobe_2 <= (take_2 | strobe_2) & _t43;

@@ -13,6 +13,7 @@
 // out read        bits(1)
 // out read_addr   uint(14)
 // in  mem_ready   bits(1)
+// in  mem_done    bits(1)
 // in  mem_rdata   bits(64)
 // out mem_valid   bits(1)
 // out mem_write   bits(1)
@@ -36,6 +37,7 @@ module serial_port_c50 (
   output wire read,
   output wire [13:0] read_addr,
   input  wire mem_ready,
+  input  wire mem_done,
   input  wire [63:0] mem_rdata,
   output wire mem_valid,
   output wire mem_write,
@@ -79,12 +81,13 @@ module serial_port_c50 (
   );
   serial_bridge_w8_m65536 bridge (
     .in_valid(frames_out_valid), .in_data(frames_out_data), .out_ready(sender_in_ready), .irq(irq),
-    .clk(clk), .rst(rst), .mem_ready(mem_ready), .read_data(read_data), .mem_rdata(mem_rdata),
-    .write(bridge_write), .write_addr(bridge_write_addr), .write_data(bridge_write_data),
-    .write_strb(bridge_write_strb), .read(bridge_read), .read_addr(bridge_read_addr),
-    .mem_valid(bridge_mem_valid), .mem_write(bridge_mem_write), .mem_addr(bridge_mem_addr),
-    .mem_data(bridge_mem_data), .mem_strb(bridge_mem_strb), .in_ready(bridge_in_ready),
-    .out_valid(bridge_out_valid), .out_data(bridge_out_data), .out_last(bridge_out_last)
+    .clk(clk), .rst(rst), .mem_ready(mem_ready), .mem_done(mem_done), .read_data(read_data),
+    .mem_rdata(mem_rdata), .write(bridge_write), .write_addr(bridge_write_addr),
+    .write_data(bridge_write_data), .write_strb(bridge_write_strb), .read(bridge_read),
+    .read_addr(bridge_read_addr), .mem_valid(bridge_mem_valid), .mem_write(bridge_mem_write),
+    .mem_addr(bridge_mem_addr), .mem_data(bridge_mem_data), .mem_strb(bridge_mem_strb),
+    .in_ready(bridge_in_ready), .out_valid(bridge_out_valid), .out_data(bridge_out_data),
+    .out_last(bridge_out_last)
   );
   frame_sender sender (
     .in_valid(bridge_out_valid), .in_data(bridge_out_data), .in_last(bridge_out_last),

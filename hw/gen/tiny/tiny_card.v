@@ -53,7 +53,7 @@ module tiny_card (
   wire memory_s0_axi_arready, memory_s0_axi_rvalid, memory_s0_axi_rid;
   wire [63:0] memory_s0_axi_rdata;
   wire [1:0] memory_s0_axi_rresp;
-  wire memory_s0_axi_rlast, memory_mem_ready;
+  wire memory_s0_axi_rlast, memory_mem_ready, memory_mem_done;
   wire [63:0] memory_mem_rdata;
   wire gemm_engine_m_axi_arvalid, gemm_engine_m_axi_arid;
   wire [31:0] gemm_engine_m_axi_araddr;
@@ -115,9 +115,10 @@ module tiny_card (
     .clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(host_port_uart_tx), .write(host_port_write),
     .write_addr(host_port_write_addr), .write_data(host_port_write_data),
     .write_strb(host_port_write_strb), .read_data(csr_read_data), .read(host_port_read),
-    .read_addr(host_port_read_addr), .mem_ready(memory_mem_ready), .mem_rdata(memory_mem_rdata),
-    .mem_valid(host_port_mem_valid), .mem_write(host_port_mem_write), .mem_addr(host_port_mem_addr),
-    .mem_data(host_port_mem_data), .mem_strb(host_port_mem_strb), .irq(irq_q)
+    .read_addr(host_port_read_addr), .mem_ready(memory_mem_ready), .mem_done(memory_mem_done),
+    .mem_rdata(memory_mem_rdata), .mem_valid(host_port_mem_valid), .mem_write(host_port_mem_write),
+    .mem_addr(host_port_mem_addr), .mem_data(host_port_mem_data), .mem_strb(host_port_mem_strb),
+    .irq(irq_q)
   );
   card_memory_p1_w8_m65536 memory (
     .clk(clk), .rst(rst), .mem_valid(host_port_mem_valid), .mem_write(host_port_mem_write),
@@ -139,7 +140,7 @@ module tiny_card (
     .s0_axi_rid(memory_s0_axi_rid), .s0_axi_rdata(memory_s0_axi_rdata),
     .s0_axi_rresp(memory_s0_axi_rresp), .s0_axi_rlast(memory_s0_axi_rlast),
     .s0_axi_rready(gemm_engine_m_axi_rready), .mem_ready(memory_mem_ready),
-    .mem_rdata(memory_mem_rdata)
+    .mem_done(memory_mem_done), .mem_rdata(memory_mem_rdata)
   );
   gemm_slot gemm_engine (
     .clk(clk), .rst(rst), .m_axi_arvalid(gemm_engine_m_axi_arvalid),

@@ -10,11 +10,12 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `s_axi_*` | | | AXI4 slave, ID of one bit: INCR bursts of full-width beats |
 /// | `read_valid`, `read_addr`, `read_ready` | out, out, in | bit, uint, bit | beat wanted; taken when `read_ready` |
-/// | `read_data` | in | bits | the beat taken the cycle before |
+/// | `read_done`, `read_data` | in | bit, bits | the oldest beat taken and not yet given |
 /// | `write_valid`, `write_addr`, `write_data`, `write_strb`, `write_ready` | | | beat to be written |
 ///
 /// Beats outside the RAM answer DECERR and change nothing. One beat a cycle each way when the RAM grants it, also
-/// when bursts are one beat long. Latency from address to first beat 3 cycles, from the last beat to its response 1.
+/// when bursts are one beat long. Latency from address to first beat 2 cycles more than the RAM's, from the last beat
+/// to its response 1.
 #[derive(Clone, Copy, Debug)]
 pub struct AxiRamPort {
     /// Bytes of a beat.
@@ -23,10 +24,10 @@ pub struct AxiRamPort {
     pub addr_bits: u32,
     /// Bytes of the RAM; a power of two. It begins at bus address 0.
     pub memory_bytes: u32,
+    /// Beats asked for before the master has taken them: a power of two, as many as the RAM has on the way and two.
+    pub ahead: u32,
 }
 
-/// Beats read ahead of the master.
-const AHEAD: u32 = 4;
 const DECERR: i128 = 3;
 
 /// A burst that is being worked on.
@@ -85,17 +86,22 @@ impl AxiRamPort {
         let burst = self.burst(m, bus.ar.fire(), fields, step.sig());
         bus.ar.ready.assign(burst.free);
 
-        // Data comes a cycle after its beat was taken, and there is room for it.
+        // What is known of a beat waits for its data, and there is room for both.
         let note = cat(&[burst.last, burst.outside, burst.id.as_bits()]);
-        let coming = m.reg_reset("coming", step.sig(), 0);
-        let note = m.reg_when("note", step.sig(), note);
+        let notes = m.inst("notes", &Fifo { width: 3, depth: self.ahead });
+        let done = m.input("done", bit());
+        notes.set("in_valid", step.sig()).set("in_data", note).set("out_ready", done);
         let width = 8 * self.bus_bytes;
-        let queue = m.inst("queue", &Fifo { width: width + 3, depth: AHEAD });
-        queue.set("in_valid", coming);
-        queue.set("in_data", cat(&[note, m.input("data", bits(width))]));
-        let held = queue.get("count");
-        let held = held.zext(4) + coming.as_u().zext(4);
-        let valid = (burst.active & held.lt(held.lit(AHEAD.into()))).named("wanted");
+        let queue = m.inst("queue", &Fifo { width: width + 3, depth: self.ahead });
+        queue.set("in_valid", done);
+        queue.set("in_data", cat(&[notes.get("out_data"), m.input("data", bits(width))]));
+        let held = m.state("held", uint(self.ahead.ilog2() + 1), 0);
+        let given = queue.get("out_valid") & bus.r.ready;
+        held.update(&[
+            (step.sig() & !given, held.q().inc()),
+            (given & !step.sig(), held.q().dec()),
+        ]);
+        let valid = (burst.active & !held.q().is(self.ahead.into())).named("wanted");
         step.assign(valid & ready);
         m.output("valid", valid);
         m.output("addr", burst.word);
@@ -113,7 +119,7 @@ impl AxiRamPort {
                 ("last", flag(2)),
             ],
         );
-        m.assert("room_for_data", !coming | queue.get("in_ready"));
+        m.assert("room_for_data", !done | (queue.get("in_ready") & notes.get("out_valid")));
     }
 
     fn writes<'m>(&self, m: &'m Builder, bus: &Axi4Slave<'m>) {
@@ -151,8 +157,8 @@ impl AxiRamPort {
 
 impl Module for AxiRamPort {
     fn name(&self) -> String {
-        let Self { bus_bytes, addr_bits, memory_bytes } = self;
-        format!("axi_ram_port_w{bus_bytes}_a{addr_bits}_m{memory_bytes}")
+        let Self { bus_bytes, addr_bits, memory_bytes, ahead } = self;
+        format!("axi_ram_port_w{bus_bytes}_a{addr_bits}_m{memory_bytes}_q{ahead}")
     }
 
     fn build(&self, m: &Builder) {

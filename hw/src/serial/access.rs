@@ -55,12 +55,13 @@ impl<'m> Access<'m> {
         let store_memory = (self.store & to_memory).named("store_memory");
         let fetch_memory = (self.fetch & to_memory).named("fetch_memory");
 
-        // Both reads give their data one cycle after they were taken.
+        // Registers give their data one cycle after they were read, memory when it can.
         let asked = m.state("asked", bit(), 0);
-        let mem_ready = m.input("mem_ready", bit());
+        let (mem_ready, mem_done) = (m.input("mem_ready", bit()), m.input("mem_done", bit()));
         let ask = (self.fetch & !asked.q()).named("ask");
         let granted = self.registers | mem_ready;
-        asked.drive(ask & granted);
+        let there = (asked.q() & (self.registers | mem_done)).named("there");
+        asked.drive((ask & granted) | (asked.q() & !there));
         let register = m.input("read_data", bits(32)).zext(8 * lanes);
         let fetched = self.registers.mux(register, m.input("mem_rdata", bits(8 * lanes)));
         let stored = (self.store & granted).named("stored");
@@ -70,7 +71,7 @@ impl<'m> Access<'m> {
         for (i, fetched) in (0..lanes).zip(fetched_lanes) {
             let here = (self.take & lane.is(i.into())).named(&format!("take_{i}"));
             let byte = m.reg_decl(&format!("byte_{i}"), bits(8));
-            byte.update(&[(here, self.byte), (asked.q(), fetched)]);
+            byte.update(&[(here, self.byte), (there, fetched)]);
             let strobe = m.state(&format!("strobe_{i}"), bit(), 0);
             strobe.drive((here | strobe.q()) & !stored);
             beat.push(byte.q());
@@ -93,7 +94,7 @@ impl<'m> Access<'m> {
         m.output("mem_addr", target.slice(memory_bits - 1, shift).as_u());
         m.output("mem_data", beat);
         m.output("mem_strb", strobes);
-        let done = self.store.mux(stored, asked.q());
+        let done = self.store.mux(stored, there);
         Accessed { done, beat_end, byte: beat.dyn_lane(lane, 8) }
     }
 }

@@ -270,6 +270,8 @@ struct Port {
     sim: Interpreter,
     registers: HashMap<u64, u64>,
     memory: HashMap<u64, [u8; 8]>,
+    /// Clocks until a beat that was asked for is there, and the beat.
+    coming: Option<(u32, u64)>,
     written: usize,
     rng: StdRng,
 }
@@ -280,10 +282,12 @@ impl Port {
     fn new() -> Self {
         let bridge = SerialBridge { bus_bytes: 8, memory_bytes: MEMORY };
         let port = SerialPort { pins: SerialPins::Bytes, clocks_per_bit: 8, bridge };
-        let inputs = ["rx_valid", "rx_data", "tx_ready", "read_data", "mem_ready", "irq"];
+        let inputs =
+            ["rx_valid", "rx_data", "tx_ready", "read_data", "mem_ready", "mem_done", "irq"];
         let sim = start(&port, &inputs.map(|port| (port, 0)));
         let rng = StdRng::seed_from_u64(1);
-        Port { sim, registers: HashMap::new(), memory: HashMap::new(), written: 0, rng }
+        let (registers, memory) = (HashMap::new(), HashMap::new());
+        Port { sim, registers, memory, coming: None, written: 0, rng }
     }
 
     fn clock(&mut self, byte: Option<u8>) -> Option<u8> {
@@ -295,7 +299,6 @@ impl Port {
         let granted = self.rng.random_range(0..4) > 0;
         sim.set("mem_ready", granted.into());
         let out = (ready && sim.get("tx_valid") == 1).then(|| sim.get("tx_data") as u8);
-        let mut word = None;
         if sim.get("mem_valid") == 1 && granted {
             let beat = self.memory.entry(sim.get("mem_addr")).or_default();
             if sim.get("mem_write") == 1 {
@@ -304,7 +307,8 @@ impl Port {
                 lanes.for_each(|i| beat[i] = (data >> (8 * i)) as u8);
                 self.written += 1;
             } else {
-                word = Some(u64::from_le_bytes(*beat));
+                // Block RAM answers in the next cycle, other memory later.
+                self.coming = Some((self.rng.random_range(0..4), u64::from_le_bytes(*beat)));
             }
         }
         if sim.get("write") == 1 {
@@ -317,8 +321,12 @@ impl Port {
         if let Some(at) = register {
             sim.set("read_data", *self.registers.get(&at).unwrap_or(&0));
         }
-        if let Some(word) = word {
-            sim.set("mem_rdata", word);
+        let there = self.coming.take_if(|(wait, _)| *wait == 0);
+        sim.set("mem_done", there.is_some().into());
+        // What is not said to be there is not to be taken.
+        sim.set("mem_rdata", there.map_or(0x5a5a_5a5a_5a5a_5a5a, |(_, word)| word));
+        if let Some((wait, _)) = &mut self.coming {
+            *wait -= 1;
         }
         out
     }

@@ -22,6 +22,7 @@ use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit};
 /// | `m<n>_axi_*` | | `host = "axi"` | AXI4 master of engine `n` |
 /// | `irq` | out | `host = "axi"`, or [`SerialPins::Bytes`] | level: an enabled cause is set |
 /// | `uart_rx`, `uart_tx` | in, out | `host = "uart"` | serial line; the memory is on the card |
+/// | `sdram_*` | | `[sdram]` | pins of the memory chip, see [`Sdram`](crate::memory::Sdram) |
 ///
 /// A soft reset flushes all engines; it is complete when they are idle, at most as long as the memory takes
 /// to answer what is outstanding.

@@ -3,7 +3,7 @@
 use super::Card;
 use crate::bus::AxiLiteSlave;
 use crate::control::ADDR_BITS;
-use crate::memory::{AxiRamPort, CardMemory};
+use crate::memory::{AxiRamPort, CardMemory, Sdram};
 use crate::serial::{SerialBridge, SerialPins, SerialPort};
 use mattock_spec::CardConfig;
 use rtl_gen::bundle::{connect, expose};
@@ -35,11 +35,17 @@ impl<'m> HostSide<'m> {
         let clocks_per_bit = uart.clocks_per_bit(config.clock_mhz);
         let bridge = SerialBridge { bus_bytes, memory_bytes };
         let port = m.inst("host_port", &SerialPort { pins, clocks_per_bit, bridge });
+        let chip = config.sdram.map(|chip| Sdram { chip, bus_bytes, clock_mhz: config.clock_mhz });
+        let ahead = if chip.is_some() { 8 } else { 4 };
         let ram = CardMemory {
             ports: engines as u32,
-            port: AxiRamPort { bus_bytes, addr_bits, memory_bytes },
+            port: AxiRamPort { bus_bytes, addr_bits, memory_bytes, ahead },
+            chip,
         };
         let memory = m.inst("memory", &ram);
+        if chip.is_some() {
+            expose(m, memory, "sdram_", "sdram_");
+        }
         connect(port, "mem_", memory, "mem_");
         for prefix in ["uart_", "rx_", "tx_"] {
             expose(m, port, prefix, prefix);

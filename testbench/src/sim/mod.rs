@@ -12,6 +12,7 @@ mod link;
 mod lite;
 mod memory;
 mod open;
+mod sdram;
 mod serial;
 mod storage;
 mod threaded;
@@ -25,7 +26,8 @@ pub use foreign::{ForeignError, foreign_sources};
 pub use link::{FaultyLink, LinkFaults};
 pub use lite::{Handshake, LiteHost};
 pub use memory::AxiMemory;
-pub use open::{OpenError, SimOptions, SimulatorKind, open_device};
+pub use open::{OpenError, SimOptions, SimulatorKind, open_device, with_chips};
+pub use sdram::{SdramChip, SdramPins, SdramViolation, WithSdram};
 #[cfg(unix)]
 pub use serial::{Disturbance, PtyCard, PtyError, Undisturbed};
 pub use serial::{LineDriver, LineMonitor};

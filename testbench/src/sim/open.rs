@@ -1,7 +1,7 @@
 //! From a configuration to a simulated card.
 
 use super::verilated::{VerilateError, Verilated};
-use super::{MemoryOptions, SimCard, ThreadedCard};
+use super::{MemoryOptions, SdramChip, SimCard, ThreadedCard, WithSdram};
 use mattock::Device;
 use mattock_hw::top::CardError;
 use mattock_spec::CardConfig;
@@ -84,6 +84,14 @@ pub fn open_device(config: &CardConfig, options: &SimOptions) -> Result<Device, 
     Ok(Device::open_with(Box::new(card))?)
 }
 
+/// The simulation of a card with the chips that stand beside it on a board.
+pub fn with_chips(config: &CardConfig, sim: Box<dyn Simulator>) -> Box<dyn Simulator> {
+    match config.sdram {
+        Some(chip) => Box::new(WithSdram::new(sim, SdramChip::new(chip, config.clock_mhz))),
+        None => sim,
+    }
+}
+
 impl SimCard {
     /// Generates the card of a configuration and starts it; its address is `sim:<name>`.
     ///
@@ -101,6 +109,7 @@ impl SimCard {
                 Box::new(Verilated::new(&design, &tools, &options.cache)?)
             }
         };
+        let sim = with_chips(config, sim);
         Ok(SimCard::new(sim, &format!("sim:{}", config.name), &options.memory))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::keys::{Allowed, Checked, Checker, Visitor, Writer, choice, key, required};
 use super::reader::Reader;
-use super::{ConfigError, GemmConfig, SpgemmConfig, UartConfig, reference};
+use super::{ConfigError, GemmConfig, SdramConfig, SpgemmConfig, UartConfig, reference};
 
 /// How the host reaches the card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +54,7 @@ impl MemoryConfig {
         v.number(
             key(
                 "kib",
-                "KiB of block RAM on the card, for `host = \"uart\"`; 0: the memory is the host's",
+                "KiB of memory on the card, block RAM or `[sdram]`, for `host = \"uart\"`; 0: the memory is the host's",
             ),
             Allowed::ZeroOrPowerOfTwo(1, 1 << 16),
             &mut self.kib,
@@ -73,7 +73,7 @@ impl MemoryConfig {
             }
             (HostPort::Uart, 0) => fault(
                 "a power of two with `host = \"uart\"`, whose memory is on the card",
-                "say how much block RAM the card shall have, for example 64",
+                "say how much memory the card shall have, for example 64",
             ),
             (HostPort::Uart, kib) if u64::from(kib) * 1024 > 1 << self.address_bits.min(32) => {
                 fault(
@@ -102,6 +102,8 @@ pub struct CardConfig {
     pub memory: MemoryConfig,
     /// The serial line: there when `host` is [`HostPort::Uart`].
     pub uart: Option<UartConfig>,
+    /// The chip that is a serial card's memory; block RAM without one.
+    pub sdram: Option<SdramConfig>,
     /// The dense engine, if any.
     pub gemm: Option<GemmConfig>,
     /// The sparse engine, if any.
@@ -133,7 +135,7 @@ impl CardConfig {
     /// The same card under a PCIe bridge, its memory the host's.
     pub fn on_axi(self) -> CardConfig {
         let memory = MemoryConfig { kib: 0, ..self.memory };
-        CardConfig { host: HostPort::Axi, uart: None, memory, ..self }
+        CardConfig { host: HostPort::Axi, uart: None, sdram: None, memory, ..self }
     }
 
     /// Checks every value, alone and together.
@@ -210,6 +212,7 @@ impl CardConfig {
             clock_mhz: 100,
             memory: MemoryConfig::default(),
             uart: None,
+            sdram: None,
             gemm: None,
             spgemm: None,
         }
@@ -219,6 +222,7 @@ impl CardConfig {
     pub(super) fn everything() -> CardConfig {
         CardConfig {
             uart: Some(UartConfig::default()),
+            sdram: Some(SdramConfig::default()),
             gemm: Some(GemmConfig::default()),
             spgemm: Some(SpgemmConfig::default()),
             name: "card".into(),
@@ -266,6 +270,10 @@ impl CardConfig {
         if serial {
             self.uart.get_or_insert_default();
         }
+        if v.enter("sdram", self.sdram.is_some())? {
+            self.sdram.get_or_insert_default().visit(v)?;
+            v.leave();
+        }
         if v.enter("gemm", self.gemm.is_some())? {
             self.gemm.get_or_insert_default().visit(v)?;
             v.leave();
@@ -288,6 +296,7 @@ impl CardConfig {
             ));
         }
         self.memory.check_together(self.host)?;
+        self.check_sdram()?;
         match (&self.uart, self.host) {
             (Some(uart), HostPort::Uart) => uart.check_together(self.clock_mhz)?,
             (None, HostPort::Axi) => {}
@@ -305,6 +314,40 @@ impl CardConfig {
         }
         if let Some(spgemm) = &self.spgemm {
             spgemm.check_together(&self.memory)?;
+        }
+        Ok(())
+    }
+}
+
+impl CardConfig {
+    /// A chip belongs to a serial card and is all of its memory.
+    fn check_sdram(&self) -> Checked {
+        let Some(chip) = &self.sdram else { return Ok(()) };
+        if self.host != HostPort::Uart {
+            return Err(ConfigError::new(
+                "sdram",
+                "a table",
+                "one only with `host = \"uart\"`",
+                "remove `[sdram]`, or choose the serial host port",
+            ));
+        }
+        let (memory, kib) = (&self.memory, chip.kib());
+        if memory.kib != kib {
+            return Err(ConfigError::new(
+                "memory.kib",
+                memory.kib.to_string(),
+                format!("{kib}, which the chip of `[sdram]` has"),
+                format!("write {kib}, or correct the chip's bits"),
+            ));
+        }
+        let words = memory.bus_bytes * 8 / chip.data_bits;
+        if words > 8 {
+            return Err(ConfigError::new(
+                "memory.bus_bytes",
+                memory.bus_bytes.to_string(),
+                format!("at most {}, eight words of the chip", chip.data_bits),
+                "choose a narrower bus, or a wider chip",
+            ));
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod gemm;
 mod keys;
 mod reader;
 mod reference;
+mod sdram;
 mod spgemm;
 mod uart;
 
@@ -27,5 +28,6 @@ pub use error::ConfigError;
 pub use gemm::GemmConfig;
 pub use keys::config_markdown;
 pub use reference::REFERENCE_NAMES;
+pub use sdram::SdramConfig;
 pub use spgemm::SpgemmConfig;
 pub use uart::UartConfig;

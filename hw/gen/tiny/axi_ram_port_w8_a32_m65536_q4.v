@@ -37,6 +37,7 @@
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
 // in  read_ready     bits(1)
+// in  read_done      bits(1)
 // in  read_data      bits(64)
 // out read_valid     bits(1)
 // out read_addr      uint(13)
@@ -48,7 +49,7 @@
 
 `default_nettype none
 
-module axi_ram_port_w8_a32_m65536 (
+module axi_ram_port_w8_a32_m65536_q4 (
   input  wire s_axi_awvalid,
   input  wire s_axi_awid,
   input  wire [31:0] s_axi_awaddr,
@@ -85,6 +86,7 @@ module axi_ram_port_w8_a32_m65536 (
   input  wire clk,
   input  wire rst,
   input  wire read_ready,
+  input  wire read_done,
   input  wire [63:0] read_data,
   output wire read_valid,
   output wire [12:0] read_addr,
@@ -126,8 +128,7 @@ module axi_ram_port_w8_a32_m65536 (
   reg [28:0] read_beat;
   reg [7:0] read_left;
   reg read_id;
-  reg read_coming;
-  reg [2:0] read_note;
+  reg [2:0] read_held;
   reg write_active;
   reg [28:0] write_beat;
   reg [7:0] write_left;
@@ -136,9 +137,10 @@ module axi_ram_port_w8_a32_m65536 (
   reg write_failed;
   reg write_answer_id;
   reg [1:0] write_answer;
+  wire read_notes_out_valid;
+  wire [2:0] read_notes_out_data;
   wire read_queue_in_ready, read_queue_out_valid;
   wire [66:0] read_queue_out_data;
-  wire [2:0] read_queue_count;
   wire _t1 = write_left == 8'd0;
   wire _t2 = (~write_answered) | s_axi_bready;
   wire _t3 = (write_active & _t2) & write_ready;
@@ -146,40 +148,46 @@ module axi_ram_port_w8_a32_m65536 (
   wire write_over = write_failed_enable & _t1;
   wire _t4 = (~write_active) | write_over;
   wire _t5 = read_left == 8'd0;
-  wire [4:0] _t6 = {1'd0, {1'd0, read_queue_count}} + {1'd0, {3'd0, read_coming}};
-  wire read_wanted = read_active & (_t6 < 5'd4);
+  wire read_wanted = read_active & (read_held != 3'd4);
   wire read_step = read_wanted & read_ready;
   wire read_over = read_step & _t5;
-  wire _t7 = (~read_active) | read_over;
-  wire [1:0] _t8 = {2{read_queue_out_data[65]}};
+  wire _t6 = (~read_active) | read_over;
+  wire [1:0] _t7 = {2{read_queue_out_data[65]}};
   wire write_offered = (write_active & s_axi_wvalid) & _t2;
-  wire _t9 = |write_beat[28:13];
-  wire _t10 = ~s_axi_bready;
+  wire _t8 = |write_beat[28:13];
+  wire _t9 = ~s_axi_bready;
   wire read_id_enable = s_axi_arvalid & s_axi_arready;
   wire read_beat_enable = read_id_enable | read_step;
+  wire _t10 = read_queue_out_valid & s_axi_rready;
+  wire _t11 = read_step & (~_t10);
   wire write_id_enable = s_axi_awvalid & s_axi_awready;
   wire write_beat_enable = write_id_enable | write_failed_enable;
   wire write_written = write_over;
-  wire _t11 = write_failed | _t9;
-  wire _t12 = ((s_axi_awbefore_3 == s_axi_awsize) & (s_axi_awbefore_4 == s_axi_awburst)) & ((s_axi_awbefore_5 == s_axi_awcache) & (s_axi_awbefore_6 == s_axi_awprot));
-  wire _t13 = (s_axi_awvalid & (s_axi_awbefore_0 == s_axi_awid)) & ((s_axi_awbefore_1 == s_axi_awaddr) & (s_axi_awbefore_2 == s_axi_awlen));
-  wire s_axi_awkept_holds = (~s_axi_awwaiting) | (_t13 & _t12);
-  wire _t14 = (s_axi_wvalid & (s_axi_wbefore_0 == s_axi_wdata)) & ((s_axi_wbefore_1 == s_axi_wstrb) & (s_axi_wbefore_2 == s_axi_wlast));
-  wire s_axi_wkept_holds = (~s_axi_wwaiting) | _t14;
-  wire _t15 = ((s_axi_arbefore_3 == s_axi_arsize) & (s_axi_arbefore_4 == s_axi_arburst)) & ((s_axi_arbefore_5 == s_axi_arcache) & (s_axi_arbefore_6 == s_axi_arprot));
-  wire _t16 = (s_axi_arvalid & (s_axi_arbefore_0 == s_axi_arid)) & ((s_axi_arbefore_1 == s_axi_araddr) & (s_axi_arbefore_2 == s_axi_arlen));
-  wire s_axi_arkept_holds = (~s_axi_arwaiting) | (_t16 & _t15);
+  wire _t12 = write_failed | _t8;
+  wire _t13 = ((s_axi_awbefore_3 == s_axi_awsize) & (s_axi_awbefore_4 == s_axi_awburst)) & ((s_axi_awbefore_5 == s_axi_awcache) & (s_axi_awbefore_6 == s_axi_awprot));
+  wire _t14 = (s_axi_awvalid & (s_axi_awbefore_0 == s_axi_awid)) & ((s_axi_awbefore_1 == s_axi_awaddr) & (s_axi_awbefore_2 == s_axi_awlen));
+  wire s_axi_awkept_holds = (~s_axi_awwaiting) | (_t14 & _t13);
+  wire _t15 = (s_axi_wvalid & (s_axi_wbefore_0 == s_axi_wdata)) & ((s_axi_wbefore_1 == s_axi_wstrb) & (s_axi_wbefore_2 == s_axi_wlast));
+  wire s_axi_wkept_holds = (~s_axi_wwaiting) | _t15;
+  wire _t16 = ((s_axi_arbefore_3 == s_axi_arsize) & (s_axi_arbefore_4 == s_axi_arburst)) & ((s_axi_arbefore_5 == s_axi_arcache) & (s_axi_arbefore_6 == s_axi_arprot));
+  wire _t17 = (s_axi_arvalid & (s_axi_arbefore_0 == s_axi_arid)) & ((s_axi_arbefore_1 == s_axi_araddr) & (s_axi_arbefore_2 == s_axi_arlen));
+  wire s_axi_arkept_holds = (~s_axi_arwaiting) | (_t17 & _t16);
   wire s_axi_bkept_holds = (~s_axi_bwaiting) | (s_axi_bvalid & ((s_axi_bbefore_0 == s_axi_bid) & (s_axi_bbefore_1 == s_axi_bresp)));
-  wire _t17 = (s_axi_rvalid & (s_axi_rbefore_0 == s_axi_rid)) & ((s_axi_rbefore_1 == s_axi_rdata) & ((s_axi_rbefore_2 == s_axi_rresp) & (s_axi_rbefore_3 == s_axi_rlast)));
-  wire s_axi_rkept_holds = (~s_axi_rwaiting) | _t17;
+  wire _t18 = (s_axi_rvalid & (s_axi_rbefore_0 == s_axi_rid)) & ((s_axi_rbefore_1 == s_axi_rdata) & ((s_axi_rbefore_2 == s_axi_rresp) & (s_axi_rbefore_3 == s_axi_rlast)));
+  wire s_axi_rkept_holds = (~s_axi_rwaiting) | _t18;
   wire ar_is_plain_holds = (~s_axi_arvalid) | ((s_axi_arburst == 2'd1) & (s_axi_arsize == 3'd3));
   wire aw_is_plain_holds = (~s_axi_awvalid) | ((s_axi_awburst == 2'd1) & (s_axi_awsize == 3'd3));
-  wire read_room_for_data_holds = (~read_coming) | read_queue_in_ready;
+  wire read_room_for_data_holds = (~read_done) | (read_queue_in_ready & read_notes_out_valid);
   wire write_last_in_its_place_holds = (~write_failed_enable) | (_t1 == s_axi_wlast);
+  fifo_w3_d4 read_notes (
+    .in_valid(read_step), .in_data({_t5, |read_beat[28:13], read_id}), .out_ready(read_done),
+    .clk(clk), .rst(rst), .in_ready(), .out_valid(read_notes_out_valid),
+    .out_data(read_notes_out_data), .count()
+  );
   fifo_w67_d4 read_queue (
-    .in_valid(read_coming), .in_data({read_note, read_data}), .out_ready(s_axi_rready), .clk(clk),
-    .rst(rst), .in_ready(read_queue_in_ready), .out_valid(read_queue_out_valid),
-    .out_data(read_queue_out_data), .count(read_queue_count)
+    .in_valid(read_done), .in_data({read_notes_out_data, read_data}), .out_ready(s_axi_rready),
+    .clk(clk), .rst(rst), .in_ready(read_queue_in_ready), .out_valid(read_queue_out_valid),
+    .out_data(read_queue_out_data), .count()
   );
   always @(posedge clk) begin
     s_axi_awbefore_0 <= s_axi_awid;
@@ -208,12 +216,11 @@ module axi_ram_port_w8_a32_m65536 (
     if (read_beat_enable) read_beat <= read_id_enable ? s_axi_araddr[31:3] : (read_beat + 29'd1);
     if (read_beat_enable) read_left <= read_id_enable ? s_axi_arlen : (read_left - 8'd1);
     if (read_id_enable) read_id <= s_axi_arid;
-    if (read_step) read_note <= {_t5, |read_beat[28:13], read_id};
     if (write_beat_enable) write_beat <= write_id_enable ? s_axi_awaddr[31:3] : (write_beat + 29'd1);
     if (write_beat_enable) write_left <= write_id_enable ? s_axi_awlen : (write_left - 8'd1);
     if (write_id_enable) write_id <= s_axi_awid;
     if (write_written) write_answer_id <= write_id;
-    if (write_written) write_answer <= _t11 ? 2'd3 : 2'd0;
+    if (write_written) write_answer <= _t12 ? 2'd3 : 2'd0;
     if (rst) begin
       s_axi_awwaiting <= 1'b0;
       s_axi_wwaiting <= 1'b0;
@@ -221,7 +228,7 @@ module axi_ram_port_w8_a32_m65536 (
       s_axi_bwaiting <= 1'b0;
       s_axi_rwaiting <= 1'b0;
       read_active <= 1'b0;
-      read_coming <= 1'b0;
+      read_held <= 3'd0;
       write_active <= 1'b0;
       write_answered <= 1'b0;
       write_failed <= 1'b0;
@@ -229,13 +236,13 @@ module axi_ram_port_w8_a32_m65536 (
       s_axi_awwaiting <= s_axi_awvalid & (~s_axi_awready);
       s_axi_wwaiting <= s_axi_wvalid & (~s_axi_wready);
       s_axi_arwaiting <= s_axi_arvalid & (~s_axi_arready);
-      s_axi_bwaiting <= s_axi_bvalid & _t10;
+      s_axi_bwaiting <= s_axi_bvalid & _t9;
       s_axi_rwaiting <= s_axi_rvalid & (~s_axi_rready);
       read_active <= read_id_enable | (read_active & (~read_over));
-      read_coming <= read_step;
+      if (_t11 | (_t10 & (~read_step))) read_held <= _t11 ? (read_held + 3'd1) : (read_held - 3'd1);
       write_active <= write_id_enable | (write_active & (~write_over));
-      write_answered <= write_written | (write_answered & _t10);
-      if (write_failed_enable) write_failed <= _t11 & (~_t1);
+      write_answered <= write_written | (write_answered & _t9);
+      if (write_failed_enable) write_failed <= _t12 & (~_t1);
     end
   end
   assign s_axi_awready = _t4;
@@ -243,18 +250,18 @@ module axi_ram_port_w8_a32_m65536 (
   assign s_axi_bvalid = write_answered;
   assign s_axi_bid = write_answer_id;
   assign s_axi_bresp = write_answer;
-  assign s_axi_arready = _t7;
+  assign s_axi_arready = _t6;
   assign s_axi_rvalid = read_queue_out_valid;
   assign s_axi_rid = read_queue_out_data[64];
   assign s_axi_rdata = read_queue_out_data[63:0];
-  assign s_axi_rresp = _t8;
+  assign s_axi_rresp = _t7;
   assign s_axi_rlast = read_queue_out_data[66];
   assign read_valid = read_wanted;
   assign read_addr = read_beat[12:0];
   assign write_valid = write_offered;
   assign write_addr = write_beat[12:0];
   assign write_data = s_axi_wdata;
-  assign write_strb = (~_t9) ? s_axi_wstrb : 8'd0;
+  assign write_strb = (~_t8) ? s_axi_wstrb : 8'd0;
 `ifdef FORMAL
   always @(posedge clk) if (!rst) s_axi_awkept: assume(s_axi_awkept_holds);
   always @(posedge clk) if (!rst) s_axi_wkept: assume(s_axi_wkept_holds);
