@@ -188,11 +188,9 @@ struct Orders<'m> {
 impl Sdram {
     fn decide<'m>(&self, m: &'m Builder, r: &Request<'m>, waits: Sig<'m>) -> Orders<'m> {
         let t = self.times();
-        let forward = |name: &str| m.forward(name, bit());
-        let [mode, refresh, precharge_all] =
-            ["set_mode", "refresh", "precharge_all"].map(|name| forward(name));
-        let [precharge, activate, read, write] =
-            ["precharge", "activate", "read", "write_now"].map(|name| forward(name));
+        let [mode, refresh, precharge_all, precharge, activate, read, write] =
+            ["set_mode", "refresh", "precharge_all", "precharge", "activate", "read", "write_now"]
+                .map(|name| m.forward(name, bit()));
 
         // ---- when what may follow ----
         let may_activate = pause(
