@@ -1,12 +1,13 @@
 //! `cargo xtask firmware`: the program of a card's own processor, from its source to the committed image.
 //!
-//! Two compilers can make it: that of the workspace when `rustup target add riscv32imc-unknown-none-elf` has been run, or
+//! Two compilers can make it: that of the workspace, when `rustup target add riscv32imc-unknown-none-elf` works, or
 //! Debian's `rustc-web`, which compiles the core library from `rust-web-src` first. Different compilers make different
 //! images, so the image's record tells which one made the committed one, and the check wants that one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use mattock_firmware::image::{Image, MOST_BYTES, crc32, header};
 
@@ -16,6 +17,8 @@ use crate::process::{capture, run_logged, workspace};
 const TARGET: &str = "riscv32imc-unknown-none-elf";
 const IMAGE: &str = "firmware/image/card.img";
 const RECORD: &str = "firmware/image/card.txt";
+/// How long rustup may take to get a core library of a few megabytes.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What to do.
 #[derive(clap::Args)]
@@ -78,6 +81,34 @@ fn described(record: &str, program: &[u8]) -> Result<(), Error> {
     Err(Error::format(RECORD, format!("it does not tell of an image of {}", start.trim_end())))
 }
 
+/// Whether the workspace's compiler has a core library for the processor.
+fn has_core() -> bool {
+    let mut rustc = Command::new("rustc");
+    capture(rustc.args(["--print", "target-libdir", "--target", TARGET]))
+        .is_ok_and(|text| Path::new(text.trim()).is_dir())
+}
+
+/// Has rustup get that library; whether it did, in [`PATIENCE`].
+fn add_target() -> bool {
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]).stdin(Stdio::null());
+    let Ok(mut child) = rustup.stdout(Stdio::null()).stderr(Stdio::null()).spawn() else {
+        return false;
+    };
+    println!("`rustup target add {TARGET}`, {} s at most", PATIENCE.as_secs());
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        match child.try_wait() {
+            Ok(Some(status)) => return status.success(),
+            Ok(None) => std::thread::sleep(Duration::from_millis(100)),
+            Err(_) => break,
+        }
+    }
+    // Without a network it would try for minutes.
+    let _ = child.kill().and_then(|()| child.wait());
+    false
+}
+
 /// A compiler with a core library for the processor.
 struct Compiler {
     rustc: PathBuf,
@@ -88,10 +119,7 @@ struct Compiler {
 
 impl Compiler {
     fn find(work: &Path) -> Result<Option<Self>, Error> {
-        if let Ok(text) =
-            capture(Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]))
-            && Path::new(text.trim()).is_dir()
-        {
+        if has_core() || (add_target() && has_core()) {
             let version = capture(Command::new("rustc").arg("--version"))?.trim().to_owned();
             return Ok(Some(Self { rustc: "rustc".into(), version, core: None }));
         }

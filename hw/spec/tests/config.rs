@@ -41,6 +41,7 @@ fn only_what_is_built_is_buildable() {
         CardConfig::reference("sparse4x4").unwrap(),
         CardConfig::from_toml(&text.replace("i8,i8,i32", "f16,f16,f32")).unwrap(),
         CardConfig::from_toml(&text.replace("address_bits = 32", "address_bits = 24")).unwrap(),
+        CardConfig::from_toml(&text.replace("control = \"host\"", "control = \"riscv\"")).unwrap(),
     ];
     let messages: Vec<String> =
         asks.iter().map(|c| c.check_buildable().unwrap_err().to_string()).collect();

@@ -178,6 +178,13 @@ impl CardConfig {
                 "operands of 3 to 8 bits: integers with an i32 result (with `gemm.epilogue` of 5 to 8 or 16 bits too), floats with an f32 result",
             );
         }
+        if self.control == Control::Riscv && self.host == HostPort::Uart {
+            return later(
+                "control",
+                "\"riscv\" behind a serial port".into(),
+                "\"host\" with `host = \"uart\"`: the rings of a processor lie in memory that the host looks at all the time, which a serial line is too slow for",
+            );
+        }
         let epilogue = self.gemm.iter().any(|g| !g.epilogue.is_empty());
         if epilogue && self.control == Control::Riscv {
             return later("gemm.epilogue", "an epilogue".into(), "none with `control = \"riscv\"`");
