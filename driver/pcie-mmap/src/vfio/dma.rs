@@ -2,6 +2,7 @@
 
 use super::ioctl::{self, Argument};
 use crate::{Access, Mapping};
+use iommufd_bindings as iommufd;
 use rustix::io::Errno;
 use std::ffi::c_ulong;
 use std::ops::RangeInclusive;
@@ -19,12 +20,12 @@ const ANSWER_WORDS: usize = 256;
 unsafe impl Argument for abi::vfio_iommu_type1_dma_map {}
 // SAFETY: as above; the array at its end is empty.
 unsafe impl Argument for Unmap {}
-// SAFETY: laid out as `struct iommu_ioas_map` of linux/iommufd.h, of integers only, with `size` first.
-unsafe impl Argument for IoasMap {}
-// SAFETY: laid out as `struct iommu_ioas_unmap`, of integers only, with `size` first.
-unsafe impl Argument for IoasUnmap {}
-// SAFETY: laid out as `struct iommu_ioas_iova_ranges`, of integers only, with `size` first.
-unsafe impl Argument for IoasRanges {}
+// SAFETY: a structure of the kernel's own header, of integers only, with `size` first.
+unsafe impl Argument for iommufd::iommu_ioas_map {}
+// SAFETY: as above.
+unsafe impl Argument for iommufd::iommu_ioas_unmap {}
+// SAFETY: as above.
+unsafe impl Argument for iommufd::iommu_ioas_iova_ranges {}
 
 /// `struct vfio_iommu_type1_dma_unmap` without the array at its end.
 #[repr(C)]
@@ -36,45 +37,13 @@ struct Unmap {
     size: u64,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct IoasMap {
-    size: u32,
-    flags: u32,
-    ioas: u32,
-    reserved: u32,
-    user_va: u64,
-    length: u64,
-    iova: u64,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct IoasUnmap {
-    size: u32,
-    ioas: u32,
-    iova: u64,
-    length: u64,
-}
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct IoasRanges {
-    size: u32,
-    ioas: u32,
-    num_iovas: u32,
-    reserved: u32,
-    allowed_iovas: u64,
-    out_iova_alignment: u64,
-}
-
 /// Memory of one device through either interface of the kernel.
 #[derive(Debug)]
 pub(super) enum Iommu {
     /// A container with one group, which must stay open as long as the device.
     Container { container: OwnedFd, _group: OwnedFd },
     /// An address space of iommufd.
-    Iommufd { iommufd: OwnedFd, ioas: u32 },
+    Iommufd { node: OwnedFd, ioas: u32 },
 }
 
 impl Iommu {
@@ -82,11 +51,11 @@ impl Iommu {
         Iommu::Container { container, _group: group }
     }
 
-    pub(super) fn iommufd(iommufd: OwnedFd) -> Result<Self, Errno> {
+    pub(super) fn iommufd(node: OwnedFd) -> Result<Self, Errno> {
         // size, flags, out_ioas_id
         let mut alloc = [12, 0, 0];
-        ioctl::with_words(&iommufd, ioctl::IOAS_ALLOC, &mut alloc)?;
-        Ok(Iommu::Iommufd { iommufd, ioas: alloc[2] })
+        ioctl::with_words(&node, ioctl::IOAS_ALLOC, &mut alloc)?;
+        Ok(Iommu::Iommufd { node, ioas: alloc[2] })
     }
 
     /// Number of the address space of iommufd.
@@ -110,14 +79,24 @@ impl Iommu {
                 };
                 ioctl::with(container, ioctl::IOMMU_MAP_DMA, &mut map).map(drop)
             }
-            Iommu::Iommufd { iommufd, ioas } => {
-                let (reads, writes) = (access.reads() as u32, access.writes() as u32);
-                // Fixed address; the device may read (bit 2), write (bit 1).
-                let flags = 1 | writes << 1 | reads << 2;
-                let size = size_of::<IoasMap>() as u32;
-                let mut map =
-                    IoasMap { size, flags, ioas: *ioas, reserved: 0, user_va, length, iova };
-                ioctl::with(iommufd, ioctl::IOAS_MAP, &mut map).map(drop)
+            Iommu::Iommufd { node, ioas } => {
+                let flag = |set: bool, flag: u32| if set { flag } else { 0 };
+                let flags = iommufd::iommufd_ioas_map_flags_IOMMU_IOAS_MAP_FIXED_IOVA
+                    | flag(access.reads(), iommufd::iommufd_ioas_map_flags_IOMMU_IOAS_MAP_READABLE)
+                    | flag(
+                        access.writes(),
+                        iommufd::iommufd_ioas_map_flags_IOMMU_IOAS_MAP_WRITEABLE,
+                    );
+                let mut map = iommufd::iommu_ioas_map {
+                    size: size_of::<iommufd::iommu_ioas_map>() as u32,
+                    flags,
+                    ioas_id: *ioas,
+                    __reserved: 0,
+                    user_va,
+                    length,
+                    iova,
+                };
+                ioctl::with(node, ioctl::IOAS_MAP, &mut map).map(drop)
             }
         }
     }
@@ -130,10 +109,10 @@ impl Iommu {
                 ioctl::with(container, ioctl::IOMMU_UNMAP_DMA, &mut unmap)?;
                 unmap.size
             }
-            Iommu::Iommufd { iommufd, ioas } => {
-                let size = size_of::<IoasUnmap>() as u32;
-                let mut unmap = IoasUnmap { size, ioas: *ioas, iova, length };
-                ioctl::with(iommufd, ioctl::IOAS_UNMAP, &mut unmap)?;
+            Iommu::Iommufd { node, ioas } => {
+                let size = size_of::<iommufd::iommu_ioas_unmap>() as u32;
+                let mut unmap = iommufd::iommu_ioas_unmap { size, ioas_id: *ioas, iova, length };
+                ioctl::with(node, ioctl::IOAS_UNMAP, &mut unmap)?;
                 unmap.length
             }
         };
@@ -152,24 +131,24 @@ impl Iommu {
                     Err(_) => vec![],
                 }
             }
-            Iommu::Iommufd { iommufd, ioas } => iommufd_ranges(iommufd, *ioas).unwrap_or_default(),
+            Iommu::Iommufd { node, ioas } => iommufd_ranges(node, *ioas).unwrap_or_default(),
         };
         if ranges.is_empty() { vec![0..=u64::MAX] } else { ranges }
     }
 }
 
-fn iommufd_ranges(iommufd: &OwnedFd, ioas: u32) -> Result<Vec<RangeInclusive<u64>>, Errno> {
+fn iommufd_ranges(node: &OwnedFd, ioas: u32) -> Result<Vec<RangeInclusive<u64>>, Errno> {
     let mut pairs = vec![[0u64; 2]; ANSWER_WORDS / 4];
-    let mut ranges = IoasRanges {
-        size: size_of::<IoasRanges>() as u32,
-        ioas,
+    let mut ranges = iommufd::iommu_ioas_iova_ranges {
+        size: size_of::<iommufd::iommu_ioas_iova_ranges>() as u32,
+        ioas_id: ioas,
         num_iovas: pairs.len() as u32,
-        reserved: 0,
+        __reserved: 0,
         // The kernel writes at most `num_iovas` pairs here, which is what the vector has.
         allowed_iovas: pairs.as_mut_ptr() as u64,
         out_iova_alignment: 0,
     };
-    ioctl::with(iommufd, ioctl::IOAS_IOVA_RANGES, &mut ranges)?;
+    ioctl::with(node, ioctl::IOAS_IOVA_RANGES, &mut ranges)?;
     pairs.truncate(ranges.num_iovas as usize);
     Ok(pairs.into_iter().map(|[first, last]| first..=last).collect())
 }

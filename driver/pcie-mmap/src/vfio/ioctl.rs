@@ -1,5 +1,6 @@
 //! The calls of the kernel's VFIO and iommufd interfaces, each with the type it takes.
 
+use iommufd_bindings as iommufd;
 use rustix::io::Errno;
 use std::ffi::c_ulong;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
@@ -26,11 +27,16 @@ pub(super) const IOMMU_MAP_DMA: c_ulong = number(13);
 pub(super) const IOMMU_UNMAP_DMA: c_ulong = number(14);
 pub(super) const DEVICE_BIND_IOMMUFD: c_ulong = number(18);
 pub(super) const DEVICE_ATTACH_IOMMUFD_PT: c_ulong = number(19);
-// iommufd counts in the same range: `_IO(';', 0x80 + n)`.
-pub(super) const IOAS_ALLOC: c_ulong = (VFIO_TYPE as c_ulong) << 8 | 0x81;
-pub(super) const IOAS_IOVA_RANGES: c_ulong = (VFIO_TYPE as c_ulong) << 8 | 0x84;
-pub(super) const IOAS_MAP: c_ulong = (VFIO_TYPE as c_ulong) << 8 | 0x85;
-pub(super) const IOAS_UNMAP: c_ulong = (VFIO_TYPE as c_ulong) << 8 | 0x86;
+// iommufd has numbers of its own in the same range.
+pub(super) const IOAS_ALLOC: c_ulong = of_iommufd(iommufd::IOMMUFD_CMD_IOAS_ALLOC);
+pub(super) const IOAS_IOVA_RANGES: c_ulong = of_iommufd(iommufd::IOMMUFD_CMD_IOAS_IOVA_RANGES);
+pub(super) const IOAS_MAP: c_ulong = of_iommufd(iommufd::IOMMUFD_CMD_IOAS_MAP);
+pub(super) const IOAS_UNMAP: c_ulong = of_iommufd(iommufd::IOMMUFD_CMD_IOAS_UNMAP);
+
+/// `_IO(IOMMUFD_TYPE, n)`.
+const fn of_iommufd(n: u32) -> c_ulong {
+    ((iommufd::IOMMUFD_TYPE as u32) << 8 | n) as c_ulong
+}
 
 /// A structure that one of the calls above reads and writes.
 ///
@@ -107,6 +113,26 @@ mod tests {
     #[test]
     fn numbers_are_the_kernels() {
         assert_eq!((GET_API_VERSION, DEVICE_RESET, IOMMU_MAP_DMA), (0x3b64, 0x3b6f, 0x3b71));
-        assert_eq!((DEVICE_BIND_IOMMUFD, IOAS_MAP), (0x3b76, 0x3b85));
+        assert_eq!((DEVICE_BIND_IOMMUFD, DEVICE_ATTACH_IOMMUFD_PT), (0x3b76, 0x3b77));
+        let ioas = [IOAS_ALLOC, IOAS_IOVA_RANGES, IOAS_MAP, IOAS_UNMAP];
+        assert_eq!(ioas, [0x3b81, 0x3b84, 0x3b85, 0x3b86]);
+    }
+
+    /// What is given as words lies where the kernel's header has it.
+    #[test]
+    fn words_are_the_kernels() {
+        use std::mem::offset_of;
+        use vfio_bindings::bindings::vfio::{
+            vfio_device_attach_iommufd_pt as attach, vfio_device_bind_iommufd as bind,
+        };
+        let words = [offset_of!(bind, argsz), offset_of!(bind, flags), offset_of!(bind, iommufd)];
+        assert_eq!((words, offset_of!(bind, out_devid)), ([0, 4, 8], 12));
+        let words =
+            [offset_of!(attach, argsz), offset_of!(attach, flags), offset_of!(attach, pt_id)];
+        assert_eq!(words, [0, 4, 8]);
+        use iommufd::iommu_ioas_alloc as alloc;
+        let words =
+            [offset_of!(alloc, size), offset_of!(alloc, flags), offset_of!(alloc, out_ioas_id)];
+        assert_eq!((words, size_of::<alloc>()), ([0, 4, 8], 12));
     }
 }
