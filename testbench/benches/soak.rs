@@ -11,24 +11,30 @@ fn main() -> ExitCode {
     let (commands, seed) = (numbers.next().unwrap_or(10_000u64), numbers.next().unwrap_or(2026));
     let cache = concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated");
     let options = SimOptions::new(SimulatorKind::Verilator, cache);
+    let cards = [("small", commands.div_ceil(2)), ("small_riscv", commands / 2)];
+    // Side by side, each on a thread of its own.
+    let runs = cards.map(|(name, share)| {
+        let options = options.clone();
+        std::thread::spawn(move || {
+            let config = CardConfig::reference(name).map_err(|e| e.to_string())?;
+            let progress = |done| {
+                if done % 500 == 0 {
+                    eprintln!("{name}: {done} of {share} commands");
+                }
+            };
+            let report = soak(&config, &options, share, seed, progress);
+            let report = report.map_err(|e| e.to_string())?;
+            println!("{name}, seed {seed}: {report}");
+            Ok::<bool, String>(report.is_good())
+        })
+    });
     let mut good = true;
-    for (name, share) in [("small", commands.div_ceil(2)), ("small_riscv", commands / 2)] {
-        let Ok(config) = CardConfig::reference(name) else { return ExitCode::FAILURE };
-        let progress = |done| {
-            if done % 500 == 0 {
-                eprintln!("{name}: {done} of {share} commands");
-            }
-        };
-        match soak(&config, &options, share, seed, progress) {
-            Ok(report) => {
-                println!("{name}, seed {seed}: {report}");
-                good &= report.is_good();
-            }
-            Err(error) => {
-                println!("{name}: {error}");
-                good = false;
-            }
-        }
+    for ((name, _), run) in cards.iter().zip(runs) {
+        let result = run.join().unwrap_or_else(|_| Err("the run panicked".into()));
+        good &= result.unwrap_or_else(|error| {
+            println!("{name}: {error}");
+            false
+        });
     }
     if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
