@@ -17,6 +17,7 @@ mod design;
 mod doctor;
 mod doctor_pci;
 mod error;
+mod estimate;
 mod export;
 mod files;
 mod gemm;

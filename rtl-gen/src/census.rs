@@ -10,9 +10,8 @@ use std::collections::BTreeMap;
 pub struct Census {
     /// Bits of registers, memories of flip-flops among them.
     pub flip_flops: u64,
-    /// Logic in four-input look-up tables: an estimate, operation by operation, of what is left after
-    /// constants are folded. A bit of an adder is one table, a bit of a two-way choice three quarters.
-    pub tables: f64,
+    /// Bits of logic by kind of operation, after constants are folded, in the order of [`OPERATIONS`](Self::OPERATIONS).
+    pub operations: [f64; Census::OPERATIONS.len()],
     /// Memories by depth, width and style, with the number of their read ports.
     pub memories: BTreeMap<(u32, u32, MemoryKind, u32), u64>,
     /// Products of two variables, by the widths of the factors, the wider first.
@@ -28,10 +27,37 @@ pub enum MemoryKind {
     Distributed,
 }
 
+/// Kinds of operations, by their places in [`Census::OPERATIONS`].
+#[derive(Clone, Copy)]
+enum Kind {
+    Gate,
+    Reduce,
+    Add,
+    Cell,
+    Equal,
+    Match,
+    Less,
+    Choose,
+    Select,
+    Case,
+    Shift,
+    Pick,
+    Word,
+}
+
 impl Census {
+    /// Kinds of operations that take logic: bits of gates of two variables; bits reduced to one; bits of sums; bits of sums in modules
+    /// drawn in cells of a family; bits compared with a variable, with a constant, by size; bits chosen among two, one of
+    /// them constant; among two variables; bits of each case of a table; bits and levels of shifts; bits of which one is
+    /// picked; bits of words of registers of which one is read.
+    pub const OPERATIONS: [&'static str; 13] = [
+        "gate", "reduce", "add", "cell", "equal", "match", "less", "choose", "select", "case",
+        "shift", "pick", "word",
+    ];
+
     fn add(&mut self, other: &Census) {
         self.flip_flops += other.flip_flops;
-        self.tables += other.tables;
+        self.operations.iter_mut().zip(other.operations).for_each(|(sum, bits)| *sum += bits);
         for (key, count) in &other.memories {
             *self.memories.entry(*key).or_default() += count;
         }
@@ -44,19 +70,27 @@ impl Census {
 impl Design {
     /// Counts its parts. Black boxes count nothing.
     pub fn census(&self) -> Census {
-        // Children come before their parents.
-        let mut totals: Vec<Census> = Vec::new();
-        for module in &self.modules {
-            let mut total = own(module);
+        let mut total = Census::default();
+        for (_, count, census) in self.census_by_module() {
+            (0..count).for_each(|_| total.add(&census));
+        }
+        total
+    }
+
+    /// Every module with the number of its instances and its parts without those of its children.
+    pub fn census_by_module(&self) -> Vec<(&str, u64, Census)> {
+        // Children come before their parents, the top module is the last.
+        let mut counts = vec![0; self.modules.len()];
+        counts.last_mut().into_iter().for_each(|top| *top = 1);
+        for (at, module) in self.modules.iter().enumerate().rev() {
             for inst in &module.insts {
                 if let Target::Module(child) = inst.target {
-                    let child = totals[child].clone();
-                    total.add(&child);
+                    counts[child] += counts[at];
                 }
             }
-            totals.push(total);
         }
-        totals.pop().unwrap_or_default()
+        let modules = self.modules.iter().zip(counts);
+        modules.map(|(module, count)| (module.name.as_str(), count, own(module))).collect()
     }
 }
 
@@ -77,36 +111,41 @@ fn own(module: &ModuleDef) -> Census {
             RamStyle::Auto => MemoryKind::Distributed,
             RamStyle::Registers => {
                 census.flip_flops += u64::from(depth) * u64::from(bits);
-                census.tables += f64::from(reads * bits * (depth - 1)) * 0.6;
+                census.operations[Kind::Word as usize] += f64::from(reads * bits * (depth - 1));
                 continue;
             }
         };
         *census.memories.entry((depth, bits, kind, reads)).or_default() += 1;
     }
+    let in_cells = !module.native.is_empty();
     let constant = |id: NodeId| matches!(module.node(id).op, Op::Const(_));
     for &id in &module.order {
         let node = module.node(id);
         let (w, args) = (f64::from(node.ty.width()), &node.args);
         let argument = |i: usize| f64::from(width(args[i]));
         let variable = args.iter().filter(|&&arg| !constant(arg)).count();
-        census.tables += match &node.op {
-            Op::And | Op::Or | Op::Xor if variable == 2 => 0.45 * w,
-            Op::RedAnd | Op::RedOr | Op::RedXor => argument(0) / 3.0,
-            Op::Add | Op::Sub | Op::Neg => w,
-            Op::Eq if variable == 2 => 2.0 * argument(0) / 3.0,
-            Op::Eq => argument(0) / 3.0,
-            Op::Lt => argument(0),
-            Op::Mux => [0.3, 0.3, 0.4, 0.75][variable.min(3)] * w,
-            Op::CaseMux(keys) => 0.6 * w * keys.len() as f64,
-            Op::Shl | Op::Shr | Op::Sra if variable == 2 => 0.6 * w * argument(1),
-            Op::DynSlice => 0.6 * argument(0),
+        let (kind, bits) = match &node.op {
+            Op::And | Op::Or | Op::Xor if variable == 2 && in_cells => continue,
+            Op::And | Op::Or | Op::Xor if variable == 2 => (Kind::Gate, w),
+            Op::RedAnd | Op::RedOr | Op::RedXor => (Kind::Reduce, argument(0)),
+            Op::Add | Op::Sub | Op::Neg if in_cells => (Kind::Cell, w),
+            Op::Add | Op::Sub | Op::Neg => (Kind::Add, w),
+            Op::Eq if variable == 2 => (Kind::Equal, argument(0)),
+            Op::Eq => (Kind::Match, argument(0)),
+            Op::Lt => (Kind::Less, argument(0)),
+            Op::Mux if variable == 3 => (Kind::Select, w),
+            Op::Mux => (Kind::Choose, w),
+            Op::CaseMux(keys) => (Kind::Case, w * keys.len() as f64),
+            Op::Shl | Op::Shr | Op::Sra if variable == 2 => (Kind::Shift, w * argument(1)),
+            Op::DynSlice => (Kind::Pick, argument(0)),
             Op::Mul if variable == 2 => {
                 let (a, b) = (width(args[0]), width(args[1]));
                 *census.products.entry((a.max(b), a.min(b))).or_default() += 1;
-                0.0
+                continue;
             }
-            _ => 0.0,
+            _ => continue,
         };
+        census.operations[kind as usize] += bits;
     }
     census
 }
@@ -160,6 +199,8 @@ mod tests {
         assert_eq!(census.flip_flops, 64);
         assert_eq!(census.products, BTreeMap::from([((8, 4), 2)]));
         assert_eq!(census.memories, BTreeMap::from([((16, 8, MemoryKind::Distributed, 1), 1)]));
-        assert!((64.0..80.0).contains(&census.tables), "{}", census.tables);
+        let add = Census::OPERATIONS.iter().position(|name| *name == "add").unwrap();
+        // Sums keep their carry until it is cut off.
+        assert_eq!(census.operations[add], 66.0);
     }
 }

@@ -1,8 +1,11 @@
 //! Cells and clock rate of a design, kept by what it is made of.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use fpga_boards::BuildError;
 use fpga_boards::flow::Step;
-use fpga_boards::measure::{Mapping, Study};
+use fpga_boards::measure::{self, Mapping, Study};
 use fpga_boards::report::Area;
 use mattock_hw::cells::ECP5;
 use mattock_toolbox::Toolbox;
@@ -41,9 +44,8 @@ impl Mapped {
             hash.update(name);
             hash.update(text);
         }
-        let digest: String = hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
         let toolbox = Toolbox::open();
-        let folder = toolbox.folder().join("area").join(format!("{top}-{digest}"));
+        let folder = folder(&toolbox, &top, hash);
         let study = Study::new(mapping, (&top, &ports(design)), &files, &[], &folder);
         let study = study.map_err(|error| failure(&error))?;
         Ok(Self { study, toolbox, top, mapping, output })
@@ -74,6 +76,35 @@ impl Mapped {
             format!("{} of {} for {}{detail} (once)", step.what, self.top, self.mapping.part());
         (!done).then(|| Progress::start(self.output, what))
     }
+}
+
+/// Where a design's runs are kept.
+fn folder(toolbox: &Toolbox, top: &str, hash: Sha256) -> PathBuf {
+    let digest: String = hash.finalize()[..8].iter().map(|b| format!("{b:02x}")).collect();
+    toolbox.folder().join("area").join(format!("{top}-{digest}"))
+}
+
+/// Tables and area of every module of a design as boards of ECP5 have it, children not counted.
+///
+/// # Errors
+/// yosys is missing or fails.
+pub(super) fn modules(design: &Design, output: Output) -> Result<BTreeMap<String, Area>, Failure> {
+    let files: Vec<(String, String)> =
+        design.verilog_for(ECP5).into_iter().map(|f| (f.name, f.text)).collect();
+    let top = &design.top().name;
+    let mut hash = Sha256::new();
+    for (name, text) in &files {
+        hash.update(name);
+        hash.update(text);
+    }
+    let toolbox = Toolbox::open();
+    let folder = folder(&toolbox, top, hash);
+    let tell = |step: &Step, done: bool| {
+        (!done).then(|| Progress::start(output, format!("{} of {top} (once)", step.what)))
+    };
+    let cells = measure::modules(&toolbox, (top, &files), &folder, tell);
+    let cells = cells.map_err(|error| failure(&error))?;
+    Ok(cells.into_iter().map(|(name, cells)| (name, cells.area())).collect())
 }
 
 fn failure(error: &BuildError) -> Failure {

@@ -1,6 +1,7 @@
 //! `mattock bench`: measured tables of what this generator makes.
 
 mod area;
+mod cost;
 mod mapped;
 mod pe;
 mod product;
@@ -24,11 +25,14 @@ enum What {
     Pe(pe::Options),
     /// Area and clock of the designs with a goal, and whether it is met
     Area(area::Options),
+    /// Area and clock foretold without tools, beside what they measured
+    Cost(cost::Options),
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     match &options.what {
         What::Pe(options) => pe::run(options, output),
         What::Area(options) => area::run(options, output),
+        What::Cost(options) => cost::run(options, output).map(|()| ExitCode::SUCCESS),
     }
 }

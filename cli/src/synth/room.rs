@@ -1,14 +1,14 @@
 //! Whether the card will fit, from its hardware description alone, in a fraction of a second.
 
 use fpga_boards::Board;
-use fpga_boards::fit::{Demand, Fit, MemoryDemand, estimate, judge};
+use fpga_boards::fit::{Fit, estimate, judge};
 use fpga_boards::report::Area;
-use rtl_gen::{Census, MemoryKind};
 
 use super::ASKED;
 use crate::card::Chosen;
 use crate::design::elaborate;
 use crate::error::Failure;
+use crate::estimate::demand;
 use crate::output::{Output, grouped};
 
 /// The estimate for a card on a board.
@@ -22,7 +22,7 @@ impl<'a> Room<'a> {
     /// # Errors
     /// The card cannot be built.
     pub(super) fn of(chosen: &Chosen, board: &'a Board, output: Output) -> Result<Self, Failure> {
-        let need = estimate(board, &demand(&elaborate(chosen, output)?.census()));
+        let need = estimate(board, &demand(&elaborate(chosen, output)?));
         Ok(Self { board, need, fit: judge(board, &need) })
     }
 
@@ -73,18 +73,6 @@ impl<'a> Room<'a> {
                 .into(),
         };
         Failure::new(ASKED, why).next(format!("{next}; `--force` tries anyway"))
-    }
-}
-
-fn demand(census: &Census) -> Demand {
-    let memories = census.memories.iter().map(|(&(depth, width, kind, reads), &count)| {
-        MemoryDemand { depth, width, block: kind == MemoryKind::Block, reads, count }
-    });
-    Demand {
-        flip_flops: census.flip_flops,
-        tables: census.tables,
-        memories: memories.collect(),
-        products: census.products.iter().map(|(&(a, b), &count)| (a, b, count)).collect(),
     }
 }
 

@@ -3,12 +3,13 @@
 use super::{BITSTREAM, Flow, NETLIST, REPORT, Step, die, nextpnr_arguments, words};
 use crate::top::TOP;
 
+/// How designs are mapped. Modules are mapped one by one and flattened afterwards: a hundred equal PEs are mapped once.
+pub(crate) const SYNTHESIS: &str = "synth_lattice -family ecp5 -noflatten";
+
 pub(super) const FLOW: Flow = Flow {
-    // Modules are mapped one by one and flattened afterwards: a hundred equal PEs are mapped once.
     synthesis: |_, files| {
         format!(
-            "read_verilog {files}; synth_lattice -family ecp5 -noflatten -top {TOP}; flatten; \
-             clean -purge; write_json {NETLIST}"
+            "read_verilog {files}; {SYNTHESIS} -top {TOP}; flatten; clean -purge; write_json {NETLIST}"
         )
     },
     constraints: |_, top| {

@@ -1,6 +1,6 @@
 //! Tool flows, one file per toolchain: what the tools read, and the programs to run.
 
-mod ecp5;
+pub(crate) mod ecp5;
 mod gowin;
 mod ice40;
 

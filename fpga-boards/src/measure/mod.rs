@@ -9,6 +9,7 @@
 
 mod harness;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use mattock_toolbox::Toolbox;
 use crate::Port;
 use crate::build::BuildError;
 use crate::flow::Step;
+use crate::flow::ecp5::SYNTHESIS;
 use crate::report::{Cells, CriticalPath, TimedClock, Timing};
 use crate::steps::{self, file, write_if_changed};
 
@@ -94,6 +96,26 @@ pub fn ports(
     harness::parse_ports(&text).map_err(|detail| {
         crate::report::FormatError { path: path.display().to_string(), detail }.into()
     })
+}
+
+/// Cells of every module of a design, its children not counted, as it is mapped for ECP5 boards.
+///
+/// # Errors
+/// yosys is missing or fails.
+pub fn modules<T>(
+    toolbox: &Toolbox,
+    (top, files): (&str, &[(String, String)]),
+    folder: &Path,
+    mut tell: impl FnMut(&Step, bool) -> T,
+) -> Result<BTreeMap<String, Cells>, BuildError> {
+    let names = write_all(folder, files)?;
+    let script = format!(
+        "read_verilog {}; {SYNTHESIS} -top {top}; tee -q -o modules.json stat -json",
+        names.join(" ")
+    );
+    let step = yosys("synthesis of modules", script, names, vec!["modules.json"]);
+    steps::run(&step, toolbox, folder, &mut tell)?;
+    Ok(Cells::read_modules(&folder.join("modules.json"))?)
 }
 
 impl Study {

@@ -11,6 +11,18 @@ use super::{Area, FormatError, read};
 #[derive(Clone, Debug)]
 pub struct Cells(BTreeMap<String, u64>);
 
+#[derive(Deserialize)]
+struct Document {
+    modules: BTreeMap<String, Total>,
+    /// The hierarchical total; absent when `stat` was given a selection.
+    design: Option<Total>,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    num_cells_by_type: BTreeMap<String, u64>,
+}
+
 impl Cells {
     /// Reads the output of `stat -json`.
     ///
@@ -20,17 +32,20 @@ impl Cells {
         read(path, |text| Self::parse(text).map_err(|error| error.to_string()))
     }
 
+    /// Reads the output of `stat -json` for each module by itself; instances of modules count as cells of their type.
+    ///
+    /// # Errors
+    /// [`FormatError`].
+    pub fn read_modules(path: &Path) -> Result<BTreeMap<String, Self>, FormatError> {
+        read(path, |text| {
+            let document: Document = serde_json::from_str(text).map_err(|e| e.to_string())?;
+            let modules = document.modules.into_iter();
+            let name = |name: String| name.trim_start_matches('\\').to_owned();
+            Ok(modules.map(|(of, total)| (name(of), Self(total.num_cells_by_type))).collect())
+        })
+    }
+
     fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Document {
-            modules: BTreeMap<String, Total>,
-            /// The hierarchical total; absent when `stat` was given a selection.
-            design: Option<Total>,
-        }
-        #[derive(Deserialize)]
-        struct Total {
-            num_cells_by_type: BTreeMap<String, u64>,
-        }
         let document: Document = serde_json::from_str(text)?;
         if let Some(total) = document.design {
             return Ok(Self(total.num_cells_by_type));

@@ -1,19 +1,26 @@
-//! Whether a part has room for a design, told before any tool has run.
+//! Whether a part has room for a design, and how fast it may be clocked, told before any tool has run.
 //!
 //! The caller counts what its design is made of ([`Demand`]); this file knows what each of those takes on
-//! a family. Flip-flops, multipliers and RAM blocks come out nearly as the tools count them; tables are
-//! an estimate, whose factor per family is fitted to synthesised cards (see `docs/boards.md`).
+//! a family. Multipliers and RAM blocks come out nearly as the tools count them; tables, flip-flops and clock rate are
+//! estimates, whose coefficients are fitted to synthesised cards ([`cost`], `docs/boards.md`).
+
+pub mod cost;
+
+use cost::Table;
+use serde::{Deserialize, Serialize};
 
 use crate::report::Area;
 use crate::{Board, Family};
 
 /// What a design is made of.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Demand {
     /// Bits of registers.
     pub flip_flops: u64,
-    /// Four-input tables of logic, before a family's factor.
-    pub tables: f64,
+    /// Bits of logic by kind of operation, in the order of [`cost::Table::operations`].
+    pub operations: Vec<f64>,
+    /// The longest path by [`cost::DELAYS`], in nanoseconds.
+    pub path_ns: f64,
     /// Memories.
     pub memories: Vec<MemoryDemand>,
     /// Products: widths of the factors, the wider first, and how many.
@@ -21,7 +28,7 @@ pub struct Demand {
 }
 
 /// A memory, and how many there are of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryDemand {
     /// Words.
     pub depth: u32,
@@ -60,22 +67,32 @@ pub enum Fit {
     },
 }
 
-/// Tables that the tools leave of one estimated, by family.
+/// Tables of a family for one of ECP5.
 fn factor(family: Family) -> f64 {
     match family {
-        Family::Ecp5 => 1.1,
-        Family::Ice40 => 0.95,
-        Family::Gowin => 0.93,
+        Family::Ecp5 => 1.0,
+        Family::Ice40 => 0.86,
+        Family::Gowin => 0.85,
         // Six inputs take in more than four.
-        _ => 0.65,
+        _ => 0.6,
     }
 }
 
 /// What a design takes on a board.
 pub fn estimate(board: &Board, demand: &Demand) -> Area {
-    let family = board.fpga.family;
-    let mut area = Area { ff: demand.flip_flops, ..Area::default() };
-    let mut tables = demand.tables;
+    estimate_on(board.fpga.family, Table::get(), demand)
+}
+
+/// The clock rate a design should reach on a board, in MHz. Known for ECP5 only, in speed grade 6.
+pub fn clock_rate(board: &Board, demand: &Demand) -> Option<f64> {
+    (board.fpga.family == Family::Ecp5).then(|| Table::get().mhz(demand.path_ns))
+}
+
+/// What a design takes of a family, by the coefficients of a table.
+pub fn estimate_on(family: Family, costs: &Table, demand: &Demand) -> Area {
+    let flip_flops = demand.flip_flops as f64 * costs.flip_flops;
+    let mut area = Area { ff: flip_flops.round() as u64, ..Area::default() };
+    let mut tables = costs.tables(demand);
     for memory in &demand.memories {
         let MemoryDemand { depth, width, block, reads, count } = *memory;
         let copies = count * u64::from(reads.max(1));
@@ -90,7 +107,8 @@ pub fn estimate(board: &Board, demand: &Demand) -> Area {
         } else {
             let slices = copies * u64::from(depth.div_ceil(16)) * u64::from(width.div_ceil(4));
             area.lut += slices * if family == Family::Ecp5 { 6 } else { 4 };
-            tables += copies as f64 * f64::from(width) * f64::from(depth.div_ceil(16) - 1) * 0.6;
+            tables +=
+                copies as f64 * f64::from(width) * f64::from(depth.div_ceil(16) - 1) * cost::WORD;
         }
     }
     for &(wide, narrow, count) in &demand.products {
@@ -152,7 +170,8 @@ mod tests {
         let memory = |depth, width, block| MemoryDemand { depth, width, block, reads: 1, count: 2 };
         Demand {
             flip_flops: 1000,
-            tables: 2000.0,
+            operations: vec![2000.0],
+            path_ns: 8.0,
             memories: vec![memory(2048, 8, true), memory(64, 32, false)],
             products: vec![(8, 8, 8), (32, 32, 1)],
         }
@@ -162,9 +181,12 @@ mod tests {
     fn families_differ_in_what_a_memory_takes() {
         let on = |id: &str| estimate(board(id).unwrap(), &demand());
         let ecp5 = on("ulx3s_85f");
-        assert_eq!((ecp5.bram, ecp5.dsp, ecp5.ff), (2, 12, 1000));
+        assert_eq!(
+            (ecp5.bram, ecp5.dsp, ecp5.ff),
+            (2, 12, (1000.0 * Table::get().flip_flops).round() as u64)
+        );
         let ice40 = on("icebreaker");
-        assert_eq!((ice40.bram, ice40.ff), (8 + 4, 1000));
+        assert_eq!((ice40.bram, ice40.ff), (8 + 4, ecp5.ff));
         assert!(ice40.lut < ecp5.lut);
     }
 
