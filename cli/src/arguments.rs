@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    bench, bind, boards, check, completions, demo, doctor, export, gemm, r#gen, graph, new,
-    program, regs, selftest, serve, sim, spgemm, synth,
+    bench, bind, boards, check, completions, demo, doctor, explore, export, gemm, r#gen, graph,
+    new, program, regs, selftest, serve, sim, spgemm, synth,
 };
 
 /// Generate, simulate and drive Mattock matrix cards.
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Bench(bench::Options),
     /// Make a card's bitstream for a board
     Synth(synth::Options),
+    /// Find the best card of a board for a workload, by estimates
+    Explore(explore::Options),
     /// List the boards, or show one
     Boards(boards::Options),
     /// Get a bitstream onto a board

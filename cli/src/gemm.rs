@@ -91,6 +91,16 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
+    let (chosen, report) = measure(options, output)?;
+    output.result(&report, || report.page(&chosen));
+    Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs the product; the card and the report.
+///
+/// # Errors
+/// As the command.
+pub(crate) fn measure(options: &Options, output: Output) -> Result<(Chosen, Report), Failure> {
     let chosen = options.card.any("gemm")?;
     let engine = engine(&chosen)?;
     let tuple = options.tuple(engine)?;
@@ -116,8 +126,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let mut report = Report::of(&call, &done, peak, options.simulator);
     report.plan = options.plan.then(|| PlanReport::of(&done.plan));
     report.simulator = chosen.runner(options.simulator);
-    output.result(&report, || report.page(&chosen));
-    Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok((chosen, report))
 }
 
 /// The dense engine of the card.

@@ -18,6 +18,7 @@ mod doctor;
 mod doctor_pci;
 mod error;
 mod estimate;
+mod explore;
 mod export;
 mod files;
 mod gemm;
@@ -83,6 +84,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Graph(options) => return graph::run(&options, output),
         Command::Bench(options) => return bench::run(&options, output),
         Command::Synth(options) => synth::run(&options, output)?,
+        Command::Explore(options) => return explore::run(&options, output),
         Command::Boards(options) => boards::run(&options, output)?,
         Command::Program(options) => program::run(&options, output)?,
         Command::Export(options) => export::run(&options, output)?,

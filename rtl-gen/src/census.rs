@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// The parts of a design, every instance counted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Census {
-    /// Bits of registers, memories of flip-flops among them.
+    /// Bits of registers, memories of flip-flops among them; not those inside multiplier blocks.
     pub flip_flops: u64,
     /// Bits of logic by kind of operation, after constants are folded, in the order of [`OPERATIONS`](Self::OPERATIONS).
     pub operations: [f64; Census::OPERATIONS.len()],
@@ -98,7 +98,11 @@ impl Design {
 fn own(module: &ModuleDef) -> Census {
     let width = |id: NodeId| module.node(id).ty.width();
     let mut census = Census::default();
-    census.flip_flops += module.regs.iter().map(|reg| u64::from(width(reg.q))).sum::<u64>();
+    // A multiplier drawn in a family's cells has its registers in the block.
+    let is_product = |id: &NodeId| matches!(module.node(*id).op, Op::Mul);
+    if module.native.is_empty() || !module.order.iter().any(is_product) {
+        census.flip_flops += module.regs.iter().map(|reg| u64::from(width(reg.q))).sum::<u64>();
+    }
     for mem in &module.mems {
         let (depth, bits) = (mem.spec.depth, mem.spec.width);
         let reads = mem.reads.len() as u32;

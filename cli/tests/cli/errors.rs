@@ -36,10 +36,27 @@ fn wrong_words() {
         "bench pe --k 4294967295",
         "bench area --only int8-8x9",
         "bench area --seeds 0",
+        "explore --board ulx3 --workload small.toml",
+        "explore --board ulx3s_85f --workload nowhere.toml",
+        "explore --board ulx3s_85f --workload empty.toml",
+        "explore --board ulx3s_85f --workload sparse.toml",
+        "explore --board ulx3s_85f --workload types.toml",
+        "explore --board ulx3s_85f --workload zero.toml",
+        "explore --board icebreaker --workload huge.toml",
     ];
+    for (name, text) in [
+        ("empty.toml", ""),
+        ("sparse.toml", "[[spgemm]]\nmatrix = \"a.mtx\"\n"),
+        ("huge.toml", "[[gemm]]\nm = 1000000\nn = 1000\nk = 1000\n"),
+        ("types.toml", "[[gemm]]\nm = 8\nn = 8\nk = 8\ntypes = \"f32,f32,f32\"\n"),
+        ("zero.toml", "[[gemm]]\nm = 8\nn = 0\nk = 8\n"),
+        ("small.toml", "[[gemm]]\nm = 8\nn = 8\nk = 8\n"),
+    ] {
+        session.write(name, text);
+    }
     let text: String = lines.iter().map(|line| session.transcript(line)).collect();
     insta::assert_snapshot!(text);
-    assert!(session.names().is_empty());
+    assert!(session.names().iter().all(|name| name.ends_with(".toml")));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::Session;
 fn keys_of_every_command() {
     let session = Session::new();
     session.write("a.mtx", "%%MatrixMarket matrix coordinate pattern general\n1 1 1\n1 1\n");
+    session.write("load.toml", "[[gemm]]\nm = 32\nn = 32\nk = 32\n");
     let mut text = String::new();
     for line in [
         "new mine --json",
@@ -22,6 +23,7 @@ fn keys_of_every_command() {
         "gemm --config tiny --simulator interpreter --m 2 --n 2 --k 2 --json",
         "bench pe --only tree/lut --side 4 --m 5 --n 5 --k 9 --json",
         "bench area --only int4-os --quick --json",
+        "explore --board ulx3s_85f --workload load.toml --csv front.csv --svg front.svg --json",
         "spgemm a.mtx --simulator interpreter --json",
         "graph triangles a.mtx --simulator interpreter --json",
         "graph bfs a.mtx --simulator interpreter --json",
@@ -31,6 +33,17 @@ fn keys_of_every_command() {
         text += &format!("{line}: {}\n", shape(&session.json(line)));
     }
     insta::assert_snapshot!(text);
+}
+
+/// The table of estimates beside measurements needs no tool.
+#[test]
+fn estimates_are_told_beside_measurements() {
+    let text = String::from_utf8(Session::new().run("bench cost --json").stdout).unwrap();
+    let rows: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let held_out = rows.iter().filter(|row| row["held_out"] == true);
+    let errors: Vec<f64> = held_out.filter_map(|row| row["lut"]["error"].as_f64()).collect();
+    assert!(errors.len() >= 3 && errors.iter().all(|error| error.abs() <= 0.10), "{errors:?}");
 }
 
 /// Keys at every level; of a list, those of its first element.

@@ -111,7 +111,8 @@ pub fn estimate_on(family: Family, costs: &Table, demand: &Demand) -> Area {
                 copies as f64 * f64::from(width) * f64::from(depth.div_ceil(16) - 1) * cost::WORD;
         }
     }
-    for &(wide, narrow, count) in &demand.products {
+    // A factor of one bit is a choice.
+    for &(wide, narrow, count) in demand.products.iter().filter(|(_, narrow, _)| *narrow > 1) {
         let (a, b) = multiplier(family);
         let whole = u64::from(wide.div_ceil(a)) * u64::from(narrow.div_ceil(b));
         area.dsp += count * whole;

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use fpga_boards::fit::cost::{Sample, Table};
+use fpga_boards::report::Area;
 use serde::Serialize;
 
 use crate::error::Failure;
@@ -34,10 +35,10 @@ pub(crate) struct Options {
 struct Row {
     design: String,
     held_out: bool,
-    lut: Compared,
-    ff: Compared,
-    dsp: Compared,
-    bram: Compared,
+    lut: Option<Compared>,
+    ff: Option<Compared>,
+    dsp: Option<Compared>,
+    bram: Option<Compared>,
     fmax_mhz: Option<Compared>,
 }
 
@@ -91,59 +92,50 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
 impl Row {
     fn of(costs: &Table, card: &Sample) -> Self {
         let (area, mhz) = costs.foretell(card);
-        let is = card.area;
+        let counts =
+            |of: fn(&Area) -> u64| card.area.map(|is| Compared::counts(of(&area), of(&is)));
         Self {
             design: card.name.clone(),
             held_out: !card.calibrates,
-            lut: Compared::counts(area.lut, is.lut),
-            ff: Compared::counts(area.ff, is.ff),
-            dsp: Compared::counts(area.dsp, is.dsp),
-            bram: Compared::counts(area.bram, is.bram),
+            lut: counts(|area| area.lut),
+            ff: counts(|area| area.ff),
+            dsp: counts(|area| area.dsp),
+            bram: counts(|area| area.bram),
             fmax_mhz: card.mhz.map(|measured| Compared::new(mhz, measured)),
         }
     }
 }
 
 fn page(rows: &[Row], costs: &Table) -> String {
-    let head = [
-        "design", "held out", "LUT", "is", "off", "FF", "is", "off", "DSP", "is", "RAM", "is",
-        "MHz", "is", "off",
+    type Of = fn(&Row) -> &Option<Compared>;
+    let columns: [(&str, Of); 5] = [
+        ("LUT", |row| &row.lut),
+        ("FF", |row| &row.ff),
+        ("DSP", |row| &row.dsp),
+        ("RAM", |row| &row.bram),
+        ("MHz", |row| &row.fmax_mhz),
     ];
-    let mut lines = vec![head.map(String::from).to_vec()];
+    let mut head = vec!["design".to_owned(), "held out".to_owned()];
+    head.extend(columns.iter().flat_map(|(name, _)| [*name, "is", "off"].map(String::from)));
+    let mut lines = vec![head];
     for row in rows {
         let mut line = vec![row.design.clone(), if row.held_out { "yes" } else { "" }.to_owned()];
         let number = |value: f64| grouped(value.round() as u64);
-        for compared in [&row.lut, &row.ff] {
-            line.extend([
-                number(compared.foretold),
-                number(compared.measured),
-                percent(compared.error),
-            ]);
-        }
-        for compared in [&row.dsp, &row.bram] {
-            line.extend([number(compared.foretold), number(compared.measured)]);
-        }
-        if let Some(compared) = &row.fmax_mhz {
-            line.extend([
-                number(compared.foretold),
-                number(compared.measured),
-                percent(compared.error),
-            ]);
-        }
+        line.extend(columns.iter().flat_map(|(_, of)| match of(row) {
+            Some(c) => [number(c.foretold), number(c.measured), percent(c.error)],
+            None => ["-", "-", "-"].map(String::from),
+        }));
         lines.push(line);
     }
-    let columns: Vec<usize> = (2..head.len()).collect();
-    let mut text = table(&lines, &columns);
-    for (what, of) in [
-        ("LUT", (|row: &Row| Some(row.lut.error)) as fn(&Row) -> Option<f64>),
-        ("FF", |row| Some(row.ff.error)),
-        ("Fmax", |row| row.fmax_mhz.as_ref().map(|c| c.error)),
-    ] {
-        let held: Vec<f64> = rows.iter().filter(|row| row.held_out).filter_map(of).collect();
-        if let Some(worst) = held.iter().map(|error| error.abs()).max_by(f64::total_cmp) {
-            let mean = held.iter().map(|error| error.abs()).sum::<f64>() / held.len() as f64;
+    let right: Vec<usize> = (2..2 + 3 * columns.len()).collect();
+    let mut text = table(&lines, &right);
+    for (name, of) in columns {
+        let held = rows.iter().filter(|row| row.held_out).filter_map(|row| of(row).as_ref());
+        let held: Vec<f64> = held.map(|compared| compared.error.abs()).collect();
+        if let Some(worst) = held.iter().copied().max_by(f64::total_cmp) {
+            let mean = held.iter().sum::<f64>() / held.len() as f64;
             text += &format!(
-                "{what} of {} held out: off by {} on average, {} at worst\n",
+                "{name} of {} held out: off by {} on average, {} at worst\n",
                 held.len(),
                 percent(mean),
                 percent(worst)
