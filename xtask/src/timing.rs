@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use fpga_boards::measure::{self, Mapping, StudiedClock, Study};
+use fpga_boards::measure::{self, LogicPath, Mapping, StudiedClock, Study};
 use mattock_toolbox::Toolbox;
 use serde::Serialize;
 
@@ -32,6 +32,9 @@ pub(crate) struct Options {
     /// A clock input, may be repeated; default: inputs named clk, clk_* or *_clk
     #[arg(long)]
     clock: Vec<String>,
+    /// Only map, and list so many of the longest paths between registers, in LUT levels
+    #[arg(long, value_name = "COUNT")]
+    paths: Option<usize>,
     /// Print one line of JSON
     #[arg(long)]
     json: bool,
@@ -70,6 +73,9 @@ pub(crate) fn timing(toolbox: &Toolbox, options: &Options) -> Result<(), Error> 
     let cells = study.cells(toolbox, |_, _| ())?;
     let synthesis = start.elapsed();
     step.done();
+    if let Some(count) = options.paths {
+        return list_paths(&study.paths(count)?, options.json);
+    }
 
     let step = Progress::start(format!("timing: place and route of {}", options.top));
     let start = Instant::now();
@@ -109,6 +115,16 @@ pub(crate) fn timing(toolbox: &Toolbox, options: &Options) -> Result<(), Error> 
             seconds(routing),
             path.display()
         );
+    }
+    Ok(())
+}
+
+fn list_paths(paths: &[LogicPath], json: bool) -> Result<(), Error> {
+    if json {
+        let line = serde_json::to_string(paths).map_err(|e| Error::format("paths", e))?;
+        println!("{line}");
+    } else {
+        paths.iter().for_each(|path| println!("{path}"));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! Runs are kept by a hash of the tool, its version, its arguments (the placer's seed among them) and what it reads.
 
 mod harness;
+mod paths;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,6 +22,8 @@ use crate::flow::Step;
 use crate::flow::ecp5::SYNTHESIS;
 use crate::report::{Cells, CriticalPath, TimedClock, Timing};
 use crate::steps::{self, file, write_if_changed};
+
+pub use paths::Path as LogicPath;
 
 const DEVICE: [&str; 5] = ["--85k", "--package", "CABGA756", "--speed", "6"];
 const HARNESS: &str = "timing_harness.v";
@@ -162,6 +165,18 @@ impl Study {
     ) -> Result<Cells, BuildError> {
         steps::run(&self.synthesis(), toolbox, &self.folder, &mut tell)?;
         Ok(Cells::read(&self.folder.join("cells.json"))?)
+    }
+
+    /// The longest paths between registers of the mapped module after [`cells`](Self::cells), on ECP5, at most `count`.
+    ///
+    /// # Errors
+    /// The netlist is not there or not as it should be.
+    pub fn paths(&self, count: usize) -> Result<Vec<LogicPath>, BuildError> {
+        let path = self.folder.join("netlist.json");
+        let text = fs::read_to_string(&path).map_err(file(&path))?;
+        paths::longest(&text, harness::NAME, count).map_err(|detail| {
+            crate::report::FormatError { path: path.display().to_string(), detail }.into()
+        })
     }
 
     /// Places and routes the module after [`cells`](Self::cells), asking for `mhz`; its clocks. A rate that is missed is a result, not an error.

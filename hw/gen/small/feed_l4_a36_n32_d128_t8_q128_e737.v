@@ -219,16 +219,17 @@ module feed_l4_a36_n32_d128_t8_q128_e737 (
     .bad_row(a_stream_bad_row), .idle(a_stream_idle)
   );
   pointer_fetch_l4_a36_d128_t8 pointers (
-    .in_valid(a_stream_token_valid), .in_last(a_stream_token_last), .in_empty(a_stream_token_empty),
+    .clk(clk), .rst(rst), .in_last(a_stream_token_last), .in_empty(a_stream_token_empty),
     .in_k(a_stream_token_k), .in_a(a_stream_token_a), .in_left(a_stream_token_left),
-    .in_skip(a_stream_token_skip), .inner(inner), .nnz(nnz_b), .ptr_base(b_ptr_base), .flush(flush),
-    .req_ready(req_ready), .rsp_valid(rsp_valid), .rsp_tag(rsp_tag), .rsp_data(rsp_data),
-    .out_ready(planner_in_ready), .clk(clk), .rst(rst), .in_ready(pointers_in_ready),
-    .req_valid(pointers_req_valid), .req_addr(pointers_req_addr), .req_tag(pointers_req_tag),
-    .out_valid(pointers_out_valid), .out_skip(pointers_out_skip), .out_last(pointers_out_last),
-    .out_a(pointers_out_a), .out_left(pointers_out_left), .out_start(pointers_out_start),
-    .out_length(pointers_out_length), .bad_column(pointers_bad_column),
-    .bad_pointer(pointers_bad_pointer), .bad_k(pointers_bad_k), .idle(pointers_idle)
+    .in_skip(a_stream_token_skip), .in_valid(a_stream_token_valid), .inner(inner), .nnz(nnz_b),
+    .ptr_base(b_ptr_base), .flush(flush), .req_ready(req_ready), .rsp_valid(rsp_valid),
+    .rsp_tag(rsp_tag), .rsp_data(rsp_data), .out_ready(planner_in_ready),
+    .in_ready(pointers_in_ready), .req_valid(pointers_req_valid), .req_addr(pointers_req_addr),
+    .req_tag(pointers_req_tag), .out_valid(pointers_out_valid), .out_skip(pointers_out_skip),
+    .out_last(pointers_out_last), .out_a(pointers_out_a), .out_left(pointers_out_left),
+    .out_start(pointers_out_start), .out_length(pointers_out_length),
+    .bad_column(pointers_bad_column), .bad_pointer(pointers_bad_pointer), .bad_k(pointers_bad_k),
+    .idle(pointers_idle)
   );
   planner_t128_l737 planner (
     .start(start), .flush(flush), .first_row(first_row), .rows(rows), .cols(cols),

@@ -1,6 +1,6 @@
 //! Start and length of the row of B behind each element of A.
 
-use crate::cells::{BlockFifo, Fifo, priority};
+use crate::cells::{BlockFifo, Fifo, Skid, priority};
 use rtl_gen::{
     Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, index_width, mux, one_hot_mux, uint,
 };
@@ -10,12 +10,12 @@ use rtl_gen::{
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `in_valid`, `in_ready` | in, out | bit | tokens of [`super::AStream`] |
+/// | `in_valid`, `in_ready` | in, out | bit | tokens of [`super::AStream`]; `in_ready` is a register |
 /// | `in_last`, `in_empty`, `in_k`, `in_a`, `in_left`, `in_skip` | in | | see there |
 /// | `inner`, `nnz` | in | uint(32) | rows and entries of B |
 /// | `ptr_base` | in | uint(`addr_bits`) | line address of the row pointers of B |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
-/// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | | bit, bit, uint, bits | cache requests |
+/// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | | bit, bit, uint, bits | cache requests; registers |
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | bit, bits, bits | answers in any order |
 /// | `out_valid`, `out_ready` | out, in | bit | tokens with their row of B |
 /// | `out_last`, `out_a`, `out_left`, `out_skip` | out | | as they came in |
@@ -26,7 +26,8 @@ use rtl_gen::{
 ///
 /// A ring of lines stands between the tokens and the cache: a token whose line is among the last `RECENT` asked for shares
 /// it, so that neighbouring rows of B cost one request. One token a cycle; two cycles when both pointers lie in new lines.
-/// Latency through an idle block: 7 cycles and the cache's.
+/// Latency through an idle block: 9 cycles and the cache's. Registers stand on both sides of the look-up: `in_ready`
+/// and the request do not follow each other or `req_ready` within a cycle.
 ///
 /// Why a line may be replaced: a token that came when `n` was the newest line uses none older than `n - RECENT`, and
 /// neither does any later token. So once the token has read its pointers, all lines before that are free.
@@ -80,14 +81,24 @@ impl Module for PointerFetch {
     fn build<'m>(&self, m: &'m Builder) {
         m.doc("Row pointers of B for a stream of elements of A.");
         let (word_bits, slot_bits) = (self.line_words.trailing_zeros(), index_width(self.depth));
-        let in_valid = m.input("in_valid", bit());
-        let (last, empty) = (m.input("in_last", bit()), m.input("in_empty", bit()));
-        let (k, a) = (m.input("in_k", bits(32)).as_u(), m.input("in_a", bits(32)));
-        let left = m.input("in_left", uint(32));
-        let skip = m.input("in_skip", uint(8));
+        let arrivals = m.inst("arrivals", &Skid { width: 106 });
+        let fields = [
+            m.input("in_last", bit()),
+            m.input("in_empty", bit()),
+            m.input("in_k", bits(32)),
+            m.input("in_a", bits(32)),
+            m.input("in_left", uint(32)).as_bits(),
+            m.input("in_skip", uint(8)).as_bits(),
+        ];
+        arrivals.set("in_valid", m.input("in_valid", bit())).set("in_data", cat(&fields));
+        let (in_valid, token) = (arrivals.get("out_valid"), arrivals.get("out_data"));
+        let (last, empty) = (token.bit(105), token.bit(104));
+        let (k, a) = (token.slice(103, 72).as_u(), token.slice(71, 40));
+        let (left, skip) = (token.slice(39, 8), token.slice(7, 0));
         let (inner, nnz) = (m.input("inner", uint(32)), m.input("nnz", uint(32)));
         let (base, flush) = (m.input("ptr_base", uint(self.addr_bits)), m.input("flush", bit()));
-        let req_ready = m.input("req_ready", bit());
+        let requests = m.inst("requests", &Skid { width: self.addr_bits + slot_bits });
+        requests.set("out_ready", m.input("req_ready", bit()));
         let (rsp_valid, rsp_tag) =
             (m.input("rsp_valid", bit()), m.input("rsp_tag", bits(self.tag_bits)));
         let rsp_data = m.input("rsp_data", bits(self.line_words * 32));
@@ -134,7 +145,7 @@ impl Module for PointerFetch {
         let needs = all(&[in_valid, !empty, !beyond, room]).named("needs");
         let lacks = !first.here | (straddles & !second.here);
         let wanted = all(&[needs, lacks, ring_room]).named("wanted");
-        asked.assign(wanted & req_ready);
+        asked.assign(wanted & requests.get("in_ready"));
         let asked = asked.sig();
         // What is asked for in this cycle counts.
         let complete = !lacks | (asked & (!first.here ^ (straddles & !second.here)));
@@ -157,13 +168,16 @@ impl Module for PointerFetch {
             newest.as_bits(),
             second_slot.as_bits(),
             first_slot.as_bits(),
-            skip.as_bits(),
+            skip,
             k.as_bits(),
             last,
             empty,
             a,
-            left.as_bits(),
+            left,
         ]);
+        arrivals.set("out_ready", accept | flush);
+        let address = base.add_wrap(missing.resize(self.addr_bits));
+        requests.set("in_valid", wanted).set("in_data", cat(&[new.as_bits(), address.as_bits()]));
         tokens.set("in_valid", accept).set("in_data", token);
 
         // Answers.
@@ -232,14 +246,18 @@ impl Module for PointerFetch {
         let open = m.state("open_requests", uint(slot_bits + 1), 0);
         open.update(&[(asked & !rsp_valid, open.q().inc()), (rsp_valid & !asked, open.q().dec())]);
         // Nothing held, nothing asked for: what is known of lines ends with it, since memory may change.
-        let nothing = !any(&[tokens.get("out_valid"), valid, busy_2, accept, asked]);
+        // The queue shows a token only two cycles after it came.
+        let queued = tokens.get("out_valid") | m.reg_reset("accepted", accept, 0);
+        let nothing = !any(&[in_valid, queued, valid, busy_2]);
         clear.assign(open.q().is(0) & !rsp_valid & (flush | nothing));
 
         let result = out.get("out_data");
-        m.output("in_ready", accept);
-        m.output("req_valid", wanted);
-        m.output("req_addr", base.add_wrap(missing.resize(self.addr_bits)));
-        m.output("req_tag", new.as_bits().zext(self.tag_bits));
+        let request = requests.get("out_data");
+        m.output("in_ready", arrivals.get("in_ready"));
+        m.output("req_valid", requests.get("out_valid"));
+        m.output("req_addr", request.trunc(self.addr_bits).as_u());
+        let tag = request.slice(request.width() - 1, self.addr_bits);
+        m.output("req_tag", tag.zext(self.tag_bits));
         m.output("out_valid", out.get("out_valid"));
         m.output("out_skip", result.slice(136, 129).as_u());
         m.output("out_last", result.bit(128));
@@ -250,7 +268,7 @@ impl Module for PointerFetch {
         m.output("bad_column", bad_column.q());
         m.output("bad_pointer", bad_pointer.q());
         m.output("bad_k", bad_k);
-        let waiting = [tokens.get("out_valid"), valid, busy_2, out.get("out_valid")];
+        let waiting = [in_valid, queued, valid, busy_2, out.get("out_valid")];
         m.output("idle", open.q().is(0) & !any(&waiting));
     }
 }
