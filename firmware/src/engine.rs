@@ -84,8 +84,8 @@ pub(crate) fn start_spgemm<S: Source + ?Sized>(
     put(regs, spgemm::NNZ_A, c.nnz_a());
     put(regs, spgemm::NNZ_B, c.nnz_b());
     put(regs, spgemm::C_CAPACITY, c.c_capacity());
-    // Eighteen words of addresses, one after the other in both.
-    for word in 0..18 {
+    // Eighteen words of addresses and three of the parts, one after the other in both.
+    for word in 0..21 {
         let at = 4 * word;
         let value = c.source().word((SpgemmCommand::OFFSET_ADDRESSES + at) as usize);
         regs.write(spgemm::A_PTR_LO.address() + at, value);
@@ -94,7 +94,7 @@ pub(crate) fn start_spgemm<S: Source + ?Sized>(
     Ok(())
 }
 
-const _: () = assert!(spgemm::C_VAL_HI.address() == spgemm::A_PTR_LO.address() + 4 * 17);
+const _: () = assert!(spgemm::PARTS.address() == spgemm::A_PTR_LO.address() + 4 * 20);
 
 fn refuse_busy(engine: Engine, regs: &mut impl Regs) -> Result<(), Rejected> {
     if regs.is_free(engine) {

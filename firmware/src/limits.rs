@@ -1,6 +1,7 @@
 //! What a card can do, as plain words: all that validation asks.
 
 use mattock_spec::Semiring;
+use mattock_spec::command::SpgemmPart;
 use mattock_spec::epilogue::EpilogueCaps;
 use mattock_spec::format::MAX_TUPLES;
 use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps, ValueType};
@@ -62,6 +63,8 @@ pub struct SpgemmLimits {
     pub align_mask: u32,
     /// Most columns less 1.
     pub last_column: u32,
+    /// Most parts of a product; 0 with one cluster.
+    pub parts: u32,
 }
 
 impl Limits {
@@ -86,7 +89,8 @@ impl Limits {
         let head = [low, high, g.tuples, g.align_mask];
         let fields = head.iter().chain(&g.tile).chain(&g.buffer).chain(&g.widest);
         let fields = fields.chain(&g.bits).chain(&g.depth);
-        let tail = [s.values, s.semirings, s.align_mask, s.last_column, e.steps, e.columns];
+        let tail =
+            [s.values, s.semirings, s.align_mask, s.last_column, s.parts, e.steps, e.columns];
         let mut words = [0; Self::WORDS];
         words.iter_mut().zip(fields.chain(&tail)).for_each(|(word, field)| *word = *field);
         words
@@ -133,6 +137,8 @@ impl SpgemmLimits {
                 & caps.semirings,
             align_mask: caps.align - 1,
             last_column: u32::MAX >> (32 - caps.index_bits.clamp(1, 32)),
+            // The card counts the words of the table in 32 bits.
+            parts: if caps.clusters > 1 { u32::MAX / SpgemmPart::BYTES as u32 } else { 0 },
         }
     }
 }

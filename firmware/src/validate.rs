@@ -2,7 +2,7 @@
 
 use crate::limits::{GemmLimits, Limits};
 use mattock_spec::command::{
-    GemmBlock, GemmCommand, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand,
+    GemmBlock, GemmCommand, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand, SpgemmPart,
 };
 use mattock_spec::epilogue::{EpilogueCaps, EpilogueStep};
 use mattock_spec::format::MAX_TUPLES;
@@ -177,7 +177,15 @@ pub(crate) fn spgemm<S: Source + ?Sized>(
     let first = SpgemmCommand::OFFSET_ADDRESSES;
     memory.matrix(first, rows, nnz_a)?;
     memory.matrix(first + 24, inner, nnz_b)?;
-    memory.matrix(first + 48, rows, room)
+    memory.matrix(first + 48, rows, room)?;
+    if c.parts() > engine.parts {
+        return bad_shape(SpgemmCommand::OFFSET_PARTS);
+    }
+    let table = SpgemmCommand::OFFSET_PART_TABLE;
+    if c.parts() > 0 && !memory.holds(table, u64::from(c.parts()) * SpgemmPart::BYTES as u64) {
+        return Err(bad_address(table));
+    }
+    Ok(())
 }
 
 /// The addresses of a block, and the card's address space as an engine reaches it.

@@ -247,6 +247,8 @@ fn commands_are_judged_on_the_card() {
         a: CsrAddresses::default(),
         b: CsrAddresses::default(),
         c: CsrAddresses::default(),
+        part_table: 0,
+        parts: 0,
     };
     rings.submit(&[Command::Spgemm(no_engine)]);
     assert_eq!(rings.record().code, ErrorCode::BadOpcode);

@@ -153,6 +153,55 @@ fn errors_leave_the_card_usable() {
     check(&card, &a, &b);
 }
 
+/// A small card of several clusters.
+fn clusters(count: u32) -> CardConfig {
+    let mut config = CardConfig::reference("small").unwrap();
+    config.gemm = None;
+    let engine = config.spgemm.as_mut().unwrap();
+    (engine.clusters, engine.lanes, engine.banks) = (count, 2, 4);
+    (engine.entries_per_half, engine.sorter_width) = (256, 2);
+    engine.semirings = vec![Semiring::PlusTimes];
+    config
+}
+
+#[test]
+fn clusters_share_a_product() {
+    let mut rng = StdRng::seed_from_u64(12);
+    for count in [2, 4] {
+        let card = open_config(&clusters(count), SimulatorKind::Interpreter, 1 << 19);
+        for (rows, inner, cols, nnz) in
+            [(1, 1, 1, 1), (2, 40, 50, 70), (90, 40, 60, 300), (300, 9, 30, 20), (3, 3, 3, 0)]
+        {
+            let (a, b) = (random(&mut rng, rows, inner, nnz), random(&mut rng, inner, cols, nnz));
+            check(&card, &a, &b);
+        }
+    }
+}
+
+/// A row of nearly all products is cut by columns; each of its parts takes several passes.
+#[test]
+fn clusters_share_a_row() {
+    let mut rng = StdRng::seed_from_u64(13);
+    let mut config = clusters(2);
+    config.spgemm.as_mut().unwrap().cache_kib = 256;
+    let card = open_config(&config, SimulatorKind::Interpreter, 1 << 20);
+    let b = random(&mut rng, 100, 700, 21_000);
+    let mut row_ptr: Vec<u64> = vec![0, 1, 1, 101];
+    row_ptr.extend((1..8).map(|extra| 101 + extra));
+    let columns: Vec<u32> = [3].into_iter().chain(0..100).chain(40..47).collect();
+    let values = columns.iter().map(|&c| c as i32 - 50).collect();
+    let a = Csr::new(10, 100, row_ptr, columns, values).unwrap();
+    let options = SpgemmOptions::default();
+    let (c, both) = card.spgemm(&a, &b, &options).unwrap();
+    assert_eq!(compare_exact(&spgemm(&a, &b).unwrap(), &c).mismatches(), 0);
+    // Where parts have no room one cluster does it all, with the same result.
+    let alone = SpgemmOptions { memory_budget: Some(8 * c.nnz() as u64), ..options };
+    let (same, one) = card.spgemm(&a, &b, &alone).unwrap();
+    assert_eq!((&same, one.products), (&c, both.products));
+    let times = one.cycles as f64 / both.cycles as f64;
+    assert!(times > 1.6, "{} cycles, {} with one cluster", both.cycles, one.cycles);
+}
+
 #[test]
 fn real_matrices_in_verilator() {
     let card = open(SimulatorKind::Verilator, 1 << 20);

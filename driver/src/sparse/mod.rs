@@ -21,6 +21,7 @@ mod options;
 mod plan;
 mod run;
 mod spgemm;
+mod split;
 mod triplets;
 mod value;
 

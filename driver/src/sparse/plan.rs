@@ -1,6 +1,7 @@
 //! Sparse products in three phases: estimate, symbolic, numeric.
 
 use super::run::{Block, Run, Sizes, engine};
+use super::split::Split;
 use super::{SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::{Context, Inner};
 use crate::{Csr, Error};
@@ -44,6 +45,7 @@ pub struct SpgemmPlan<T> {
 struct Planned {
     a: Block,
     sizes: Sizes,
+    split: Split,
     nnz: u32,
 }
 
@@ -122,15 +124,16 @@ fn plan<T: SparseValue>(
 ) -> Result<(), Error> {
     let whole = || {
         let block = Block::structure(run.inner, a, rows.clone())?;
-        let room = run.result(&sizes, None)?;
+        let split = Split::new(a, b, rows.clone(), &run.caps);
+        let room = run.result(&sizes, &split, None)?;
         let stats = run.multiply(&block, &sizes, &room)?;
-        Ok((block, room.nnz(), room.row_ptr()?, stats))
+        Ok((block, split, room.nnz(), room.row_ptr()?, stats))
     };
     match whole() {
-        Ok((a, nnz, pointers, cost)) => {
+        Ok((a, split, nnz, pointers, cost)) => {
             let base = row_ptr.last().copied().unwrap_or(0);
             row_ptr.extend(pointers.into_iter().skip(1).map(|p| base + u64::from(p)));
-            blocks.push(Planned { a, sizes, nnz });
+            blocks.push(Planned { a, sizes, split, nnz });
             *stats += cost;
             Ok(())
         }
@@ -165,9 +168,9 @@ impl<T: SparseValue> SpgemmPlan<T> {
         self.b.set_values(b)?;
         let run = Run::<T>::new(&self.inner, self.caps, &self.options, &self.b);
         let mut row = 0;
-        for Planned { a: block, sizes, nnz } in &self.blocks {
+        for Planned { a: block, sizes, split, nnz } in &self.blocks {
             block.set_values(&a[block.entries.clone()])?;
-            let room = run.result(sizes, Some(*nnz))?;
+            let room = run.result(sizes, split, Some(*nnz))?;
             stats += run.multiply(block, sizes, &room)?;
             let base = self.row_ptr[row];
             for pointer in room.row_ptr()? {

@@ -1,11 +1,12 @@
 //! One sparse command: operands in card memory, room for the result, the run.
 
+use super::split::Split;
 use super::{SparseValue, SpgemmOptions, SpgemmStats};
 use crate::buffer::CardMemory;
 use crate::card::{Failure, Job, Step};
 use crate::device::Inner;
 use crate::{Csr, Error};
-use mattock_spec::command::{Command, CsrAddresses, SpgemmCommand};
+use mattock_spec::command::{Command, CsrAddresses, SpgemmCommand, SpgemmPart};
 use mattock_spec::regs::{ErrorCode, SpgemmCaps, ValueType};
 use std::cell::Cell;
 use std::marker::PhantomData;
@@ -106,7 +107,7 @@ impl Sizes {
 }
 
 /// One product for each entry of A and each entry of the row of B it meets.
-fn products<T>(columns: &[u32], b: &Csr<T>) -> u64 {
+pub(super) fn products<T>(columns: &[u32], b: &Csr<T>) -> u64 {
     columns.iter().map(|&col| b.row_nnz(col as usize) as u64).sum()
 }
 
@@ -168,6 +169,8 @@ pub(super) struct ResultRoom {
     rows: u32,
     capacity: u32,
     memory: Block,
+    /// The parts that lie there one after the other, and their table in card memory.
+    parts: Option<(Split, CardMemory)>,
     /// Entries of C once the card has written it.
     nnz: Cell<u32>,
 }
@@ -178,6 +181,9 @@ impl ResultRoom {
     }
 
     pub(super) fn row_ptr(&self) -> Result<Vec<u32>, Error> {
+        if let Some((split, _)) = &self.parts {
+            return self.row_ptr_of_parts(split);
+        }
         let row_ptr = fetch::<u32>(&self.memory.row_pointers, self.rows as usize + 1)?;
         let rises = row_ptr.first() == Some(&0) && row_ptr.is_sorted();
         if !rises || row_ptr.last() != Some(&self.nnz()) {
@@ -187,12 +193,59 @@ impl ResultRoom {
         Ok(row_ptr)
     }
 
+    /// Row pointers of the whole from those of the parts; a row that was cut has entries in several.
+    fn row_ptr_of_parts(&self, split: &Split) -> Result<Vec<u32>, Error> {
+        let words: Vec<u32> = fetch(&self.memory.row_pointers, split.pointers as usize)?;
+        // Where each row ends: for now, how many entries it has.
+        let mut row_ptr = vec![0u32; self.rows as usize + 1];
+        for part in &split.parts {
+            let rows = (part.end_row - part.first_row) as usize;
+            let pointers = &words[part.pointer_offset as usize..][..=rows];
+            if pointers[0] != 0 || !pointers.is_sorted() || pointers[rows] > part.capacity {
+                let SpgemmPart { first_row, end_row, capacity, .. } = part;
+                let what = format!(
+                    "row pointers of rows {first_row} to {end_row} do not rise from 0 to at most {capacity}"
+                );
+                return Err(Error::BadResult { what });
+            }
+            for (i, pair) in pointers.windows(2).enumerate() {
+                row_ptr[part.first_row as usize + 1 + i] += pair[1] - pair[0];
+            }
+        }
+        let mut sum = 0;
+        for end in &mut row_ptr {
+            sum += *end;
+            *end = sum;
+        }
+        if sum != self.nnz() {
+            let what = format!("parts of {sum} entries make a product of {}", self.nnz());
+            return Err(Error::BadResult { what });
+        }
+        Ok(row_ptr)
+    }
+
     pub(super) fn columns(&self) -> Result<Vec<u32>, Error> {
-        fetch(&self.memory.columns, self.nnz() as usize)
+        self.entries(&self.memory.columns)
     }
 
     pub(super) fn values<T: SparseValue>(&self) -> Result<Vec<T>, Error> {
-        fetch(&self.memory.values, self.nnz() as usize)
+        self.entries(&self.memory.values)
+    }
+
+    /// The words of an array that hold entries, in the order of C.
+    fn entries<W: bytemuck::Pod>(&self, array: &CardMemory) -> Result<Vec<W>, Error> {
+        let Some((split, _)) = &self.parts else { return fetch(array, self.nnz() as usize) };
+        let mut all = Vec::with_capacity(self.nnz() as usize);
+        for part in &split.parts {
+            let last = u64::from(part.pointer_offset) + u64::from(part.end_row - part.first_row);
+            let mut entries = 0u32;
+            self.memory.row_pointers.read(4 * last, bytemuck::bytes_of_mut(&mut entries))?;
+            let entries = entries.min(part.capacity) as usize;
+            let mut data = vec![W::zeroed(); entries];
+            array.read(4 * u64::from(part.entry_offset), bytemuck::cast_slice_mut(&mut data))?;
+            all.append(&mut data);
+        }
+        Ok(all)
     }
 }
 
@@ -226,9 +279,17 @@ impl<'r, T: SparseValue> Run<'r, T> {
         Run { inner, caps, options: *options, b, value: PhantomData }
     }
 
-    /// Room for C: for `entries` when they are known, else for as many as C can have, the budget allows, and memory
-    /// holds.
-    pub(super) fn result(&self, sizes: &Sizes, entries: Option<u32>) -> Result<ResultRoom, Error> {
+    /// Room for C: for all that each part can have, if the budget allows and memory holds it. Else one cluster will have to
+    /// do; then for `entries` when they are known, or for as many as C can have, the budget allows, and memory holds.
+    pub(super) fn result(
+        &self,
+        sizes: &Sizes,
+        split: &Split,
+        entries: Option<u32>,
+    ) -> Result<ResultRoom, Error> {
+        if let Some(room) = self.room_for_parts(sizes, split) {
+            return Ok(room);
+        }
         let row_pointers = words(self.inner, u64::from(sizes.rows) + 1)?;
         let capacity = match entries {
             Some(entries) => entries,
@@ -243,7 +304,28 @@ impl<'r, T: SparseValue> Run<'r, T> {
         let columns = words(self.inner, capacity.into())?;
         let values = words(self.inner, capacity.into())?;
         let memory = Block { entries: 0..0, row_pointers, columns, values };
-        Ok(ResultRoom { rows: sizes.rows, capacity, memory, nnz: Cell::new(0) })
+        Ok(ResultRoom { rows: sizes.rows, capacity, memory, parts: None, nnz: Cell::new(0) })
+    }
+
+    fn room_for_parts(&self, sizes: &Sizes, split: &Split) -> Option<ResultRoom> {
+        let bytes = split.entries.checked_mul(8)?;
+        let within = self.options.memory_budget.is_none_or(|budget| bytes <= budget);
+        // Offsets and capacities are words of 32 bits.
+        let capacity = u32::try_from(split.entries).ok()?;
+        u32::try_from(split.pointers).ok()?;
+        if split.parts.len() < 2 || !within {
+            return None;
+        }
+        // What does not fit is no error here.
+        let table = split.table();
+        let list = self.inner.memory(table.len() as u64).ok()?;
+        list.write(0, &table).ok()?;
+        let row_pointers = words(self.inner, split.pointers).ok()?;
+        let columns = words(self.inner, split.entries).ok()?;
+        let values = words(self.inner, split.entries).ok()?;
+        let memory = Block { entries: 0..0, row_pointers, columns, values };
+        let parts = Some((split.clone(), list));
+        Some(ResultRoom { rows: sizes.rows, capacity, memory, parts, nnz: Cell::new(0) })
     }
 
     /// Multiplies a block of A with B and waits.
@@ -267,9 +349,12 @@ impl<'r, T: SparseValue> Run<'r, T> {
             a: a.addresses(),
             b: self.b.addresses(),
             c: c.memory.addresses(),
+            part_table: c.parts.as_ref().map_or(0, |(_, table)| table.address()),
+            parts: c.parts.as_ref().map_or(0, |(split, _)| split.parts.len() as u32),
         };
         let shared = &self.inner.shared;
-        let touches = [a.ranges(), self.b.ranges(), c.memory.ranges()].concat();
+        let mut touches = [a.ranges(), self.b.ranges(), c.memory.ranges()].concat();
+        touches.extend(c.parts.iter().map(|(_, table)| table.range()));
         let mut card = shared.lock();
         let limit = card.limit(sizes.cycle_limit(), self.inner.options.timeout);
         let steps = [Step { command: Command::Spgemm(command), limit }].into();

@@ -1,6 +1,7 @@
 //! Sparse products in one call.
 
 use super::run::{Block, Run, Sizes, engine};
+use super::split::Split;
 use super::{SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::{Csr, Error};
@@ -88,7 +89,7 @@ impl<T: SparseValue> Parts<T> {
         sizes: Sizes,
         stats: &mut SpgemmStats,
     ) -> Result<(), Error> {
-        match self.add_whole(run, a, rows.clone(), &sizes, stats) {
+        match self.add_whole(run, a, b, rows.clone(), &sizes, stats) {
             Err(Error::OutOfMemory { .. }) if run.options.chunked && rows.len() > 1 => {
                 let middle = sizes.middle(a, b, rows.clone());
                 for half in [rows.start..middle, middle..rows.end] {
@@ -105,13 +106,15 @@ impl<T: SparseValue> Parts<T> {
         &mut self,
         run: &Run<'_, T>,
         a: &Csr<T>,
+        b: &Csr<T>,
         rows: Range<usize>,
         sizes: &Sizes,
         stats: &mut SpgemmStats,
     ) -> Result<(), Error> {
-        let block = Block::structure(run.inner, a, rows.clone())?;
+        let split = Split::new(a, b, rows.clone(), &run.caps);
+        let block = Block::structure(run.inner, a, rows)?;
         block.set_values(&a.values()[block.entries.clone()])?;
-        let result = run.result(sizes, None)?;
+        let result = run.result(sizes, &split, None)?;
         *stats += run.multiply(&block, sizes, &result)?;
         let base = self.columns.len() as u64;
         self.row_ptr.extend(result.row_ptr()?.into_iter().skip(1).map(|p| base + u64::from(p)));

@@ -249,6 +249,7 @@ fn each_bad_sparse_field_has_its_own_answer() {
         (SpgemmCommand { nnz_a: 201, ..good }, (ErrorCode::BadShape, 16)),
         (SpgemmCommand { nnz_b: 601, ..good }, (ErrorCode::BadShape, 20)),
         (SpgemmCommand { rows: !0, ..good }, (ErrorCode::BadAddress, 80)), // C's pointers pass the end
+        (SpgemmCommand { parts: 1, ..good }, (ErrorCode::BadShape, 112)),  // one cluster
     ];
     // C begins in the last 4 GiB of what 40 bits address, so 2^32 row pointers cannot fit.
     cases[5].0.c.row_pointers = (1 << 40) - 64;

@@ -110,7 +110,7 @@ module a_stream_l4_a36_n32 (
   wire [31:0] values_out_data;
   wire values_idle;
   wire lengths_in_ready, lengths_out_valid;
-  wire [39:0] lengths_out_data;
+  wire [40:0] lengths_out_data;
   wire _t1 = ~flush;
   wire element = columns_out_valid & values_out_valid;
   wire valid = (lengths_out_valid & (token_empty | element)) & _t1;
@@ -165,8 +165,8 @@ module a_stream_l4_a36_n32 (
     .req_valid(values_req_valid), .req_addr(values_req_addr), .out_valid(values_out_valid),
     .out_data(values_out_data), .idle(values_idle)
   );
-  fifo_w40_d16 lengths (
-    .in_valid(row_ready & (~skips)), .in_data({skipped, length}), .out_ready(_t10 | flush),
+  fifo_w41_d16 lengths (
+    .in_valid(row_ready & (~skips)), .in_data({_t8, skipped, length}), .out_ready(_t10 | flush),
     .clk(clk), .rst(rst), .in_ready(lengths_in_ready), .out_valid(lengths_out_valid),
     .out_data(lengths_out_data), .count()
   );
@@ -208,7 +208,7 @@ module a_stream_l4_a36_n32 (
   assign row = at_row;
   assign token_valid = valid;
   assign token_last = last;
-  assign token_empty = lengths_out_data[31:0] == 32'd0;
+  assign token_empty = lengths_out_data[40];
   assign token_skip = lengths_out_data[39:32];
   assign token_k = columns_out_data;
   assign token_a = values_out_data;

@@ -3,13 +3,13 @@
 //
 // in  start      bits(1)
 // in  base       uint(36)
+// in  clk        clock       clock, rising edge
+// in  rst        reset       reset, active high
 // in  in_valid   bits(1)
 // in  in_count   uint(1)
 // in  in_data    bits(32)
 // in  flush      bits(1)
 // in  out_ready  bits(1)
-// in  clk        clock       clock, rising edge
-// in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
 // out out_addr   uint(36)
@@ -22,13 +22,13 @@
 module packer_l4_n1_a36 (
   input  wire start,
   input  wire [35:0] base,
+  input  wire clk,
+  input  wire rst,
   input  wire in_valid,
   input  wire in_count,
   input  wire [31:0] in_data,
   input  wire flush,
   input  wire out_ready,
-  input  wire clk,
-  input  wire rst,
   output wire in_ready,
   output wire out_valid,
   output wire [35:0] out_addr,
@@ -36,45 +36,66 @@ module packer_l4_n1_a36 (
   output wire [127:0] out_data,
   output wire idle
 );
+  reg room;
+  reg in_valid_q;
+  reg in_count_q;
+  reg [31:0] in_data_q;
   reg [1:0] fill;
   reg [127:0] partial;
   reg [35:0] line;
   wire lines_in_ready, lines_out_valid;
   wire [167:0] lines_out_data;
+  wire [3:0] lines_count;
   wire _t1 = fill == 2'd0;
-  wire [4:0] _t2 = {1'd0, {2'd0, fill}} + {1'd0, {3'd0, in_count}};
-  wire [3:0] _t3 = _t2[3:0];
-  wire rest = (flush & lines_in_ready) & (~_t1);
-  wire _t4 = start | rest;
-  wire accept = in_valid & lines_in_ready;
-  wire fill_enable = _t4 | accept;
-  wire [159:0] _t5 = {128'd0, (1'b0 < in_count) ? in_data : 32'd0};
-  wire [159:0] merged = (_t5 << {fill, 5'd0}) | {32'd0, partial};
-  wire full = accept & (_t3 >= 4'd4);
+  wire _t2 = ~in_valid_q;
+  wire came = in_valid & room;
+  wire [4:0] _t3 = {1'd0, {2'd0, fill}} + {1'd0, {3'd0, in_count_q}};
+  wire [3:0] _t4 = _t3[3:0];
+  wire rest = (flush & _t2) & (lines_in_ready & (~_t1));
+  wire _t5 = start | rest;
+  wire fill_enable = _t5 | in_valid_q;
+  wire [159:0] _t6 = {128'd0, (1'b0 < in_count_q) ? in_data_q : 32'd0};
+  wire [159:0] merged = (_t6 << {fill, 5'd0}) | {32'd0, partial};
+  wire full = in_valid_q & (_t4 >= 4'd4);
   wire lines_in_valid = full | rest;
-  wire [3:0] _t6 = {full | 1'b0, full | (2'd2 < fill), full | (2'd1 < fill), full | (2'd0 < fill)};
+  wire [3:0] _t7 = {full | 1'b0, full | (2'd2 < fill), full | (2'd1 < fill), full | (2'd0 < fill)};
+  wire line_has_room_holds = lines_in_ready | _t2;
   fifo_w168_d8 lines (
-    .in_valid(lines_in_valid), .in_data({line, _t6, full ? merged[127:0] : partial}),
+    .in_valid(lines_in_valid), .in_data({line, _t7, full ? merged[127:0] : partial}),
     .out_ready(out_ready), .clk(clk), .rst(rst), .in_ready(lines_in_ready),
-    .out_valid(lines_out_valid), .out_data(lines_out_data), .count()
+    .out_valid(lines_out_valid), .out_data(lines_out_data), .count(lines_count)
   );
   always @(posedge clk) begin
+    in_count_q <= in_count;
+    in_data_q <= in_data;
     if (rst) begin
+      room <= 1'b1;
+      in_valid_q <= 1'b0;
       fill <= 2'd0;
       partial <= 128'd0;
       line <= 36'd0;
     end else begin
-      if (fill_enable) fill <= _t4 ? 2'd0 : _t3[1:0];
-      if (fill_enable) partial <= _t4 ? 128'd0 : (full ? {96'd0, merged[159:128]} : merged[127:0]);
+      room <= lines_count < 4'd5;
+      in_valid_q <= came;
+      if (fill_enable) fill <= _t5 ? 2'd0 : _t4[1:0];
+      if (fill_enable) partial <= _t5 ? 128'd0 : (full ? {96'd0, merged[159:128]} : merged[127:0]);
       if (start | lines_in_valid) line <= start ? base : (line + 36'd1);
     end
   end
-  assign in_ready = lines_in_ready;
+  assign in_ready = room;
   assign out_valid = lines_out_valid;
   assign out_addr = lines_out_data[167:132];
   assign out_mask = lines_out_data[131:128];
   assign out_data = lines_out_data[127:0];
-  assign idle = (~lines_out_valid) & _t1;
+  assign idle = (~lines_out_valid) & (_t2 & _t1);
+`ifdef FORMAL
+  always @(posedge clk) if (!rst) line_has_room: assert(line_has_room_holds);
+`else
+`ifndef SYNTHESIS
+  always @(posedge clk) if (!rst && !line_has_room_holds)
+    $fatal(1, "assertion failed: %m.line_has_room");
+`endif
+`endif
 endmodule
 
 `default_nettype wire

@@ -36,6 +36,7 @@ module row_expect (
   reg step_2;
   reg step_3;
   reg step_4;
+  reg step_5;
   reg spread;
   reg clearing;
   reg [23:0] entries;
@@ -45,6 +46,7 @@ module row_expect (
   reg [35:0] guess;
   reg signed [37:0] error;
   reg [31:0] seen;
+  reg signed [37:0] change;
   reg [4:0] at;
   reg [11:0] value;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
@@ -111,7 +113,7 @@ module row_expect (
   wire [11:0] asked_ratio = ratios[ratios_read_addr];
   wire [11:0] _t56 = ratio_1;
   wire _t57 = ~reset;
-  wire _t58 = (~((step_0 | step_1) | (step_2 | (step_3 | step_4)))) & (~spread);
+  wire _t58 = (~((step_0 | (step_1 | step_2)) | (step_3 | (step_4 | step_5)))) & (~spread);
   wire take = (learn & _t58) & ((~clearing) & ((~note) & _t57));
   wire _t59 = ~(&at);
   wire _t60 = seen[{at} +: 1];
@@ -174,17 +176,16 @@ module row_expect (
   wire [11:0] ratio = ratios[row_class];
   wire [11:0] ratio_3_next = ratio;
   wire _t116 = seen[{row_class} +: 1];
-  wire signed [37:0] _t117 = error >>> ({1'd0, row_class} + ((~_t116) ? 6'd1 : (error[37] ? 6'd4 : 6'd2)));
-  wire signed [37:0] _t118 = {26'd0, ratio_3};
-  wire signed [38:0] _t119 = {_t118[37], _t118} + {_t117[37], _t117};
-  wire signed [37:0] _t120 = _t119[37:0];
-  wire [11:0] _t121 = _t120[37] ? 12'd0 : (((~_t120[37]) & (|_t120[36:12])) ? 12'd4095 : _t120[11:0]);
-  wire [11:0] value_next = step_4 ? _t121 : ((value - {2'd0, value[11:2]}) + {4'd0, value[11:4]});
-  wire [4:0] ratios_write_addr = step_4 ? row_class : at;
+  wire signed [37:0] _t117 = {26'd0, ratio_3};
+  wire signed [38:0] _t118 = {_t117[37], _t117} + {change[37], change};
+  wire signed [37:0] _t119 = _t118[37:0];
+  wire [11:0] _t120 = _t119[37] ? 12'd0 : (((~_t119[37]) & (|_t119[36:12])) ? 12'd4095 : _t119[11:0]);
+  wire [11:0] value_next = step_5 ? _t120 : ((value - {2'd0, value[11:2]}) + {4'd0, value[11:4]});
+  wire [4:0] ratios_write_addr = step_5 ? row_class : at;
   wire [11:0] rows_write_addr = note_row[11:0];
   wire [11:0] rows_read_addr = learn_row[11:0];
   always @(posedge clk) begin
-    if ((clearing | step_4) | spreads) ratios[ratios_write_addr] <= (clearing ? 12'd4095 : value_next);
+    if ((clearing | step_5) | spreads) ratios[ratios_write_addr] <= (clearing ? 12'd4095 : value_next);
   end
   always @(posedge clk) begin
     if (note) rows[rows_write_addr] <= note_products;
@@ -200,12 +201,14 @@ module row_expect (
     if (step_2) ratio_3 <= ratio_3_next;
     if (step_2) guess <= products_2 * ratio_3_next;
     if (step_3) error <= {2'd0, {entries, 12'd0}} - {2'd0, guess};
+    if (step_4) change <= error >>> ({1'd0, row_class} + ((~_t116) ? 6'd1 : (error[37] ? 6'd4 : 6'd2)));
     if (rst) begin
       step_0 <= 1'b0;
       step_1 <= 1'b0;
       step_2 <= 1'b0;
       step_3 <= 1'b0;
       step_4 <= 1'b0;
+      step_5 <= 1'b0;
       spread <= 1'b0;
       clearing <= 1'b0;
       seen <= 32'd0;
@@ -217,11 +220,12 @@ module row_expect (
       step_2 <= (step_1 & (row_products != 24'd0)) & _t57;
       step_3 <= step_2 & _t57;
       step_4 <= step_3 & _t57;
-      spread <= (step_4 | (spreads & _t59)) & _t57;
+      step_5 <= step_4 & _t57;
+      spread <= (step_5 | (spreads & _t59)) & _t57;
       clearing <= reset | (clearing & _t59);
-      if (reset | step_4) seen <= reset ? 32'd0 : (seen | (32'd1 << row_class));
-      if (reset | (step_4 | (spread | clearing))) at <= reset ? 5'd0 : (step_4 ? (row_class + 5'd1) : (at + 5'd1));
-      if (step_4 | spread) value <= value_next;
+      if (reset | step_5) seen <= reset ? 32'd0 : (seen | (32'd1 << row_class));
+      if (reset | (step_5 | (spread | clearing))) at <= reset ? 5'd0 : (step_5 ? (row_class + 5'd1) : (at + 5'd1));
+      if (step_5 | spread) value <= value_next;
     end
   end
   assign expected = scaled[35:12];

@@ -84,16 +84,19 @@ module row_sizes_t128_l737 (
   wire sizes_out_valid;
   wire [69:0] sizes_out_data;
   wire [6:0] sizes_count;
+  wire head_in_ready, head_out_valid;
+  wire [69:0] head_out_data;
   wire _t1 = ~flush;
   wire room = sizes_count < 7'd56;
   wire accept = (in_valid & queue_in_ready) & (room & _t1);
+  wire row_waits = sizes_out_valid | head_out_valid;
   wire announcing = (said_0 | said_1) | (said_2 | (said_3 | said_4));
   wire [32:0] total = {1'd0, sum} + {1'd0, in_length};
   wire [31:0] _t2 = total[31:0];
   wire _t3 = accept & in_last;
   wire _t4 = flush | _t3;
   wire _t5 = ~announced;
-  wire stuck = ((~((in_row | sizes_out_valid) | (announcing | flush))) & (~queue_in_ready)) & (in_valid & _t5);
+  wire stuck = ((~((in_row | row_waits) | (announcing | flush))) & (~queue_in_ready)) & (in_valid & _t5);
   wire announce = (_t5 & (stuck | _t3)) & _t1;
   wire many = total[32] | (|_t2[31:24]);
   wire [23:0] products_0_next = stuck ? 24'd0 : (many ? 24'hffffff : _t2[23:0]);
@@ -113,8 +116,12 @@ module row_sizes_t128_l737 (
   );
   fifo_w70_d64 sizes (
     .in_valid(said_4 & _t1), .in_data({note_4[64:57], note_4[56], _t10, note_4[55:0]}),
-    .out_ready(row_ready | flush), .clk(clk), .rst(rst), .in_ready(), .out_valid(sizes_out_valid),
+    .out_ready(head_in_ready), .clk(clk), .rst(rst), .in_ready(), .out_valid(sizes_out_valid),
     .out_data(sizes_out_data), .count(sizes_count)
+  );
+  skid_w70 head (
+    .in_valid(sizes_out_valid), .in_data(sizes_out_data), .out_ready(row_ready | flush), .clk(clk),
+    .rst(rst), .in_ready(head_in_ready), .out_valid(head_out_valid), .out_data(head_out_data)
   );
   always @(posedge clk) begin
     products_0 <= products_0_next;
@@ -145,16 +152,16 @@ module row_sizes_t128_l737 (
     end
   end
   assign products = products_0;
-  assign row_valid = sizes_out_valid;
-  assign row_skip = sizes_out_data[69:62];
-  assign row_big = sizes_out_data[61];
-  assign row_parts = sizes_out_data[60:56];
-  assign row_products = sizes_out_data[55:32];
-  assign row_bound = sizes_out_data[31:0];
+  assign row_valid = head_out_valid;
+  assign row_skip = head_out_data[69:62];
+  assign row_big = head_out_data[61];
+  assign row_parts = head_out_data[60:56];
+  assign row_products = head_out_data[55:32];
+  assign row_bound = head_out_data[31:0];
   assign in_ready = accept;
   assign task_valid = queue_out_valid;
   assign task_data = queue_out_data;
-  assign idle = ~(announcing | (sizes_out_valid | queue_any));
+  assign idle = ~(announcing | (row_waits | queue_any));
 endmodule
 
 `default_nettype wire

@@ -139,25 +139,25 @@ module row_writer_l4_a36_w4_r8_c32 (
     .out_data(batches_out_data), .count()
   );
   packer_l4_n1_a36 pointers (
-    .start(start), .base(ptr_base), .in_valid(first_due | step), .in_count(1'b1),
-    .in_data(first_due ? 32'd0 : _t24), .flush(quiet), .out_ready(lines_grant_0 & w_ready),
-    .clk(clk), .rst(rst), .in_ready(pointers_in_ready), .out_valid(pointers_out_valid),
-    .out_addr(pointers_out_addr), .out_mask(pointers_out_mask), .out_data(pointers_out_data),
-    .idle(pointers_idle)
+    .start(start), .base(ptr_base), .clk(clk), .rst(rst), .in_valid(first_due | step),
+    .in_count(1'b1), .in_data(first_due ? 32'd0 : _t24), .flush(quiet),
+    .out_ready(lines_grant_0 & w_ready), .in_ready(pointers_in_ready),
+    .out_valid(pointers_out_valid), .out_addr(pointers_out_addr), .out_mask(pointers_out_mask),
+    .out_data(pointers_out_data), .idle(pointers_idle)
   );
   packer_l4_n4_a36 columns (
-    .start(start), .base(col_base), .in_valid(write), .in_count(in_count),
+    .start(start), .base(col_base), .clk(clk), .rst(rst), .in_valid(write), .in_count(in_count),
     .in_data({_t1[63:32], _t3[63:32], _t6[63:32], _t8[63:32]}), .flush(quiet),
-    .out_ready(lines_grant_1 & w_ready), .clk(clk), .rst(rst), .in_ready(columns_in_ready),
-    .out_valid(columns_out_valid), .out_addr(columns_out_addr), .out_mask(columns_out_mask),
-    .out_data(columns_out_data), .idle(columns_idle)
+    .out_ready(lines_grant_1 & w_ready), .in_ready(columns_in_ready), .out_valid(columns_out_valid),
+    .out_addr(columns_out_addr), .out_mask(columns_out_mask), .out_data(columns_out_data),
+    .idle(columns_idle)
   );
   packer_l4_n4_a36 values (
-    .start(start), .base(val_base), .in_valid(write), .in_count(in_count),
+    .start(start), .base(val_base), .clk(clk), .rst(rst), .in_valid(write), .in_count(in_count),
     .in_data({_t1[31:0], _t3[31:0], _t6[31:0], _t8[31:0]}), .flush(quiet),
-    .out_ready(lines_grant_2 & w_ready), .clk(clk), .rst(rst), .in_ready(values_in_ready),
-    .out_valid(values_out_valid), .out_addr(values_out_addr), .out_mask(values_out_mask),
-    .out_data(values_out_data), .idle(values_idle)
+    .out_ready(lines_grant_2 & w_ready), .in_ready(values_in_ready), .out_valid(values_out_valid),
+    .out_addr(values_out_addr), .out_mask(values_out_mask), .out_data(values_out_data),
+    .idle(values_idle)
   );
   always @(posedge clk) begin
     row_entries_q <= _t24 - row_began;

@@ -26,6 +26,7 @@
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
 // in  w_ranged       bits(1)
+// in  from_row       uint(32)
 // out invalidate     bits(1)
 // out run            bits(1)
 // out restart        bits(1)
@@ -77,6 +78,7 @@ module sequencer (
   input  wire clk,
   input  wire rst,
   input  wire w_ranged,
+  input  wire [31:0] from_row,
   output wire invalidate,
   output wire run,
   output wire restart,
@@ -111,7 +113,7 @@ module sequencer (
   reg [31:0] first_row_q;
   reg [8:0] max_rows_q;
   wire _t1 = waited == 4'd15;
-  wire ended_now = (finish & _t1) & written;
+  wire ended_now = (finish & _t1) & (written & quiet);
   wire run_now = state == 4'd2;
   wire _t2 = ~drain_busy;
   wire _t3 = waited != 4'd0;
@@ -161,14 +163,14 @@ module sequencer (
       waited <= (changes | (~still)) ? 4'd0 : (_t1 ? waited : (waited + 4'd1));
       if (start | (fail & active)) failing <= start ? 1'b0 : 1'b1;
       if (ranged_q_enable) ranged_q <= start ? 1'b0 : by_range;
-      if (ranged_q_enable) first_row_q <= start ? 32'd0 : w_row;
+      if (ranged_q_enable) first_row_q <= start ? from_row : w_row;
       if (ranged_q_enable) max_rows_q <= start ? 9'd256 : (several ? ((_t16 == 9'd0) ? 9'd1 : _t16) : 9'd256);
     end
   end
   assign invalidate = ended_now;
   assign run = run_now;
   assign restart = _t5 | second_clear;
-  assign flush = _t7 | _t6;
+  assign flush = (_t7 | _t6) | finish;
   assign first_row = first_row_q;
   assign max_rows = max_rows_q;
   assign ranged = ranged_q;

@@ -209,8 +209,8 @@ module small_card (
   wire csr_spgemm_start;
   wire [3:0] csr_spgemm_mode_value, csr_spgemm_mode_semiring;
   wire [31:0] csr_spgemm_rows, csr_spgemm_inner, csr_spgemm_cols, csr_spgemm_seed, csr_spgemm_nnz_a, csr_spgemm_nnz_b, csr_spgemm_c_capacity;
-  wire [63:0] csr_spgemm_a_ptr, csr_spgemm_a_col, csr_spgemm_a_val, csr_spgemm_b_ptr, csr_spgemm_b_col, csr_spgemm_b_val, csr_spgemm_c_ptr, csr_spgemm_c_col, csr_spgemm_c_val;
-  wire [31:0] csr_read_data;
+  wire [63:0] csr_spgemm_a_ptr, csr_spgemm_a_col, csr_spgemm_a_val, csr_spgemm_b_ptr, csr_spgemm_b_col, csr_spgemm_b_val, csr_spgemm_c_ptr, csr_spgemm_c_col, csr_spgemm_c_val, csr_spgemm_part_table;
+  wire [31:0] csr_spgemm_parts, csr_read_data;
   wire host_port_s_axi_awready, host_port_s_axi_wready, host_port_s_axi_bvalid;
   wire [1:0] host_port_s_axi_bresp;
   wire host_port_s_axi_arready, host_port_s_axi_rvalid;
@@ -320,6 +320,7 @@ module small_card (
     .spgemm_b_ptr(csr_spgemm_b_ptr), .spgemm_b_col(csr_spgemm_b_col),
     .spgemm_b_val(csr_spgemm_b_val), .spgemm_c_ptr(csr_spgemm_c_ptr),
     .spgemm_c_col(csr_spgemm_c_col), .spgemm_c_val(csr_spgemm_c_val),
+    .spgemm_part_table(csr_spgemm_part_table), .spgemm_parts(csr_spgemm_parts),
     .spgemm_cycles(spgemm_account_cycles), .spgemm_products(spgemm_engine_products),
     .spgemm_bytes_read(spgemm_account_bytes_read),
     .spgemm_bytes_written(spgemm_account_bytes_written), .spgemm_nnz_c(spgemm_engine_nnz_c),
@@ -378,8 +379,8 @@ module small_card (
     .ended(gemm_account_ended)
   );
   spgemm_cluster spgemm_engine (
-    .start(csr_spgemm_start), .flush(resetting), .rows(csr_spgemm_rows), .inner(csr_spgemm_inner),
-    .cols(csr_spgemm_cols), .nnz_a(csr_spgemm_nnz_a), .nnz_b(csr_spgemm_nnz_b),
+    .start(csr_spgemm_start), .cols(csr_spgemm_cols), .flush(resetting), .rows(csr_spgemm_rows),
+    .inner(csr_spgemm_inner), .nnz_a(csr_spgemm_nnz_a), .nnz_b(csr_spgemm_nnz_b),
     .c_capacity(csr_spgemm_c_capacity), .mode_value(csr_spgemm_mode_value), .seed(csr_spgemm_seed),
     .clk(clk), .rst(rst), .a_ptr(csr_spgemm_a_ptr[39:0]), .a_col(csr_spgemm_a_col[39:0]),
     .a_val(csr_spgemm_a_val[39:0]), .b_ptr(csr_spgemm_b_ptr[39:0]), .b_col(csr_spgemm_b_col[39:0]),

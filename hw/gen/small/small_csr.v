@@ -74,6 +74,8 @@
 // out spgemm_c_ptr                     bits(64)
 // out spgemm_c_col                     bits(64)
 // out spgemm_c_val                     bits(64)
+// out spgemm_part_table                bits(64)
+// out spgemm_parts                     bits(32)
 // in  spgemm_cycles                    bits(64)
 // in  spgemm_products                  bits(64)
 // in  spgemm_bytes_read                bits(64)
@@ -163,6 +165,8 @@ module small_csr (
   output wire [63:0] spgemm_c_ptr,
   output wire [63:0] spgemm_c_col,
   output wire [63:0] spgemm_c_val,
+  output wire [63:0] spgemm_part_table,
+  output wire [31:0] spgemm_parts,
   input  wire [63:0] spgemm_cycles,
   input  wire [63:0] spgemm_products,
   input  wire [63:0] spgemm_bytes_read,
@@ -230,6 +234,9 @@ module small_csr (
   reg [31:0] spgemm_c_col_1;
   reg [31:0] spgemm_c_val_0;
   reg [31:0] spgemm_c_val_1;
+  reg [31:0] spgemm_part_table_0;
+  reg [31:0] spgemm_part_table_1;
+  reg [31:0] spgemm_parts_0;
   reg [31:0] read_data_q;
   wire [31:0] write_mask = {{8{write_strb[3]}}, {8{write_strb[2]}}, {8{write_strb[1]}}, {8{write_strb[0]}}};
   wire _t1 = write_data[0] & write_mask[0];
@@ -244,7 +251,7 @@ module small_csr (
   wire spgemm_mode_value_0_enable = (write & (write_addr[13:2] == 12'd2051)) & _t3;
   wire [31:0] _t8 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
   wire [11:0] _t9 = read_addr[13:2];
-  wire [31:0] read_word = _t9 == 12'd0 ? 32'h4d414331 : _t9 == 12'd1 ? 32'd1 : _t9 == 12'd2 ? 32'h3d705ae5 : _t9 == 12'd3 ? 32'hcb25f264 : _t9 == 12'd4 ? 32'd1024 : _t9 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t9 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t9 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t9 == 12'd8 ? card_cycles[31:0] : _t9 == 12'd9 ? card_cycles[63:32] : _t9 == 12'd10 ? card_scratch_0 : _t9 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t9 == 12'd1026 ? gemm_error_info : _t9 == 12'd1027 ? _t8 : _t9 == 12'd1028 ? gemm_m_0 : _t9 == 12'd1029 ? gemm_n_0 : _t9 == 12'd1030 ? gemm_k_0 : _t9 == 12'd1032 ? gemm_a_0 : _t9 == 12'd1033 ? gemm_a_1 : _t9 == 12'd1034 ? gemm_a_stride_0 : _t9 == 12'd1036 ? gemm_b_0 : _t9 == 12'd1037 ? gemm_b_1 : _t9 == 12'd1038 ? gemm_b_stride_0 : _t9 == 12'd1040 ? gemm_d_0 : _t9 == 12'd1041 ? gemm_d_1 : _t9 == 12'd1042 ? gemm_d_stride_0 : _t9 == 12'd1056 ? gemm_cycles[31:0] : _t9 == 12'd1057 ? gemm_cycles[63:32] : _t9 == 12'd1058 ? gemm_compute_cycles[31:0] : _t9 == 12'd1059 ? gemm_compute_cycles[63:32] : _t9 == 12'd1060 ? gemm_bytes_read[31:0] : _t9 == 12'd1061 ? gemm_bytes_read[63:32] : _t9 == 12'd1062 ? gemm_bytes_written[31:0] : _t9 == 12'd1063 ? gemm_bytes_written[63:32] : _t9 == 12'd1064 ? gemm_macs[31:0] : _t9 == 12'd1065 ? gemm_macs[63:32] : _t9 == 12'd2049 ? {16'd0, spgemm_status_error, 6'd0, spgemm_status_done, spgemm_status_busy} : _t9 == 12'd2050 ? spgemm_error_info : _t9 == 12'd2051 ? {24'd0, spgemm_mode_semiring_0, spgemm_mode_value_0} : _t9 == 12'd2052 ? spgemm_rows_0 : _t9 == 12'd2053 ? spgemm_inner_0 : _t9 == 12'd2054 ? spgemm_cols_0 : _t9 == 12'd2055 ? spgemm_seed_0 : _t9 == 12'd2056 ? spgemm_nnz_a_0 : _t9 == 12'd2057 ? spgemm_nnz_b_0 : _t9 == 12'd2058 ? spgemm_c_capacity_0 : _t9 == 12'd2064 ? spgemm_a_ptr_0 : _t9 == 12'd2065 ? spgemm_a_ptr_1 : _t9 == 12'd2066 ? spgemm_a_col_0 : _t9 == 12'd2067 ? spgemm_a_col_1 : _t9 == 12'd2068 ? spgemm_a_val_0 : _t9 == 12'd2069 ? spgemm_a_val_1 : _t9 == 12'd2070 ? spgemm_b_ptr_0 : _t9 == 12'd2071 ? spgemm_b_ptr_1 : _t9 == 12'd2072 ? spgemm_b_col_0 : _t9 == 12'd2073 ? spgemm_b_col_1 : _t9 == 12'd2074 ? spgemm_b_val_0 : _t9 == 12'd2075 ? spgemm_b_val_1 : _t9 == 12'd2076 ? spgemm_c_ptr_0 : _t9 == 12'd2077 ? spgemm_c_ptr_1 : _t9 == 12'd2078 ? spgemm_c_col_0 : _t9 == 12'd2079 ? spgemm_c_col_1 : _t9 == 12'd2080 ? spgemm_c_val_0 : _t9 == 12'd2081 ? spgemm_c_val_1 : _t9 == 12'd2112 ? spgemm_cycles[31:0] : _t9 == 12'd2113 ? spgemm_cycles[63:32] : _t9 == 12'd2114 ? spgemm_products[31:0] : _t9 == 12'd2115 ? spgemm_products[63:32] : _t9 == 12'd2116 ? spgemm_bytes_read[31:0] : _t9 == 12'd2117 ? spgemm_bytes_read[63:32] : _t9 == 12'd2118 ? spgemm_bytes_written[31:0] : _t9 == 12'd2119 ? spgemm_bytes_written[63:32] : _t9 == 12'd2120 ? spgemm_nnz_c : _t9 == 12'd2121 ? spgemm_windows : _t9 == 12'd2122 ? spgemm_spills : _t9 == 12'd2123 ? spgemm_restarts : _t9 == 12'd2124 ? spgemm_hazard_stalls : _t9 == 12'd2125 ? spgemm_cache_hits : _t9 == 12'd2126 ? spgemm_cache_misses : _t9 == 12'd256 ? 32'h04080201 : _t9 == 12'd257 ? 32'h000186a0 : _t9 == 12'd258 ? 32'h04100202 : _t9 == 12'd259 ? 32'd10256 : _t9 == 12'd260 ? 32'h042c0703 : _t9 == 12'd261 ? 32'h00080008 : _t9 == 12'd262 ? 32'h00100010 : _t9 == 12'd263 ? 32'h10030010 : _t9 == 12'd264 ? 32'h20200808 : _t9 == 12'd265 ? 32'h20200404 : _t9 == 12'd266 ? 32'h20200408 : _t9 == 12'd267 ? 32'd1796 : _t9 == 12'd268 ? 32'h04080401 : _t9 == 12'd269 ? 32'h20000400 : _t9 == 12'd270 ? 32'h01000020 : _t9 == 12'd271 ? 32'h00060310 : _t9 == 12'd272 ? 32'h9e3779b1 : _t9 == 12'd273 ? 32'd511 : 32'd0;
+  wire [31:0] read_word = _t9 == 12'd0 ? 32'h4d414331 : _t9 == 12'd1 ? 32'd1 : _t9 == 12'd2 ? 32'h3d705ae5 : _t9 == 12'd3 ? 32'hcb25f264 : _t9 == 12'd4 ? 32'd1024 : _t9 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t9 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t9 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t9 == 12'd8 ? card_cycles[31:0] : _t9 == 12'd9 ? card_cycles[63:32] : _t9 == 12'd10 ? card_scratch_0 : _t9 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t9 == 12'd1026 ? gemm_error_info : _t9 == 12'd1027 ? _t8 : _t9 == 12'd1028 ? gemm_m_0 : _t9 == 12'd1029 ? gemm_n_0 : _t9 == 12'd1030 ? gemm_k_0 : _t9 == 12'd1032 ? gemm_a_0 : _t9 == 12'd1033 ? gemm_a_1 : _t9 == 12'd1034 ? gemm_a_stride_0 : _t9 == 12'd1036 ? gemm_b_0 : _t9 == 12'd1037 ? gemm_b_1 : _t9 == 12'd1038 ? gemm_b_stride_0 : _t9 == 12'd1040 ? gemm_d_0 : _t9 == 12'd1041 ? gemm_d_1 : _t9 == 12'd1042 ? gemm_d_stride_0 : _t9 == 12'd1056 ? gemm_cycles[31:0] : _t9 == 12'd1057 ? gemm_cycles[63:32] : _t9 == 12'd1058 ? gemm_compute_cycles[31:0] : _t9 == 12'd1059 ? gemm_compute_cycles[63:32] : _t9 == 12'd1060 ? gemm_bytes_read[31:0] : _t9 == 12'd1061 ? gemm_bytes_read[63:32] : _t9 == 12'd1062 ? gemm_bytes_written[31:0] : _t9 == 12'd1063 ? gemm_bytes_written[63:32] : _t9 == 12'd1064 ? gemm_macs[31:0] : _t9 == 12'd1065 ? gemm_macs[63:32] : _t9 == 12'd2049 ? {16'd0, spgemm_status_error, 6'd0, spgemm_status_done, spgemm_status_busy} : _t9 == 12'd2050 ? spgemm_error_info : _t9 == 12'd2051 ? {24'd0, spgemm_mode_semiring_0, spgemm_mode_value_0} : _t9 == 12'd2052 ? spgemm_rows_0 : _t9 == 12'd2053 ? spgemm_inner_0 : _t9 == 12'd2054 ? spgemm_cols_0 : _t9 == 12'd2055 ? spgemm_seed_0 : _t9 == 12'd2056 ? spgemm_nnz_a_0 : _t9 == 12'd2057 ? spgemm_nnz_b_0 : _t9 == 12'd2058 ? spgemm_c_capacity_0 : _t9 == 12'd2064 ? spgemm_a_ptr_0 : _t9 == 12'd2065 ? spgemm_a_ptr_1 : _t9 == 12'd2066 ? spgemm_a_col_0 : _t9 == 12'd2067 ? spgemm_a_col_1 : _t9 == 12'd2068 ? spgemm_a_val_0 : _t9 == 12'd2069 ? spgemm_a_val_1 : _t9 == 12'd2070 ? spgemm_b_ptr_0 : _t9 == 12'd2071 ? spgemm_b_ptr_1 : _t9 == 12'd2072 ? spgemm_b_col_0 : _t9 == 12'd2073 ? spgemm_b_col_1 : _t9 == 12'd2074 ? spgemm_b_val_0 : _t9 == 12'd2075 ? spgemm_b_val_1 : _t9 == 12'd2076 ? spgemm_c_ptr_0 : _t9 == 12'd2077 ? spgemm_c_ptr_1 : _t9 == 12'd2078 ? spgemm_c_col_0 : _t9 == 12'd2079 ? spgemm_c_col_1 : _t9 == 12'd2080 ? spgemm_c_val_0 : _t9 == 12'd2081 ? spgemm_c_val_1 : _t9 == 12'd2082 ? spgemm_part_table_0 : _t9 == 12'd2083 ? spgemm_part_table_1 : _t9 == 12'd2084 ? spgemm_parts_0 : _t9 == 12'd2112 ? spgemm_cycles[31:0] : _t9 == 12'd2113 ? spgemm_cycles[63:32] : _t9 == 12'd2114 ? spgemm_products[31:0] : _t9 == 12'd2115 ? spgemm_products[63:32] : _t9 == 12'd2116 ? spgemm_bytes_read[31:0] : _t9 == 12'd2117 ? spgemm_bytes_read[63:32] : _t9 == 12'd2118 ? spgemm_bytes_written[31:0] : _t9 == 12'd2119 ? spgemm_bytes_written[63:32] : _t9 == 12'd2120 ? spgemm_nnz_c : _t9 == 12'd2121 ? spgemm_windows : _t9 == 12'd2122 ? spgemm_spills : _t9 == 12'd2123 ? spgemm_restarts : _t9 == 12'd2124 ? spgemm_hazard_stalls : _t9 == 12'd2125 ? spgemm_cache_hits : _t9 == 12'd2126 ? spgemm_cache_misses : _t9 == 12'd256 ? 32'h04080201 : _t9 == 12'd257 ? 32'h000186a0 : _t9 == 12'd258 ? 32'h04100202 : _t9 == 12'd259 ? 32'd10256 : _t9 == 12'd260 ? 32'h042c0703 : _t9 == 12'd261 ? 32'h00080008 : _t9 == 12'd262 ? 32'h00100010 : _t9 == 12'd263 ? 32'h10030010 : _t9 == 12'd264 ? 32'h20200808 : _t9 == 12'd265 ? 32'h20200404 : _t9 == 12'd266 ? 32'h20200408 : _t9 == 12'd267 ? 32'd1796 : _t9 == 12'd268 ? 32'h04080401 : _t9 == 12'd269 ? 32'h20000400 : _t9 == 12'd270 ? 32'h01000020 : _t9 == 12'd271 ? 32'h00060310 : _t9 == 12'd272 ? 32'h9e3779b1 : _t9 == 12'd273 ? 32'd511 : 32'd0;
   always @(posedge clk) begin
     if (read) read_data_q <= read_word;
     if (rst) begin
@@ -302,6 +309,9 @@ module small_csr (
       spgemm_c_col_1 <= 32'd0;
       spgemm_c_val_0 <= 32'd0;
       spgemm_c_val_1 <= 32'd0;
+      spgemm_part_table_0 <= 32'd0;
+      spgemm_part_table_1 <= 32'd0;
+      spgemm_parts_0 <= 32'd0;
     end else begin
       card_irq_status_gemm_done_q <= (card_irq_status_gemm_done_q & (~(_t4 ? _t1 : 1'b0))) | card_irq_status_gemm_done_set;
       card_irq_status_spgemm_done_q <= (card_irq_status_spgemm_done_q & (~(_t4 ? _t5 : 1'b0))) | card_irq_status_spgemm_done_set;
@@ -357,6 +367,9 @@ module small_csr (
       if ((write & (write_addr[13:2] == 12'd2079)) & _t3) spgemm_c_col_1 <= _t7 | (spgemm_c_col_1 & _t6);
       if ((write & (write_addr[13:2] == 12'd2080)) & _t3) spgemm_c_val_0 <= _t7 | (spgemm_c_val_0 & _t6);
       if ((write & (write_addr[13:2] == 12'd2081)) & _t3) spgemm_c_val_1 <= _t7 | (spgemm_c_val_1 & _t6);
+      if ((write & (write_addr[13:2] == 12'd2082)) & _t3) spgemm_part_table_0 <= _t7 | (spgemm_part_table_0 & _t6);
+      if ((write & (write_addr[13:2] == 12'd2083)) & _t3) spgemm_part_table_1 <= _t7 | (spgemm_part_table_1 & _t6);
+      if ((write & (write_addr[13:2] == 12'd2084)) & _t3) spgemm_parts_0 <= _t7 | (spgemm_parts_0 & _t6);
     end
   end
   assign card_irq_status_gemm_done = card_irq_status_gemm_done_q;
@@ -404,6 +417,8 @@ module small_csr (
   assign spgemm_c_ptr = {spgemm_c_ptr_1, spgemm_c_ptr_0};
   assign spgemm_c_col = {spgemm_c_col_1, spgemm_c_col_0};
   assign spgemm_c_val = {spgemm_c_val_1, spgemm_c_val_0};
+  assign spgemm_part_table = {spgemm_part_table_1, spgemm_part_table_0};
+  assign spgemm_parts = spgemm_parts_0;
   assign read_data = read_data_q;
 endmodule
 

@@ -2,10 +2,10 @@
 // SpGEMM cluster: row-wise products merged by atomic hashing.
 //
 // in  start          bits(1)
+// in  cols           uint(32)
 // in  flush          bits(1)
 // in  rows           uint(32)
 // in  inner          uint(32)
-// in  cols           uint(32)
 // in  nnz_a          uint(32)
 // in  nnz_b          uint(32)
 // in  c_capacity     uint(32)
@@ -82,10 +82,10 @@
 
 module spgemm_cluster (
   input  wire start,
+  input  wire [31:0] cols,
   input  wire flush,
   input  wire [31:0] rows,
   input  wire [31:0] inner,
-  input  wire [31:0] cols,
   input  wire [31:0] nnz_a,
   input  wire [31:0] nnz_b,
   input  wire [31:0] c_capacity,
@@ -373,7 +373,8 @@ module spgemm_cluster (
   wire [31:0] lo_0_next = feed_open_ranged ? plans_lo[31:0] : 32'd0;
   wire lo_0_enable = feed_open & (feed_open_seq == 2'd0);
   wire [32:0] _t5 = {1'd0, cols};
-  wire [32:0] hi_0_next = (feed_open_ranged & (plans_hi != _t5)) ? plans_hi : 33'h100000000;
+  wire [32:0] _t6 = feed_open_ranged ? plans_hi : _t5;
+  wire [32:0] hi_0_next = (_t6 == _t5) ? 33'h100000000 : _t6;
   wire lo_1_enable = feed_open & (feed_open_seq == 2'd1);
   wire lo_2_enable = feed_open & (feed_open_seq == 2'd2);
   wire lo_3_enable = feed_open & (feed_open_seq == 2'd3);
@@ -382,34 +383,34 @@ module spgemm_cluster (
   wire drain_ends = (draining & (~core_drain_busy)) & (~just_begun);
   wire mark_0_next = drain_ends ? 1'b1 : 1'b0;
   wire bad_column_b_next = start ? 1'b0 : 1'b1;
-  wire [32:0] _t6 = {1'd0, lane_3_out_col};
-  wire [32:0] _t7 = {1'd0, lane_2_out_col};
-  wire _t8 = (lane_2_out_valid & (_t7 >= _t5)) | (lane_3_out_valid & (_t6 >= _t5));
-  wire [32:0] _t9 = {1'd0, lane_1_out_col};
-  wire [32:0] _t10 = {1'd0, lane_0_out_col};
-  wire _t11 = (lane_0_out_valid & (_t10 >= _t5)) | (lane_1_out_valid & (_t9 >= _t5));
-  wire _t12 = ~fail;
+  wire [32:0] _t7 = {1'd0, lane_3_out_col};
+  wire [32:0] _t8 = {1'd0, lane_2_out_col};
+  wire _t9 = (lane_2_out_valid & (_t8 >= _t5)) | (lane_3_out_valid & (_t7 >= _t5));
+  wire [32:0] _t10 = {1'd0, lane_1_out_col};
+  wire [32:0] _t11 = {1'd0, lane_0_out_col};
+  wire _t12 = (lane_0_out_valid & (_t11 >= _t5)) | (lane_1_out_valid & (_t10 >= _t5));
+  wire _t13 = ~fail;
   wire failed = (reader_fault[1] | (line_writer_fault[1] | feed_bad_row)) | (feed_bad_pointer | (feed_bad_column | bad_column_b));
-  wire first_fault = (sequencer_active & (failed | flush)) & _t12;
-  wire [7:0] _t13 = feed_bad_row ? 8'd32 : (feed_bad_pointer ? 8'd33 : (feed_bad_column ? 8'd34 : (bad_column_b ? 8'd35 : 8'd9)));
-  wire [7:0] _t14 = reader_fault[1] ? (reader_fault[0] ? 8'd17 : 8'd16) : (line_writer_fault[1] ? (line_writer_fault[0] ? 8'd19 : 8'd18) : _t13);
-  wire short = (sequencer_ended & writer_overflow) & _t12;
+  wire first_fault = (sequencer_active & (failed | flush)) & _t13;
+  wire [7:0] _t14 = feed_bad_row ? 8'd32 : (feed_bad_pointer ? 8'd33 : (feed_bad_column ? 8'd34 : (bad_column_b ? 8'd35 : 8'd9)));
+  wire [7:0] _t15 = reader_fault[1] ? (reader_fault[0] ? 8'd17 : 8'd16) : (line_writer_fault[1] ? (line_writer_fault[0] ? 8'd19 : 8'd18) : _t14);
+  wire _t16 = ((lane_0_idle & lane_1_idle) & (lane_2_idle & lane_3_idle)) & ((~core_busy_0) & (~core_busy_1));
+  wire quiet = (feed_idle & dispatcher_idle) & _t16;
+  wire short = (sequencer_ended & writer_overflow) & _t13;
   wire error_q_enable = start | (first_fault | short);
-  wire [31:0] _t15 = feed_bad_pointer ? feed_bad_k : (feed_bad_column ? feed_bad_place : (bad_column_b ? writer_rows_done : 32'd0));
-  wire [31:0] _t16 = reader_fault[1] ? reader_fault_addr : (line_writer_fault[1] ? line_writer_fault_addr : (feed_bad_row ? feed_bad_place : _t15));
+  wire [31:0] _t17 = feed_bad_pointer ? feed_bad_k : (feed_bad_column ? feed_bad_place : (bad_column_b ? (writer_rows_done + 32'd0) : 32'd0));
+  wire [31:0] _t18 = reader_fault[1] ? reader_fault_addr : (line_writer_fault[1] ? line_writer_fault_addr : (feed_bad_row ? feed_bad_place : _t17));
   wire windows_q_enable = start | 1'b1;
-  wire _t17 = sequencer_retire & (windows_table_oldest[0] == 1'b0);
-  wire _t18 = sequencer_retire & (windows_table_oldest[0] == 1'b1);
-  wire [31:0] _t19 = (32'd0 + {31'd0, _t1 & (lane_0_out_half == 1'b0)}) + {31'd0, _t2 & (lane_1_out_half == 1'b0)};
-  wire [31:0] _t20 = (_t19 + {31'd0, _t3 & (lane_2_out_half == 1'b0)}) + {31'd0, _t4 & (lane_3_out_half == 1'b0)};
-  wire _t21 = sequencer_restart | _t17;
-  wire [31:0] _t22 = (32'd0 + {31'd0, _t1 & (lane_0_out_half == 1'b1)}) + {31'd0, _t2 & (lane_1_out_half == 1'b1)};
-  wire [31:0] _t23 = (_t22 + {31'd0, _t3 & (lane_2_out_half == 1'b1)}) + {31'd0, _t4 & (lane_3_out_half == 1'b1)};
-  wire _t24 = sequencer_restart | _t18;
-  wire _t25 = ((lane_0_idle & lane_1_idle) & (lane_2_idle & lane_3_idle)) & ((~core_busy_0) & (~core_busy_1));
-  wire quiet = (feed_idle & dispatcher_idle) & _t25;
-  wire [3:0] _t26 = write_lines_out_data[131:128];
-  wire [15:0] line_writer_data_strb = {{4{_t26[3]}}, {4{_t26[2]}}, {4{_t26[1]}}, {4{_t26[0]}}};
+  wire _t19 = sequencer_retire & (windows_table_oldest[0] == 1'b0);
+  wire _t20 = sequencer_retire & (windows_table_oldest[0] == 1'b1);
+  wire [31:0] _t21 = (32'd0 + {31'd0, _t1 & (lane_0_out_half == 1'b0)}) + {31'd0, _t2 & (lane_1_out_half == 1'b0)};
+  wire [31:0] _t22 = (_t21 + {31'd0, _t3 & (lane_2_out_half == 1'b0)}) + {31'd0, _t4 & (lane_3_out_half == 1'b0)};
+  wire _t23 = sequencer_restart | _t19;
+  wire [31:0] _t24 = (32'd0 + {31'd0, _t1 & (lane_0_out_half == 1'b1)}) + {31'd0, _t2 & (lane_1_out_half == 1'b1)};
+  wire [31:0] _t25 = (_t24 + {31'd0, _t3 & (lane_2_out_half == 1'b1)}) + {31'd0, _t4 & (lane_3_out_half == 1'b1)};
+  wire _t26 = sequencer_restart | _t20;
+  wire [3:0] _t27 = write_lines_out_data[131:128];
+  wire [15:0] line_writer_data_strb = {{4{_t27[3]}}, {4{_t27[2]}}, {4{_t27[1]}}, {4{_t27[0]}}};
   window_table_l4 windows_table (
     .restart(sequencer_restart), .retire(sequencer_retire), .open(feed_open),
     .open_seq(feed_open_seq), .open_row(feed_open_row), .open_single(feed_open_single),
@@ -435,7 +436,7 @@ module spgemm_cluster (
     .w_ended(windows_table_ended), .w_oldest(windows_table_oldest), .w_row(windows_table_row),
     .w_rows(windows_table_rows), .p_done(feed_row_done), .p_left(feed_row_left),
     .p_rows(feed_close_rows), .w_reals(windows_table_reals), .p_reals(feed_close_reals), .clk(clk),
-    .rst(rst), .w_ranged(windows_table_ranged), .invalidate(sequencer_invalidate),
+    .rst(rst), .w_ranged(windows_table_ranged), .from_row(32'd0), .invalidate(sequencer_invalidate),
     .run(sequencer_run), .restart(sequencer_restart), .flush(sequencer_flush),
     .first_row(sequencer_first_row), .max_rows(sequencer_max_rows), .ranged(sequencer_ranged),
     .retire(sequencer_retire), .drain_start(sequencer_drain_start),
@@ -446,23 +447,25 @@ module spgemm_cluster (
     .watch_stop(sequencer_watch_stop), .active(sequencer_active)
   );
   plans_c32 plans (
-    .cols(cols), .plan(feed_plan), .redo(sequencer_redo), .split(sequencer_split),
-    .stack(windows_table_stack), .pass(windows_table_pass[5:0]), .forget(sequencer_restart),
+    .first_col(32'd0), .end_col(cols), .plan(feed_plan), .clk(clk), .rst(rst),
+    .redo(sequencer_redo), .split(sequencer_split), .stack(windows_table_stack),
+    .pass(windows_table_pass[5:0]), .forget(sequencer_restart),
     .retire(sequencer_retire & windows_table_ranged), .retire_stack(windows_table_stack),
-    .open_pass(feed_open_pass), .clk(clk), .rst(rst), .reset(start),
+    .open_pass(feed_open_pass), .reset(start), .sample_col(core_d0_col),
     .sample((core_d0_valid & sorter_d0_ready) & (draining & windows_table_single)),
-    .sample_col(core_d0_col), .parts(feed_plan_parts), .done(sequencer_done), .left(sequencer_left),
-    .abort(sequencer_flush), .current(plans_current), .lo(plans_lo), .hi(plans_hi),
-    .passes(plans_passes), .last(plans_last), .can_plan(plans_can_plan), .busy(plans_busy)
+    .parts(feed_plan_parts), .done(sequencer_done), .left(sequencer_left), .abort(sequencer_flush),
+    .current(plans_current), .lo(plans_lo), .hi(plans_hi), .passes(plans_passes), .last(plans_last),
+    .can_plan(plans_can_plan), .busy(plans_busy)
   );
   row_expect expectation (
     .reset(start), .products(feed_products), .clk(clk), .expected(expectation_expected),
     .note(feed_note), .note_row(feed_note_row), .note_products(feed_note_products), .rst(rst),
-    .learn(writer_row_done), .learn_entries(writer_row_entries), .learn_row(writer_row_number)
+    .learn(writer_row_done), .learn_entries(writer_row_entries),
+    .learn_row(writer_row_number + 32'd0)
   );
   feed_l4_a36_n32_d128_t8_q128_e737 feed (
     .start(sequencer_run), .flush(sequencer_flush), .first_row(sequencer_first_row), .rows(rows),
-    .cols(cols), .inner(inner), .passes(sequencer_ranged ? plans_passes : 9'd1), .clk(clk),
+    .cols(cols - 32'd0), .inner(inner), .passes(sequencer_ranged ? plans_passes : 9'd1), .clk(clk),
     .rst(rst), .nnz_a(nnz_a), .a_ptr_base(a_ptr[39:4]), .a_col_base(a_col[39:4]),
     .a_val_base(a_val[39:4]), .p_req_ready(hub_c0_req_ready), .p_rsp_valid(hub_c0_rsp_valid),
     .p_rsp_data(hub_rsp_data), .p_req_valid(feed_p_req_valid), .p_req_addr(feed_p_req_addr),
@@ -694,7 +697,7 @@ module spgemm_cluster (
     if (lo_3_enable) lo_3 <= lo_0_next;
     if (lo_3_enable) hi_3 <= hi_0_next;
     just_begun <= drain_begins;
-    if (error_q_enable) info_q <= start ? 32'd0 : (first_fault ? _t16 : nnz_c);
+    if (error_q_enable) info_q <= start ? 32'd0 : (first_fault ? _t18 : nnz_c);
     if (rst) begin
       draining <= 1'b0;
       mark_0 <= 1'b0;
@@ -720,9 +723,9 @@ module spgemm_cluster (
       if (drain_ends | (mark_1 & sorter_d1_ready)) mark_1 <= mark_0_next;
       if (drain_ends | (mark_2 & sorter_d2_ready)) mark_2 <= mark_0_next;
       if (drain_ends | (mark_3 & sorter_d3_ready)) mark_3 <= mark_0_next;
-      if (start | (_t11 | _t8)) bad_column_b <= bad_column_b_next;
+      if (start | (_t12 | _t9)) bad_column_b <= bad_column_b_next;
       if (start | first_fault) fail <= bad_column_b_next;
-      if (error_q_enable) error_q <= start ? 8'd0 : (first_fault ? _t14 : 8'd36);
+      if (error_q_enable) error_q <= start ? 8'd0 : (first_fault ? _t15 : 8'd36);
       done_q <= sequencer_ended;
       if (windows_q_enable) windows_q <= start ? 32'd0 : (windows_q + {31'd0, sequencer_retire});
       if (windows_q_enable) spills_q <= start ? 32'd0 : (spills_q + {28'd0, core_dropped});
@@ -730,9 +733,9 @@ module spgemm_cluster (
       if (windows_q_enable) hazard_stalls_q <= start ? 32'd0 : (hazard_stalls_q + {28'd0, core_stalled});
       if (windows_q_enable) cache_hits_q <= start ? 32'd0 : (cache_hits_q + {29'd0, cache_hits_});
       if (windows_q_enable) cache_misses_q <= start ? 32'd0 : (cache_misses_q + {29'd0, cache_misses_});
-      if (windows_q_enable) products_q <= start ? 64'd0 : (products_q + (_t18 ? {32'd0, products_of_half_1} : (_t17 ? {32'd0, products_of_half_0} : 64'd0)));
-      if (_t21 | 1'b1) products_of_half_0 <= _t21 ? 32'd0 : (products_of_half_0 + _t20);
-      if (_t24 | 1'b1) products_of_half_1 <= _t24 ? 32'd0 : (products_of_half_1 + _t23);
+      if (windows_q_enable) products_q <= start ? 64'd0 : (products_q + (_t20 ? {32'd0, products_of_half_1} : (_t19 ? {32'd0, products_of_half_0} : 64'd0)));
+      if (_t23 | 1'b1) products_of_half_0 <= _t23 ? 32'd0 : (products_of_half_0 + _t22);
+      if (_t26 | 1'b1) products_of_half_1 <= _t26 ? 32'd0 : (products_of_half_1 + _t25);
     end
   end
   assign m_axi_arvalid = reader_m_axi_arvalid;

@@ -40,7 +40,7 @@ prop_compose! {
 prop_compose! {
     fn spgemm()(
         f32 in any::<bool>(), words in any::<[u32; 7]>(), at in any::<[[u64; 3]; 3]>(),
-        semiring in 0..SEMIRINGS.len(),
+        semiring in 0..SEMIRINGS.len(), part_table in any::<u64>(), parts in any::<u32>(),
     ) -> SpgemmCommand {
         let [rows, inner, cols, nnz_a, nnz_b, c_capacity, seed] = words;
         let csr = |[row_pointers, columns, values]: [u64; 3]| CsrAddresses { row_pointers, columns, values };
@@ -48,7 +48,7 @@ prop_compose! {
             value: if f32 { ValueType::F32 } else { ValueType::I32 },
             semiring: SEMIRINGS[semiring],
             rows, inner, cols, nnz_a, nnz_b, c_capacity, seed,
-            a: csr(at[0]), b: csr(at[1]), c: csr(at[2]),
+            a: csr(at[0]), b: csr(at[1]), c: csr(at[2]), part_table, parts,
         }
     }
 }

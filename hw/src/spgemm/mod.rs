@@ -3,8 +3,10 @@
 
 pub mod back;
 mod cluster;
+mod clusters;
 pub mod control;
 pub mod front;
 pub mod merge;
 
 pub use cluster::Cluster;
+pub use clusters::Clusters;

@@ -19,7 +19,7 @@ use rtl_gen::{BuildErrors, Builder, Design, Module, Sig, all, any, bit};
 /// | port | dir | on cards with | meaning |
 /// |---|---|---|---|
 /// | `s_axi_*` | | `host = "axi"` | AXI4-Lite slave: BAR0 |
-/// | `m<n>_axi_*` | | `host = "axi"` | AXI4 master of engine `n` |
+/// | `m<n>_axi_*` | | `host = "axi"` | AXI4 masters of the engines, one after the other |
 /// | `irq` | out | `host = "axi"`, or [`SerialPins::Bytes`] | level: an enabled cause is set |
 /// | `uart_rx`, `uart_tx` | in, out | `host = "uart"` | serial line; the memory is on the card |
 /// | `sdram_*` | | `[sdram]` | pins of the memory chip, see [`Sdram`](crate::memory::Sdram) |
@@ -82,7 +82,7 @@ impl Card {
         Ok(Design::elaborate(self)?)
     }
 
-    /// Prefix of the memory port of engine number `index`.
+    /// Prefix of memory port number `index`.
     pub fn bus_prefix(index: usize) -> String {
         format!("m{index}_axi_")
     }
@@ -98,12 +98,13 @@ impl Module for Card {
         m.doc("A Mattock card: registers behind a host port, engines with an AXI4 master each.");
         let csr = m.inst("csr", &Csr { card: self.config.clone() });
         let own_control = self.config.control == Control::Riscv;
-        let masters = self.engines.len() + usize::from(own_control);
+        let of_engines: usize = self.engines.iter().map(|slot| slot.masters).sum();
+        let masters = of_engines + usize::from(own_control);
         let host = HostSide::new(m, &self.config, masters, self.pins);
         let resetting = m.state("resetting", bit(), 0);
         let control = own_control.then(|| {
             let blocks: Vec<&str> = self.engines.iter().map(|slot| slot.map.name).collect();
-            Controller::new(m, &self.config, csr, &host, &blocks, resetting.q())
+            Controller::new(m, &self.config, csr, &host, &blocks, of_engines, resetting.q())
         });
         if control.is_none() {
             for port in ["write", "write_addr", "write_data", "write_strb", "read", "read_addr"] {
@@ -112,10 +113,14 @@ impl Module for Card {
             host.port.set("read_data", csr.get("read_data"));
         }
 
+        let mut joined = 0;
         let tie = |(i, slot): (usize, &EngineSlot)| {
             let (engine, tied) =
                 slot.tie(m, csr, resetting.q(), control.as_ref().map(|control| (control, i)));
-            host.join(m, engine, i);
+            for port in slot.ports() {
+                host.join(m, engine, &port, joined);
+                joined += 1;
+            }
             (slot.map.name, tied)
         };
         let engines: Vec<(&str, Tied)> = self.engines.iter().enumerate().map(tie).collect();

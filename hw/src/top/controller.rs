@@ -21,19 +21,21 @@ pub(super) struct Controller<'m> {
 }
 
 impl<'m> Controller<'m> {
-    /// Draws rings and processor and ties them to the registers; `reset` is the card's soft reset.
+    /// Draws rings and processor and ties them to the registers; the rings are memory master number `master`, `reset` is the
+    /// card's soft reset.
     pub(super) fn new(
         m: &'m Builder,
         config: &CardConfig,
         csr: Instance<'m>,
         host: &HostSide<'m>,
         engines: &[&str],
+        master: usize,
         reset: Sig<'m>,
     ) -> Self {
         let finishers = 1 + engines.len() as u32;
         let (bus_bytes, addr_bits) = (config.memory.bus_bytes, config.memory.address_bits);
         let ring = m.inst("rings", &Ring { bus_bytes, addr_bits, finishers });
-        host.join(m, ring, engines.len());
+        host.join(m, ring, "m_axi_", master);
         let processor = m.inst("processor", &Processor);
         let march = m.inst("march", &March);
         let local = m.inst("local_registers", &LocalRegisters);

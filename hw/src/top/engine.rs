@@ -22,7 +22,7 @@ use std::rc::Rc;
 /// | `error`, `error_info` | out | bits(8), bits(32) | with `done`: an error code of `mattock_spec` and its detail |
 /// | each RO value of the block | out | that width | but STATUS, ERROR_INFO: [`Account`] keeps those |
 /// | `read_beat`, `write_beat` | out | bit | instead of `cycles`, `bytes_read`, `bytes_written`: a data beat moves on the bus |
-/// | `m_axi_*` | | | AXI4 master |
+/// | `m_axi_*` | | | AXI4 master; with several, `m0_axi_*`, `m1_axi_*`, ... |
 ///
 /// Inputs the module does not have are left out; outputs must be there.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct EngineSlot {
     pub module: Rc<dyn Module>,
     /// Bytes of a data beat of its bus.
     pub bus_bytes: u32,
+    /// Its AXI4 masters.
+    pub masters: usize,
 }
 
 /// What the card needs of an engine it has tied.
@@ -50,6 +52,14 @@ pub(super) struct Tied<'m> {
 }
 
 impl EngineSlot {
+    /// The prefixes of its memory ports.
+    pub(super) fn ports(&self) -> Vec<String> {
+        match self.masters {
+            1 => vec!["m_axi_".into()],
+            several => (0..several).map(super::Card::bus_prefix).collect(),
+        }
+    }
+
     /// Ties an instance of the engine to its registers; its memory port is left to the caller. With a controller, the
     /// registers are those of the next command: the engine has copies, taken over when it starts.
     pub(super) fn tie<'m>(

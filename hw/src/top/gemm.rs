@@ -33,7 +33,7 @@ pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let results = config.tuples.iter().map(|t| t.d).collect();
     let module = DenseSlot { geometry, int4, results };
     let more = geometry.lane.map(|_| epilogue::MAP);
-    Ok(Some(EngineSlot { map: gemm::MAP, more, module: Rc::new(module), bus_bytes }))
+    Ok(Some(EngineSlot { map: gemm::MAP, more, module: Rc::new(module), bus_bytes, masters: 1 }))
 }
 
 impl Module for DenseSlot {

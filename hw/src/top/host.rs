@@ -18,11 +18,11 @@ pub(super) struct HostSide<'m> {
 }
 
 impl<'m> HostSide<'m> {
-    /// Draws the host port, and the memory when it is on the card.
+    /// Draws the host port, and the memory when it is on the card, with a port for each of `masters`.
     pub(super) fn new(
         m: &'m Builder,
         config: &CardConfig,
-        engines: usize,
+        masters: usize,
         pins: SerialPins,
     ) -> Self {
         let Some(uart) = &config.uart else {
@@ -38,7 +38,7 @@ impl<'m> HostSide<'m> {
         let chip = config.sdram.map(|chip| Sdram { chip, bus_bytes, clock_mhz: config.clock_mhz });
         let ahead = if chip.is_some() { 8 } else { 4 };
         let ram = CardMemory {
-            ports: engines as u32,
+            ports: masters as u32,
             port: AxiRamPort { bus_bytes, addr_bits, memory_bytes, ahead },
             chip,
         };
@@ -53,11 +53,11 @@ impl<'m> HostSide<'m> {
         HostSide { port, memory: Some(memory), interrupt_pin: pins == SerialPins::Bytes }
     }
 
-    /// Joins the memory port of engine number `index` to its memory.
-    pub(super) fn join(&self, m: &'m Builder, engine: Instance<'m>, index: usize) {
+    /// Joins the memory port `prefix` of an engine to the memory, as master number `index`.
+    pub(super) fn join(&self, m: &'m Builder, engine: Instance<'m>, prefix: &str, index: usize) {
         match self.memory {
-            Some(memory) => connect(engine, "m_axi_", memory, &format!("s{index}_axi_")),
-            None => expose(m, engine, "m_axi_", &Card::bus_prefix(index)),
+            Some(memory) => connect(engine, prefix, memory, &format!("s{index}_axi_")),
+            None => expose(m, engine, prefix, &Card::bus_prefix(index)),
         }
     }
 

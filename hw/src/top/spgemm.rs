@@ -1,13 +1,20 @@
 //! The sparse engine: it is named like its registers already.
 
 use super::EngineSlot;
-use crate::spgemm::Cluster;
+use crate::spgemm::{Cluster, Clusters};
 use mattock_spec::CardConfig;
 use mattock_spec::regs::spgemm;
+use rtl_gen::Module;
 use std::rc::Rc;
 
 /// The sparse engine of a card, if it has one.
 pub(super) fn slot(card: &CardConfig) -> Option<EngineSlot> {
-    let module = Rc::new(Cluster::of(card)?);
-    Some(EngineSlot { map: spgemm::MAP, more: None, module, bus_bytes: card.memory.bus_bytes })
+    let cluster = Cluster::of(card)?;
+    let masters = cluster.config.clusters;
+    let module: Rc<dyn Module> = match masters {
+        1 => Rc::new(cluster),
+        count => Rc::new(Clusters { cluster: Cluster { parted: true, ..cluster }, count }),
+    };
+    let bus_bytes = card.memory.bus_bytes;
+    Some(EngineSlot { map: spgemm::MAP, more: None, module, bus_bytes, masters: masters as usize })
 }

@@ -71,7 +71,13 @@ fn tiny() -> CardConfig {
 }
 
 fn sim_card(stalls: Option<Stalls>) -> SimCard {
-    let engine = EngineSlot { map: gemm::MAP, more: None, module: Rc::new(Copier), bus_bytes: BUS };
+    let engine = EngineSlot {
+        map: gemm::MAP,
+        more: None,
+        module: Rc::new(Copier),
+        bus_bytes: BUS,
+        masters: 1,
+    };
     let design =
         Card::with_engines(&tiny(), vec![engine]).design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();
@@ -200,7 +206,13 @@ fn a_soft_reset_ends_a_command() {
 #[test]
 fn a_serial_card_has_its_own_memory() {
     let config = CardConfig::reference("tiny").unwrap();
-    let engine = EngineSlot { map: gemm::MAP, more: None, module: Rc::new(Copier), bus_bytes: BUS };
+    let engine = EngineSlot {
+        map: gemm::MAP,
+        more: None,
+        module: Rc::new(Copier),
+        bus_bytes: BUS,
+        masters: 1,
+    };
     let card = Card::with_engines(&config, vec![engine]).with_serial_pins(SerialPins::Bytes);
     let design = card.design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();

@@ -16,7 +16,7 @@ pub use bytes::{Rejected, Source};
 pub use completion::{Completion, Counters};
 pub use descriptor::{Descriptor, Opcode};
 pub use gemm::{GemmBlock, GemmCommand};
-pub use spgemm::{CsrAddresses, SpgemmBlock, SpgemmCommand};
+pub use spgemm::{CsrAddresses, SpgemmBlock, SpgemmCommand, SpgemmPart};
 
 /// Bytes of a ring entry.
 pub const DESCRIPTOR_BYTES: usize = 64;

@@ -17,6 +17,52 @@ pub struct CsrAddresses {
     pub values: u64,
 }
 
+/// A part of a sparse product: some of its rows, and of those the products in some columns. A cluster works on it.
+///
+/// A table of parts is an array of 32-byte entries in memory, 8 words each, in the order of the fields; the last word is
+/// reserved, zero. What a part leaves in memory is a matrix of its own: `end_row - first_row + 1` row pointers that
+/// begin with 0, and columns and values, all at its offsets in the arrays of C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpgemmPart {
+    /// Its first row.
+    pub first_row: u32,
+    /// Behind its last row.
+    pub end_row: u32,
+    /// Its first column.
+    pub first_col: u32,
+    /// Behind its last column.
+    pub end_col: u32,
+    /// Where its row pointers begin in the array of C's, in words; a multiple of the alignment, like the next.
+    pub pointer_offset: u32,
+    /// Where its columns and values begin in the arrays of C's, in entries.
+    pub entry_offset: u32,
+    /// Entries that have room there.
+    pub capacity: u32,
+}
+
+impl SpgemmPart {
+    /// Bytes of an entry of the table.
+    pub const BYTES: usize = 32;
+
+    /// The entry's bytes.
+    pub fn encode(&self) -> [u8; Self::BYTES] {
+        let mut entry = [0; Self::BYTES];
+        let words = [
+            self.first_row,
+            self.end_row,
+            self.first_col,
+            self.end_col,
+            self.pointer_offset,
+            self.entry_offset,
+            self.capacity,
+        ];
+        for (i, word) in words.into_iter().enumerate() {
+            put(&mut entry, 4 * i, word.to_le_bytes());
+        }
+        entry
+    }
+}
+
 /// A sparse product `C = A * B`.
 ///
 /// | bytes | field |
@@ -26,7 +72,9 @@ pub struct CsrAddresses {
 /// | 16..28 | entries of A, entries of B, capacity of C |
 /// | 28..32 | hash seed |
 /// | 32..104 | addresses of A's row pointers, columns, values, then B's, then C's |
-/// | 104..128 | reserved, zero |
+/// | 104..112 | address of the table of parts |
+/// | 112..116 | parts in it |
+/// | 116..128 | reserved, zero |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpgemmCommand {
     /// Type of the values.
@@ -53,6 +101,10 @@ pub struct SpgemmCommand {
     pub b: CsrAddresses,
     /// Where C goes.
     pub c: CsrAddresses,
+    /// Where the table of [parts](SpgemmPart) lies; 0 without parts.
+    pub part_table: u64,
+    /// Parts that the clusters share; 0 when one cluster works on the whole.
+    pub parts: u32,
 }
 
 impl SpgemmCommand {
@@ -67,6 +119,10 @@ impl SpgemmCommand {
     pub const OFFSET_NNZ_B: u32 = 20;
     /// Byte offset of the first of the nine addresses, 8 bytes each, for `BAD_ADDRESS`.
     pub const OFFSET_ADDRESSES: u32 = 32;
+    /// Byte offset of the address of the table of parts.
+    pub const OFFSET_PART_TABLE: u32 = 104;
+    /// Byte offset of the number of parts, for `BAD_SHAPE`.
+    pub const OFFSET_PARTS: u32 = 112;
 
     /// The word for `SPGEMM.MODE`.
     pub fn mode(&self) -> u32 {
@@ -98,6 +154,8 @@ impl SpgemmCommand {
         for (i, address) in self.addresses().into_iter().enumerate() {
             put(&mut block, Self::OFFSET_ADDRESSES as usize + 8 * i, address.to_le_bytes());
         }
+        put(&mut block, Self::OFFSET_PART_TABLE as usize, self.part_table.to_le_bytes());
+        put(&mut block, Self::OFFSET_PARTS as usize, self.parts.to_le_bytes());
         block
     }
 
@@ -129,6 +187,8 @@ impl SpgemmCommand {
             a: csr(0),
             b: csr(3),
             c: csr(6),
+            part_table: bytes.wide(Self::OFFSET_PART_TABLE as usize),
+            parts: block.parts(),
         })
     }
 }
@@ -156,7 +216,7 @@ impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
         let block = Block::<S, { SpgemmCommand::BYTES }>::new(source)?;
         block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
         block.reserved(1, 4)?;
-        block.reserved(104, SpgemmCommand::BYTES)?;
+        block.reserved(116, SpgemmCommand::BYTES)?;
         Ok(SpgemmBlock(source))
     }
 
@@ -182,5 +242,7 @@ impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
         c_capacity 24
         /// Hash seed.
         seed 28
+        /// Parts that the clusters share.
+        parts 112
     }
 }

@@ -189,9 +189,6 @@ impl CardConfig {
         if epilogue && self.control == Control::Riscv {
             return later("gemm.epilogue", "an epilogue".into(), "none with `control = \"riscv\"`");
         }
-        if let Some(s) = self.spgemm.as_ref().filter(|s| s.clusters > 1) {
-            return later("spgemm.clusters", s.clusters.to_string(), "1");
-        }
         Ok(())
     }
 

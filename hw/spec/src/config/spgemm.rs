@@ -78,8 +78,7 @@ impl Default for SpgemmConfig {
 impl SpgemmConfig {
     pub(super) fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
         use Allowed::{PowerOfTwo, Range};
-        let clusters =
-            key("clusters", "Clusters, each with its own AXI master; more than 1 is not yet built");
+        let clusters = key("clusters", "Clusters, each with its own AXI master and cache");
         v.number(clusters, PowerOfTwo(1, 8), &mut self.clusters)?;
         v.number(
             key("lanes", "Multiply-add lanes per cluster"),

@@ -96,6 +96,15 @@ registers! {
     C_VAL_HI 0x084 Rw "Bus address of C's values, high half." {
         ADDRESS 0 32 "Bits 63:32."
     }
+    PART_TABLE_LO 0x088 Rw "Bus address of the table of parts, low half." {
+        ADDRESS 0 32 "Bits 31:0."
+    }
+    PART_TABLE_HI 0x08c Rw "Bus address of the table of parts, high half." {
+        ADDRESS 0 32 "Bits 63:32."
+    }
+    PARTS 0x090 Rw "Parts that the clusters share, in the order of the table; 0: one cluster works on the whole product. Ignored by an engine of one cluster." {
+        COUNT 0 32 "Parts of 32 bytes."
+    }
     CYCLES_LO 0x100 Ro "Clock cycles from START to the last write response, low half." {
         COUNT 0 32 "Bits 31:0."
     }

@@ -46,9 +46,12 @@ impl Module for Packer {
         let (n, lw) = (self.words, self.line_words);
         let line_bits = lw * 32;
         let (start, base) = (m.input("start", bit()), m.input("base", uint(self.addr_bits)));
-        let in_valid = m.input("in_valid", bit());
-        let count = m.input("in_count", uint(index_width(n + 1)));
-        let words = m.input("in_data", bits(n * 32)).lanes(32);
+        // A register in front: who sends decides late in the cycle.
+        let room = m.state("room", bit(), 1);
+        let came = (m.input("in_valid", bit()) & room.q()).named("came");
+        let accept = m.reg_reset("in_valid_q", came, 0);
+        let count = m.reg("in_count_q", m.input("in_count", uint(index_width(n + 1))));
+        let words = m.reg("in_data_q", m.input("in_data", bits(n * 32))).lanes(32);
         let flush = m.input("flush", bit());
         let out_ready = m.input("out_ready", bit());
 
@@ -56,8 +59,9 @@ impl Module for Packer {
         let partial = m.state("partial", bits(line_bits), 0);
         let line = m.state("line", uint(self.addr_bits), 0);
         let lines = m.inst("lines", &Fifo { width: line_bits + lw + self.addr_bits, depth: 8 });
-        let ready = lines.get("in_ready");
-        let accept = (in_valid & ready).named("accept");
+        // A line more may be on its way from each: this cycle, the register, the register of `room`.
+        room.drive(lines.get("count").lt(lines.get("count").lit(8 - 3)));
+        m.assert("line_has_room", lines.get("in_ready") | !accept);
 
         // Words past the count are zeros, so that lines can be put together by OR.
         let kept: Vec<Sig> = (words.iter().enumerate())
@@ -70,7 +74,8 @@ impl Module for Packer {
             (cat(&kept).zext(wide).shl(bit_shift) | partial.q().zext(wide)).named("merged");
         let total = fill.q().zext(index_width(lw) + 2).add_wrap(count.resize(index_width(lw) + 2));
         let full = (accept & !total.lt(total.lit(lw as i128))).named("full");
-        let rest = (flush & ready & fill.q().ne(fill.q().lit(0))).named("rest");
+        let rest = all(&[flush, !accept, lines.get("in_ready"), fill.q().ne(fill.q().lit(0))])
+            .named("rest");
         fill.update(&[(start | rest, fill.q().lit(0)), (accept, total.trunc(index_width(lw)))]);
         let upper = merged.slice(wide - 1, line_bits).zext(line_bits);
         partial.update(&[
@@ -87,11 +92,11 @@ impl Module for Packer {
         lines.set("out_ready", out_ready);
 
         let out = lines.get("out_data");
-        m.output("in_ready", ready);
+        m.output("in_ready", room.q());
         m.output("out_valid", lines.get("out_valid"));
         m.output("out_addr", out.slice(line_bits + lw + self.addr_bits - 1, line_bits + lw).as_u());
         m.output("out_mask", out.slice(line_bits + lw - 1, line_bits));
         m.output("out_data", out.slice(line_bits - 1, 0));
-        m.output("idle", all(&[!lines.get("out_valid"), fill.q().is(0)]));
+        m.output("idle", all(&[!lines.get("out_valid"), !accept, fill.q().is(0)]));
     }
 }

@@ -61,11 +61,8 @@ impl Cluster {
         }
         writer.set("batch_valid", seq("batch_valid")).set("batch_rows", table.get("rows"));
         writer.set("batch_whole", !table.get("ranged") | plans.get("last"));
-        for (to, from) in
-            [("learn", "row_done"), ("learn_row", "row_number"), ("learn_entries", "row_entries")]
-        {
-            expect.set(to, writer.get(from));
-        }
+        expect.set("learn", writer.get("row_done")).set("learn_entries", writer.get("row_entries"));
+        expect.set("learn_row", writer.get("row_number").add_wrap(command.first_row));
         sequencer.set("batch_ready", writer.get("batch_ready"));
         for field in ["valid", "end", "count", "entries"] {
             writer.set(&format!("in_{field}"), sorter.get(&format!("out_{field}")));

@@ -16,17 +16,32 @@ pub(super) struct Command<'m> {
     pub capacity: Sig<'m>,
     pub float: Sig<'m>,
     pub seed: Sig<'m>,
+    /// Pulse: counters start anew.
+    pub clear: Sig<'m>,
+    /// Where the part begins: 0 for a whole product.
+    pub first_row: Sig<'m>,
+    pub first_col: Sig<'m>,
+    /// Where its columns end: `cols` for a whole product.
+    pub end_col: Sig<'m>,
 }
 
 impl<'m> Command<'m> {
-    pub(super) fn ports(m: &'m Builder) -> Self {
+    pub(super) fn ports(m: &'m Builder, parted: bool) -> Self {
         let word = |name: &str| m.input(name, uint(32));
+        let (start, cols) = (m.input("start", bit()), word("cols"));
+        let of_part =
+            |name: &str, whole: Sig<'m>| if parted { m.input(name, whole.ty()) } else { whole };
+        let zero = m.lit(uint(32), 0);
         Command {
-            start: m.input("start", bit()),
+            start,
+            clear: of_part("clear", start),
+            first_row: of_part("first_row", zero),
+            first_col: of_part("first_col", zero),
+            end_col: of_part("end_col", cols),
             flush: m.input("flush", bit()),
             rows: word("rows"),
             inner: word("inner"),
-            cols: word("cols"),
+            cols,
             nnz_a: word("nnz_a"),
             nnz_b: word("nnz_b"),
             capacity: word("c_capacity"),
@@ -51,7 +66,7 @@ impl<'m> Control<'m> {
         let sequencer = m.inst("sequencer", &Sequencer);
         let plans = m.inst("plans", &Plans { index_bits: c.index_bits });
         let expect = m.inst("expectation", &Expect);
-        sequencer.set("start", command.start);
+        sequencer.set("start", command.start).set("from_row", command.first_row);
         for (to, from) in [
             ("w_complete", "complete"),
             ("w_bad", "bad"),

@@ -3,7 +3,7 @@
 use super::super::front::{Cache, Dispatcher, Feed, LaneFetch};
 use super::control::{Command, Control};
 use super::{Cluster, ROW_BITS};
-use rtl_gen::{Builder, Instance, Sig, cat, mux, uint};
+use rtl_gen::{Builder, Instance, Sig, bit, cat, mux, uint};
 
 /// Ways of the cache.
 const CACHE_WAYS: u32 = 8;
@@ -39,6 +39,8 @@ impl Cluster {
         };
         let dispatcher = self.dispatcher(m, control, feed, lane.queued_bits());
         let cache = self.cache(m, control, feed);
+        let forget = if self.parted { m.input("forget", bit()) } else { control.seq("invalidate") };
+        cache.set("invalidate", forget);
         let lanes = self.lanes(m, command, control, &lane, (feed, dispatcher, cache));
         Front { feed, dispatcher, cache, lanes }
     }
@@ -67,13 +69,14 @@ impl Cluster {
             },
         );
         feed.set("start", seq("run")).set("flush", seq("flush")).set("first_row", seq("first_row"));
-        feed.set("rows", command.rows).set("cols", command.cols).set("inner", command.inner);
+        feed.set("rows", command.rows).set("inner", command.inner);
+        feed.set("cols", command.end_col.sub_wrap(command.first_col));
         feed.set("nnz_a", command.nnz_a).set("nnz_b", command.nnz_b);
         let passes = mux(seq("ranged"), plans.get("passes"), m.lit(uint(9), 1));
         feed.set("passes", passes).set("ranged", seq("ranged"));
         feed.set("can_plan", plans.get("can_plan")).set("planned", !plans.get("busy"));
         feed.set("plan_passes", plans.get("passes"));
-        expect.set("reset", command.start).set("products", feed.get("products"));
+        expect.set("reset", command.clear).set("products", feed.get("products"));
         feed.set("expected", expect.get("expected"));
         for port in ["note", "note_row", "note_products"] {
             expect.set(port, feed.get(port));
@@ -146,7 +149,6 @@ impl Cluster {
                 addr_bits: self.addr_bits(),
             },
         );
-        cache.set("invalidate", control.seq("invalidate"));
         control.sequencer.set("cache_ready", cache.get("ready"));
         cache_client(cache, c.lanes, feed, "");
         cache
@@ -162,7 +164,7 @@ impl Cluster {
         (feed, dispatcher, cache): (Instance<'m>, Instance<'m>, Instance<'m>),
     ) -> Vec<Instance<'m>> {
         let (table, stop) = (control.table, control.seq("flush"));
-        let limits = self.limits(m, feed, control.plans, command.cols);
+        let limits = self.limits(m, feed, control.plans, command);
         let (col_base, val_base) = (self.base(m, "b_col"), self.base(m, "b_val"));
         let fetch: Vec<Instance> = (0..self.config.lanes)
             .map(|l| {
@@ -194,18 +196,18 @@ impl Cluster {
         m: &'m Builder,
         feed: Instance<'m>,
         plans: Instance<'m>,
-        cols: Sig<'m>,
+        command: &Command<'m>,
     ) -> Vec<(Sig<'m>, Sig<'m>)> {
         let wide = uint(self.config.index_bits + 1);
         let (open, ranged) = (feed.get("open"), feed.get("open_ranged"));
         let none = m.lit(wide, 1 << self.config.index_bits);
-        // The last range has no upper end, so that a column beyond `cols` is seen and reported.
-        let last = plans.get("hi").eq(cols.resize(wide.width()));
-        let hi = mux(ranged & !last, plans.get("hi"), none);
+        let hi = mux(ranged, plans.get("hi"), command.end_col.resize(wide.width()));
+        // The last columns have no upper end, so that one beyond `cols` is seen and reported.
+        let hi = mux(hi.eq(command.cols.resize(wide.width())), none, hi);
         let lo = mux(
             ranged,
             plans.get("lo").trunc(self.config.index_bits),
-            m.lit(uint(self.config.index_bits), 0),
+            command.first_col.resize(self.config.index_bits),
         );
         (0..4)
             .map(|s| {

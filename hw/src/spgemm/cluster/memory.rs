@@ -7,7 +7,7 @@ use super::front::Front;
 use crate::bus::{AxiReadMaster, AxiWriteMaster};
 use crate::cells::Fifo;
 use rtl_gen::bundle::expose;
-use rtl_gen::{Builder, Instance, Sig, all, cat, uint};
+use rtl_gen::{Builder, Instance, Sig, all, bit, cat, uint};
 
 /// Lines under way from memory, all clients together.
 const IN_FLIGHT: u32 = 512;
@@ -37,10 +37,15 @@ impl Cluster {
     /// One reader of memory for A's three arrays and the cache.
     fn hub<'m>(&self, m: &'m Builder, front: &Front<'m>) -> Instance<'m> {
         let (feed, cache, addr_bits) = (front.feed, front.cache, self.addr_bits());
-        let hub = m.inst(
-            "hub",
-            &LineHub { clients: 4, line_bits: self.line_bits(), addr_bits, in_flight: IN_FLIGHT },
-        );
+        let (clients, line_bits) = (4 + u32::from(self.parted), self.line_bits());
+        let hub = m.inst("hub", &LineHub { clients, line_bits, addr_bits, in_flight: IN_FLIGHT });
+        if self.parted {
+            hub.set("c4_req_valid", m.input("t_req_valid", bit()));
+            hub.set("c4_req_addr", m.input("t_req_addr", uint(addr_bits)));
+            m.output("t_req_ready", hub.get("c4_req_ready"));
+            m.output("t_rsp_valid", hub.get("c4_rsp_valid"));
+            m.output("t_rsp_data", hub.get("rsp_data"));
+        }
         for (i, array) in ["p", "c", "v"].iter().enumerate() {
             hub.set(&format!("c{i}_req_valid"), feed.get(&format!("{array}_req_valid")));
             hub.set(&format!("c{i}_req_addr"), feed.get(&format!("{array}_req_addr")));

@@ -49,7 +49,8 @@ impl Cluster {
         let both =
             |name: &str| cat(&[core.get(&format!("{name}_1")), core.get(&format!("{name}_0"))]);
         table.set("busy", both("busy")).set("overflow", both("overflow"));
-        plans.set("cols", command.cols).set("reset", command.start).set("abort", seq("flush"));
+        plans.set("first_col", command.first_col).set("end_col", command.end_col);
+        plans.set("reset", command.start).set("abort", seq("flush"));
         plans.set("plan", feed.get("plan")).set("parts", feed.get("plan_parts"));
         for port in ["redo", "split", "done", "left"] {
             plans.set(port, seq(port));

@@ -1,4 +1,4 @@
-//! The whole engine: one cluster with its memory port (`docs/spgemm.md`).
+//! One cluster with its memory port: the whole engine, or one of several (`docs/spgemm.md`).
 
 mod back;
 mod control;
@@ -32,6 +32,14 @@ pub struct Cluster {
     pub bus_bytes: u32,
     /// Bits of a byte address.
     pub address_bits: u32,
+    /// One of several, which [`Clusters`](super::Clusters) hands parts of a product. It has more ports:
+    ///
+    /// | port | dir | type | meaning |
+    /// |---|---|---|---|
+    /// | `clear`, `forget` | in | bit | pulses: a product begins, counters and what was learned start anew; it has ended, the cache is invalid |
+    /// | `first_row`, `first_col`, `end_col` | in | uint(32) | with `rows` as its end: the part. `nnz_c` counts its entries |
+    /// | `t_req_valid`, `t_req_ready`, `t_req_addr`, `t_rsp_valid`, `t_rsp_data` | | | one more reader of lines at the memory port |
+    pub parted: bool,
 }
 
 impl Cluster {
@@ -39,10 +47,10 @@ impl Cluster {
     pub fn of(card: &CardConfig) -> Option<Self> {
         let config = card.spgemm.clone()?;
         let (bus_bytes, address_bits) = (card.memory.bus_bytes, card.memory.address_bits);
-        Some(Cluster { config, bus_bytes, address_bits })
+        Some(Cluster { config, bus_bytes, address_bits, parted: false })
     }
 
-    fn line_words(&self) -> u32 {
+    pub(super) fn line_words(&self) -> u32 {
         self.bus_bytes / 4
     }
 
@@ -50,11 +58,11 @@ impl Cluster {
         self.bus_bytes * 8
     }
 
-    fn offset_bits(&self) -> u32 {
+    pub(super) fn offset_bits(&self) -> u32 {
         self.bus_bytes.trailing_zeros()
     }
 
-    fn addr_bits(&self) -> u32 {
+    pub(super) fn addr_bits(&self) -> u32 {
         self.address_bits - self.offset_bits()
     }
 
@@ -89,7 +97,7 @@ impl Module for Cluster {
     }
     fn build(&self, m: &Builder) {
         m.doc("SpGEMM cluster: row-wise products merged by atomic hashing.");
-        let command = Command::ports(m);
+        let command = Command::ports(m, self.parted);
         let control = Control::new(m, self, &command);
         let front = self.front(m, &command, &control);
         let core = self.merge_core(m, &command, &control, &front);

@@ -25,7 +25,7 @@ impl Cluster {
     ) {
         let Blocks { control, front, writer, memory, .. } = *blocks;
         let Front { feed, lanes: fetch, .. } = front;
-        let Command { start, flush, cols, .. } = *command;
+        let Command { start, flush, cols, clear, first_row, .. } = *command;
         let (sequencer, read, write) = (control.sequencer, memory.read, memory.write);
         let seq = |port: &str| control.seq(port);
         let beyond: Vec<Sig> = (fetch.iter())
@@ -38,6 +38,7 @@ impl Cluster {
         let write_fault = write.get("fault");
         let (reads, writes) = (read_fault.bit(1), write_fault.bit(1));
         let decode = [read_fault.bit(0), write_fault.bit(0)];
+        let row_written = writer.get("rows_done").add_wrap(first_row);
         let causes = [
             (
                 reads,
@@ -52,7 +53,7 @@ impl Cluster {
             (feed.get("bad_row"), code(ErrorCode::RowPointerA), feed.get("bad_place").as_bits()),
             (feed.get("bad_pointer"), code(ErrorCode::RowPointerB), feed.get("bad_k").as_bits()),
             (feed.get("bad_column"), code(ErrorCode::ColumnA), feed.get("bad_place").as_bits()),
-            (bad_column_b.q(), code(ErrorCode::ColumnB), writer.get("rows_done").as_bits()),
+            (bad_column_b.q(), code(ErrorCode::ColumnB), row_written.as_bits()),
         ];
         let failed = any(&causes.map(|c| c.0)).named("failed");
         let (mut now_code, mut now_info) = (code(ErrorCode::Aborted), m.lit(bits(32), 0));
@@ -84,7 +85,7 @@ impl Cluster {
         m.output("idle", !any(&[seq("active"), done, start]) & memory.quiet);
         m.output("read_beat", read.get("beat"));
         m.output("write_beat", write.get("beat"));
-        counters(m, start, blocks);
+        counters(m, clear, blocks);
         watch(m, blocks);
         m.output("nnz_c", writer.get("nnz").as_bits());
     }

@@ -1,6 +1,6 @@
 //! Where to cut the columns of a row that does not fit its half.
 
-use rtl_gen::{Builder, MemSpec, Module, Sig, all, bit, case, mux, uint};
+use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, case, mux, uint};
 
 /// Keeps a sampled histogram of the columns of big rows' entries, halved when it has counted 4,096, and cuts all columns into ranges of equal weight.
 ///
@@ -17,7 +17,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, all, bit, case, mux, uint};
 /// Distinct columns grow slower than products, so a row of which the part `p` filled a half is
 /// expected to need `1.3 * (1 / p)^0.75` ranges (between 2 and 31). The lowest bound is above 0 and
 /// the highest below `cols`: every range is shorter than the whole. A sweep takes 257 cycles, a
-/// plan at most 256 + 31, and 50 more without `parts`.
+/// plan at most 256 + 31 and two, and 50 more without `parts`.
 #[derive(Clone, Copy, Debug)]
 pub struct Cuts {
     /// Bits of a column.
@@ -65,7 +65,11 @@ impl Module for Cuts {
         let bin = m.state("bin", uint(8), 0);
         let wipe = m.state("wipe", bit(), 0);
         let bins = m.mem("histogram", MemSpec::distributed(256, 16));
-        let at = idle.mux(sample_col.zext(32).shr(shift.q()).trunc(8), bin.q()).named("at");
+        // A sample counts three cycles later: column, bin, RAM.
+        let column_q = m.reg("sampled_column", sample_col);
+        let sample = m.reg_reset("sampled", m.reg_reset("sampling", sample, 0), 0);
+        let sampled_bin = m.reg("sampled_bin", column_q.zext(32).shr(shift.q()).trunc(8));
+        let at = idle.mux(sampled_bin, bin.q()).named("at");
         let weight = bins.read_async("weight", at).as_u();
         let take = all(&[sample, idle, !weight.red_and()]).named("take");
         let swept = wipe.q().mux(weight.lit(1), weight.shr_k(1).zext(16)).named("swept");
@@ -106,16 +110,22 @@ impl Module for Cuts {
         let begin = (decided | given).named("cut_begins");
         let parts = m.reg_when("parts_q", begin, mux(given, asked_parts, ranges));
 
-        // Cut from the last bin down: a bound wherever another share of the weight lies above it.
+        // Cut from the last bin down: a bound wherever another share of the weight lies above it. The RAM is a bin ahead.
         let (sum, goal) = (m.state("sum", uint(32), 0), m.state("goal", uint(32), 0));
         let made = m.state("made", uint(5), 0);
         let counted = m.state("counted", bit(), 0);
-        let gain = (weight * parts).zext(32);
+        let primed = m.state("primed", bit(), 0);
+        primed.drive(cut & !begin);
+        let cuts = (cut & primed.q()).named("cuts_now");
+        let next = m.forward("next_bin", bit());
+        let gain = m.reg_when("gain", next.sig(), (weight * parts).zext(32));
+        let here = m.reg_when("bin_here", next.sig(), bin.q());
         let now = sum.q().add_wrap(counted.q().mux(gain.lit(0), gain)).named("now");
-        let first = bin.q().is(0);
-        let push = (cut & !abort & (first | !now.lt(goal.q()))).named("push_bound");
+        let first = here.is(0);
+        let push = (cuts & !abort & (first | !now.lt(goal.q()))).named("push_bound");
+        next.assign(cut & !(primed.q() & push));
         let finished = (push & made.q().inc().eq(parts)).named("finished");
-        sum.update(&[(begin, sum.q().lit(0)), (cut, now)]);
+        sum.update(&[(begin, sum.q().lit(0)), (cuts, now)]);
         goal.update(&[
             (begin, samples.q().zext(32)),
             (push, goal.q().add_wrap(samples.q().zext(32))),
@@ -126,9 +136,9 @@ impl Module for Cuts {
             (sweep_begins, bin.q().lit(0)),
             (begin, span.q().trunc(8)),
             (sweep, bin.q().inc()),
-            (cut & !push, bin.q().dec()),
+            (next.sig(), bin.q().dec()),
         ]);
-        let edge = mux(first, bin.q().lit(1), bin.q());
+        let edge = mux(first, here.lit(1), here);
 
         state.update(&[
             (abort & !sweep & !idle, m.lit(uint(3), IDLE)),
@@ -142,6 +152,7 @@ impl Module for Cuts {
         ]);
         m.output("push", push);
         m.output("bound", edge.zext(33).shl(shift.q()).resize(column.width()));
-        m.output("busy", !idle | coarse);
+        // A sweep that is due comes first: a plan is a cycle on its way.
+        m.output("busy", any(&[!idle, coarse, fade, reset]));
     }
 }

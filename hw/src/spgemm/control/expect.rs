@@ -60,8 +60,8 @@ impl Module for Expect {
         let note_row = m.input("note_row", uint(32)).trunc(row_bits);
         rows.write(note_row, m.input("note_products", count).as_bits(), note);
 
-        // Learning, a row at a time: its products, class and ratio, the product, the new ratio; then classes above it.
-        let steps: Vec<_> = (0..5).map(|i| m.state(&format!("step_{i}"), bit(), 0)).collect();
+        // Learning, a row at a time: its products, class and ratio, the product, the change, the new ratio; then classes above it.
+        let steps: Vec<_> = (0..6).map(|i| m.state(&format!("step_{i}"), bit(), 0)).collect();
         let spread = m.state("spread", bit(), 0);
         let clearing = m.state("clearing", bit(), 0);
         let busy = rtl_gen::any(&steps.iter().map(|s| s.q()).collect::<Vec<_>>());
@@ -102,7 +102,7 @@ impl Module for Expect {
             m.lit(uint(6), 1),
             mux(less, m.lit(uint(6), 4), m.lit(uint(6), 2)),
         ));
-        let change = error.sra(shift);
+        let change = m.reg_when("change", steps[4].q(), error.sra(shift));
         let moved = ratio_3.zext(wide.width()).as_type(wide).add_wrap(change);
         let high = !moved.msb() & moved.slice(wide.width() - 2, RATIO).red_or();
         let clamped = mux(
@@ -110,7 +110,7 @@ impl Module for Expect {
             m.lit(ratio_ty, 0),
             mux(high, full, moved.trunc(RATIO).as_type(ratio_ty)),
         );
-        let write = steps[4].q();
+        let write = steps[5].q();
         for (i, step) in steps.iter().enumerate() {
             let before = match i {
                 0 => take,

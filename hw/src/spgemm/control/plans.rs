@@ -11,7 +11,8 @@ use rtl_gen::{Builder, Module, Sig, any, bit, mux, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `cols`, `reset`, `sample`, `sample_col`, `done`, `left` | in | | as [`Cuts`] |
+/// | `first_col`, `end_col` | in | uint(32) | columns that there are |
+/// | `reset`, `sample`, `sample_col`, `done`, `left` | in | | as [`Cuts`] |
 /// | `plan`, `parts` | in | bit, uint(5) | planner, pulse while `can_plan`: ranges for its next row, in the other stack |
 /// | `can_plan` | out | bit | |
 /// | `redo`, `split`, `stack`, `pass` | in | bit x 3, uint(6) | sequencer, pulses: a row is planned anew in stack 0; `pass` of `stack` is halved and those above it are done |
@@ -22,7 +23,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, mux, uint};
 /// | `lo`, `hi` | out | uint(`index_bits` + 1) | range of that pass |
 /// | `passes` | out | uint(9) | of the planner's row |
 /// | `last` | out | bit | `pass` is the last one of `stack` |
-/// | `busy` | out | bit | a sweep or a plan is under way |
+/// | `busy` | out | bit | a sweep or a plan is under way; from two cycles after `plan` |
 #[derive(Clone, Copy, Debug)]
 pub struct Plans {
     /// Bits of a column.
@@ -37,9 +38,11 @@ impl Module for Plans {
     fn build<'m>(&self, m: &'m Builder) {
         m.doc("Column ranges of up to two rows.");
         let column = uint(self.index_bits + 1);
-        let cols = m.input("cols", uint(32));
-        let (plan, redo, split) =
-            (m.input("plan", bit()), m.input("redo", bit()), m.input("split", bit()));
+        let (first_col, end_col) = (m.input("first_col", uint(32)), m.input("end_col", uint(32)));
+        let low = first_col.resize(column.width()).named("low");
+        // The planner's wish comes late in its cycle.
+        let plan = m.reg_reset("plan_q", m.input("plan", bit()), 0);
+        let (redo, split) = (m.input("redo", bit()), m.input("split", bit()));
         let (stack, pass) = (m.input("stack", bit()), m.input("pass", uint(6)));
         let forget = m.input("forget", bit());
         let (retire, retire_stack) = (m.input("retire", bit()), m.input("retire_stack", bit()));
@@ -50,10 +53,13 @@ impl Module for Plans {
         current.update(&[(redo, m.low()), (split, stack), (plan, other)]);
 
         let cuts = m.inst("cuts", &Cuts { index_bits: self.index_bits });
-        cuts.set("cols", cols).set("reset", m.input("reset", bit()));
-        cuts.set("sample", m.input("sample", bit()))
-            .set("sample_col", m.input("sample_col", uint(self.index_bits)));
-        let parts = m.input("parts", uint(5));
+        // The histogram counts columns from the first one there is.
+        cuts.set("cols", end_col.sub_wrap(first_col)).set("reset", m.input("reset", bit()));
+        let sample_col = m.input("sample_col", uint(self.index_bits));
+        let sample_col = sample_col.sub_wrap(low.trunc(self.index_bits));
+        cuts.set("sample", m.input("sample", bit())).set("sample_col", sample_col);
+        let bound = cuts.get("bound").add_wrap(low).named("bound");
+        let parts = m.reg("parts_q", m.input("parts", uint(5)));
         cuts.set("plan", plan | redo).set("parts", mux(plan, parts, parts.lit(0)));
         cuts.set("done", m.input("done", uint(32))).set("left", m.input("left", uint(32)));
         cuts.set("abort", m.input("abort", bit()));
@@ -65,10 +71,10 @@ impl Module for Plans {
         for s in 0..2 {
             let is = |which: Sig<'m>| if s == 1 { which } else { !which };
             let ranges = m.inst(&format!("ranges_{s}"), &Ranges { index_bits: self.index_bits });
-            ranges.set("cols", cols.resize(column.width()));
+            ranges.set("first_col", low).set("end_col", end_col.resize(column.width()));
             let first = m.lit(bit(), 1 - s);
             ranges.set("clear", (redo & first) | (plan & is(other)));
-            ranges.set("push", cuts.get("push") & is(current.q())).set("bound", cuts.get("bound"));
+            ranges.set("push", cuts.get("push") & is(current.q())).set("bound", bound);
             let halve = (split & is(stack)).named(&format!("halve_{s}"));
             let halve_q = m.reg_reset(&format!("halve_{s}_q"), halve, 0);
             ranges.set("split", halve_q);
@@ -90,7 +96,7 @@ impl Module for Plans {
         m.output("last", mux(stack, lasts[1], lasts[0]));
         m.output(
             "can_plan",
-            mux(other, frees[1], frees[0]) & !any(&[cuts.get("busy"), redo, split]),
+            mux(other, frees[1], frees[0]) & !any(&[cuts.get("busy"), plan, redo, split]),
         );
         m.output("busy", cuts.get("busy"));
     }

@@ -7,7 +7,7 @@ use rtl_gen::{Builder, MemSpec, Module, bit, mux, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `cols` | in | uint(`index_bits` + 1) | columns of B |
+/// | `first_col`, `end_col` | in | uint(`index_bits` + 1) | columns that there are |
 /// | `clear` | in | bit | pulse: one range, all columns |
 /// | `push`, `bound` | in | bit, uint(`index_bits` + 1) | pulse: the top range ends at `bound`, a new one follows |
 /// | `pass` | in | uint(6) | which range, 0 is the top |
@@ -31,7 +31,7 @@ impl Module for Ranges {
     fn build(&self, m: &Builder) {
         m.doc("Column ranges of one row that are still to be done.");
         let column = uint(self.index_bits + 1);
-        let cols = m.input("cols", column);
+        let (first, end) = (m.input("first_col", column), m.input("end_col", column));
         let (clear, push) = (m.input("clear", bit()), m.input("push", bit()));
         let bound = m.input("bound", column);
         let (pass, split) = (m.input("pass", uint(6)), m.input("split", bit()));
@@ -52,10 +52,10 @@ impl Module for Ranges {
         let (middle, at, from) =
             (m.reg("middle", middle), m.reg("middle_place", place_q), m.reg("middle_lo", lo_q));
         let to = mux(clear, depth.q().lit(0), mux(write, at, depth.q()));
-        let value = mux(clear, cols, mux(write, middle, bound));
+        let value = mux(clear, end, mux(write, middle, bound));
         stack.write(to, value.as_bits(), clear | push | write);
         depth.update(&[(clear, depth.q().lit(1)), (write, at.inc()), (push, depth.q().inc())]);
-        low.update(&[(clear, low.q().lit(0)), (write, from)]);
+        low.update(&[(clear, first), (write, from)]);
         m.assert("one_change_at_a_time", !((split | read | write) & (clear | push)));
 
         m.output("lo", lo);

@@ -6,7 +6,7 @@ use rtl_gen::{Builder, Module, all, bit, bits, mux, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `start` | in | bit | pulse: a command begins |
+/// | `start`, `from_row` | in | bit, uint(32) | pulse: a command begins, with this row |
 /// | `fail` | in | bit | level: corrupt arrays or a bus error; stop and clean up |
 /// | `w_*` | in | | the oldest window, as [`super::WindowTable`] |
 /// | `p_done`, `p_left`, `p_rows`, `p_reals` | in | uint(32) x 2, uint(9) x 2 | planner: elements of the current row sent and to come, rows of the current window, and those of them that may have elements |
@@ -90,7 +90,7 @@ impl Module for Sequencer {
         // A split is in the stack after four cycles.
         let planned = (is(PLAN) & waited.q().bit(2) & !plan_busy).named("planned");
         let all_left = all(&[is(RUN), !dirty, finished, none, later]).named("all_left");
-        let ended = (is(FINISH) & waited.q().is(15) & written).named("ended_now");
+        let ended = all(&[is(FINISH), waited.q().is(15), written, quiet]).named("ended_now");
         state.update(&[
             (idle, to(INVALIDATE)),
             (invalidated, to(START)),
@@ -132,7 +132,7 @@ impl Module for Sequencer {
         let w_ranged = input("w_ranged");
         ranged.update(&[(start, m.low()), (second_clear, by_range)]);
         let first_row = m.state("first_row_q", uint(32), 0);
-        first_row.update(&[(start, first_row.q().lit(0)), (second_clear, row)]);
+        first_row.update(&[(start, m.input("from_row", uint(32))), (second_clear, row)]);
         let max_rows = m.state("max_rows_q", uint(9), 256);
         // Empty rows come for free: one that may have elements less, at least, or the first row alone.
         let half = stop_reals.shr_k(1).zext(9);
@@ -145,7 +145,8 @@ impl Module for Sequencer {
         m.output("invalidate", ended);
         m.output("run", run);
         m.output("restart", idle | second_clear);
-        m.output("flush", is(STOP) | is(CLEAR_FIRST));
+        // Behind the last row of a part A's arrays go on: what was read ahead is dropped.
+        m.output("flush", is(STOP) | is(CLEAR_FIRST) | is(FINISH));
         m.output("first_row", first_row.q());
         m.output("max_rows", max_rows.q());
         m.output("ranged", ranged.q());

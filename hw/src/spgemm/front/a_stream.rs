@@ -78,7 +78,7 @@ impl Module for AStream {
         let have_begin = m.state("have_begin", bit(), 0);
         let begin = m.reg_decl("row_begin", uint(32));
         let end = pointers.get("out_data").as_u();
-        let lengths = m.inst("lengths", &Fifo { width: 40, depth: 16 });
+        let lengths = m.inst("lengths", &Fifo { width: 41, depth: 16 });
         let repeat = m.state("repeats", uint(9), 0);
         let first = m.state("first", bit(), 0);
         let bad = m.state("bad", bit(), 0);
@@ -137,10 +137,10 @@ impl Module for AStream {
         // Tokens: the front row's elements, or one mark when it has none.
         lengths
             .set("in_valid", row & !skips)
-            .set("in_data", cat(&[skipped.q().as_bits(), length.as_bits()]));
+            .set("in_data", cat(&[no_length, skipped.q().as_bits(), length.as_bits()]));
         let row_length = lengths.get("out_data").slice(31, 0).as_u();
         let done = m.state("done", uint(32), 0);
-        let empty = row_length.is(0);
+        let empty = lengths.get("out_data").bit(40);
         let element = (columns.get("out_valid") & values.get("out_valid")).named("element");
         let valid = (lengths.get("out_valid") & (empty | element) & !flush).named("valid");
         let left = row_length.sub_wrap(done.q()).dec();

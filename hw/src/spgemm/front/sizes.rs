@@ -1,7 +1,7 @@
 //! Rows and their sizes: a row leaves once it is known how much it will need.
 
 use super::row_queue::RowQueue;
-use crate::cells::Fifo;
+use crate::cells::{Fifo, Skid};
 use crate::spgemm::control::PRODUCT_BITS;
 use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, cat, mux, uint};
 
@@ -68,7 +68,9 @@ impl Module for RowSizes {
         let accept = all(&[in_valid, queue.get("in_ready"), room, !flush]).named("accept");
         // The queue is full of this one row: nothing leaves before its size is announced.
         let announcing = m.forward("announcing", bit());
-        let busy = any(&[in_row, sizes.get("out_valid"), announcing.sig(), flush]);
+        let head = m.inst("head", &Skid { width: shape.width });
+        let waiting = (sizes.get("out_valid") | head.get("out_valid")).named("row_waits");
+        let busy = any(&[in_row, waiting, announcing.sig(), flush]);
         let stuck = all(&[!busy, !queue.get("in_ready"), in_valid, !announced.q()]).named("stuck");
         let announce = (!announced.q() & (stuck | (accept & in_last)) & !flush).named("announce");
         let most = sum.q().lit(u32::MAX as i128);
@@ -114,9 +116,12 @@ impl Module for RowSizes {
         let size = cat(&[skip, big, parts.as_bits(), note.trunc(32 + PRODUCT_BITS)]);
         sizes.set("in_valid", valid & !flush).set("in_data", size);
         let row_ready = m.input("row_ready", bit());
-        sizes.set("out_ready", row_ready | flush);
-        let size = sizes.get("out_data");
-        m.output("row_valid", sizes.get("out_valid"));
+        // A register between the LUT RAM and the planner's decisions.
+        sizes.set("out_ready", head.get("in_ready"));
+        head.set("in_valid", sizes.get("out_valid")).set("in_data", sizes.get("out_data"));
+        head.set("out_ready", row_ready | flush);
+        let size = head.get("out_data");
+        m.output("row_valid", head.get("out_valid"));
         m.output("row_skip", size.slice(45 + PRODUCT_BITS, 38 + PRODUCT_BITS).as_u());
         m.output("row_big", size.bit(37 + PRODUCT_BITS));
         m.output("row_parts", size.slice(36 + PRODUCT_BITS, 32 + PRODUCT_BITS).as_u());
@@ -131,7 +136,7 @@ impl Module for RowSizes {
         m.output("in_ready", accept);
         m.output("task_valid", queue.get("out_valid"));
         m.output("task_data", queue.get("out_data"));
-        m.output("idle", !any(&[announcing.sig(), sizes.get("out_valid"), queue.get("any")]));
+        m.output("idle", !any(&[announcing.sig(), waiting, queue.get("any")]));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::spgemm::front::hub::one_hot_index;
 use rtl_gen::{
-    Builder, MemSpec, Reg, Sig, all, any, bit, bits, case, cat, index_width, one_hot_mux, uint,
+    Builder, MemSpec, Reg, Sig, all, any, bit, bits, cat, index_width, one_hot_mux, uint,
 };
 
 /// Sizes of the table.
@@ -32,6 +32,9 @@ pub(super) struct Misses<'m> {
     m: &'m Builder,
     shape: Shape,
     slots: Vec<Slot<'m>>,
+    /// Slots in use, modulo their number; and whether all are.
+    held: Reg<'m>,
+    full: Reg<'m>,
     head: Reg<'m>,
     tail: Reg<'m>,
     next_fill: Reg<'m>,
@@ -77,6 +80,8 @@ impl<'m> Misses<'m> {
             m,
             shape,
             slots,
+            held: m.state("held", uint(index_width(shape.slots)), 0),
+            full: m.state("full", bit(), 0),
             head: m.state("head", pointer, 0),
             tail: m.state("tail", pointer, 0),
             next_fill: m.state("next_fill", pointer, 0),
@@ -87,7 +92,7 @@ impl<'m> Misses<'m> {
 
     /// No slot is free.
     pub(super) fn full(&self) -> Sig<'m> {
-        self.at(self.tail.q(), |s| s.active.q())
+        self.full.q()
     }
 
     /// No line is on its way.
@@ -138,9 +143,9 @@ impl<'m> Misses<'m> {
     }
 
     fn at(&self, slot: Sig<'m>, field: impl Fn(&Slot<'m>) -> Sig<'m>) -> Sig<'m> {
-        let arms: Vec<(i128, Sig)> =
-            self.slots.iter().enumerate().map(|(k, s)| (k as i128, field(s))).collect();
-        case(slot, &arms[1..], arms[0].1)
+        let fields: Vec<Sig> = self.slots.iter().rev().map(|s| field(s).as_bits()).collect();
+        let ty = field(&self.slots[0]).ty();
+        cat(&fields).dyn_lane(slot, ty.width()).as_type(ty)
     }
 
     /// Connects the ring and returns the replayed request.
@@ -157,6 +162,10 @@ impl<'m> Misses<'m> {
         let count = self.at(head, |s| s.count.q());
         let done = (self.replayed.q() + self.replayed.q().lit(1)).eq(count) & !appended_to_head;
         let free = (e.taken & done).named("free");
+        let held = self.held.q();
+        self.held.update(&[(e.allocate & !free, held.inc()), (free & !e.allocate, held.dec())]);
+        let last = held.is(self.shape.slots as i128 - 1);
+        self.full.update(&[(e.allocate & !free, last), (free & !e.allocate, m.low())]);
         self.head.drive_when(free, head.inc());
         self.tail.drive_when(e.allocate, tail.inc());
         self.next_fill.drive_when(e.fill, self.next_fill.q().inc());

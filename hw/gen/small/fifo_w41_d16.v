@@ -2,26 +2,26 @@
 // FIFO in LUT RAM, first word falls through.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(40)
+// in  in_data    bits(41)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(40)
+// out out_data   bits(41)
 // out count      uint(5)
 
 `default_nettype none
 
-module fifo_w40_d16 (
+module fifo_w41_d16 (
   input  wire in_valid,
-  input  wire [39:0] in_data,
+  input  wire [40:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [39:0] out_data,
+  output wire [40:0] out_data,
   output wire [4:0] count
 );
   reg [3:0] head;
@@ -29,8 +29,8 @@ module fifo_w40_d16 (
   reg [4:0] held;
   reg in_ready_q;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [39:0] store [0:15];
-  wire [39:0] front = store[head];
+  reg [40:0] store [0:15];
+  wire [40:0] front = store[head];
   wire pop = out_valid & out_ready;
   wire push = in_valid & in_ready_q;
   wire [4:0] next_count = (push & (~pop)) ? (held + 5'd1) : ((pop & (~push)) ? (held - 5'd1) : held);
