@@ -169,6 +169,8 @@ impl Job<'_> {
             a: csr(0),
             b: csr(1),
             c: csr(2),
+            part_table: 0,
+            parts: 0,
         };
         let at = |c: &CsrAddresses| [c.row_pointers, c.columns, c.values];
         json!({

@@ -77,6 +77,8 @@ pub(crate) fn sparse() -> SpgemmCommand {
         a: csr(0x10000),
         b: csr(0x20000),
         c: csr(0xff_ffff_0000),
+        part_table: 0,
+        parts: 0,
     }
 }
 
