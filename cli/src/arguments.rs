@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bench, bind, boards, check, completions, demo, doctor, explore, export, gemm, r#gen, graph,
-    new, program, regs, selftest, serve, sim, spgemm, synth,
+    new, program, regs, report, selftest, serve, sim, spgemm, synth,
 };
 
 /// Generate, simulate and drive Mattock matrix cards.
@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Synth(synth::Options),
     /// Find the best card of a board for a workload, by estimates
     Explore(explore::Options),
+    /// Write one page about a card: blocks, roofline, area, timing, traffic, waveform
+    Report(report::Options),
     /// List the boards, or show one
     Boards(boards::Options),
     /// Get a bitstream onto a board

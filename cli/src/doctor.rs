@@ -47,6 +47,8 @@ enum Wish {
     Timing,
     /// Bitstreams for boards
     Synth,
+    /// Looking at a report in a browser
+    Browse,
     /// Getting a bitstream onto a board
     Program,
 }
@@ -131,6 +133,7 @@ impl Wish {
             Self::Timing => Job::Timing,
             Self::Synth => Job::Synth,
             Self::Program => Job::Program,
+            Self::Browse => Job::Browse,
         }
     }
 }

@@ -70,13 +70,47 @@ pub(crate) struct Options {
     simulator: SimulatorKind,
 }
 
+/// A trace of the interpreter: its file, and the paths of the signals in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Traced {
+    pub(crate) file: std::path::PathBuf,
+    pub(crate) signals: Vec<String>,
+}
+
+/// Arguments of the command as another command makes them.
+#[derive(clap::Parser)]
+struct Words {
+    #[command(flatten)]
+    options: Options,
+}
+
+impl Options {
+    /// A product of the card's types, or of those named.
+    ///
+    /// # Errors
+    /// A word is not understood.
+    pub(crate) fn of(
+        config: &str,
+        [m, n, k]: [u32; 3],
+        types: Option<&str>,
+    ) -> Result<Self, Failure> {
+        let sizes = [("--m", m), ("--n", n), ("--k", k)];
+        let mut line = vec!["mattock".to_owned(), "--config".into(), config.into()];
+        line.extend(sizes.into_iter().flat_map(|(key, size)| [key.to_owned(), size.to_string()]));
+        line.extend(types.into_iter().flat_map(|types| ["--types".to_owned(), types.to_owned()]));
+        let words: Words =
+            clap::Parser::try_parse_from(line).map_err(|e| Failure::new("gemm", e))?;
+        Ok(words.options)
+    }
+}
+
 /// What `--json` prints; the keys are stable.
 #[derive(Serialize)]
 pub(crate) struct Report {
     m: u32,
     n: u32,
     k: u32,
-    types: String,
+    pub(crate) types: String,
     pub(crate) cycles: u64,
     pub(crate) compute_cycles: u64,
     pub(crate) macs: u64,
@@ -101,6 +135,18 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
 /// # Errors
 /// As the command.
 pub(crate) fn measure(options: &Options, output: Output) -> Result<(Chosen, Report), Failure> {
+    measure_traced(options, None, output)
+}
+
+/// As [`measure`], in the interpreter, with a trace of a few signals.
+///
+/// # Errors
+/// As [`measure`]; also when the trace cannot be written.
+pub(crate) fn measure_traced(
+    options: &Options,
+    traced: Option<Traced>,
+    output: Output,
+) -> Result<(Chosen, Report), Failure> {
     let chosen = options.card.any("gemm")?;
     let engine = engine(&chosen)?;
     let tuple = options.tuple(engine)?;
@@ -120,8 +166,13 @@ pub(crate) fn measure(options: &Options, output: Output) -> Result<(Chosen, Repo
         options: options.how(tuple)?,
     };
     let (bytes, memory) = (options.memory_bytes(), &options.memory);
-    let mut session = Session::open(&chosen, options.simulator, bytes, memory, output)?;
+    let mut session = match traced {
+        None => Session::open(&chosen, options.simulator, bytes, memory, output)?,
+        Some(traced) => Session::open_traced(&chosen, bytes, memory, traced, output)?,
+    };
     let done = session.gemm(&call, memory)?;
+    // A trace is whole when its simulator is gone.
+    drop(session);
     let peak = u64::from(engine.rows) * u64::from(engine.cols);
     let mut report = Report::of(&call, &done, peak, options.simulator);
     report.plan = options.plan.then(|| PlanReport::of(&done.plan));
@@ -144,7 +195,7 @@ pub(crate) fn engine(chosen: &Chosen) -> Result<&GemmConfig, Failure> {
 
 impl Options {
     /// The type tuple, which must be one of the card's, with the accumulator that was asked for.
-    fn tuple(&self, engine: &GemmConfig) -> Result<Tuple, Failure> {
+    pub(crate) fn tuple(&self, engine: &GemmConfig) -> Result<Tuple, Failure> {
         let tuple = match &self.types {
             Some(text) => named_tuple(engine, text)?,
             // A checked configuration lists at least one.

@@ -32,6 +32,7 @@ mod plan;
 mod program;
 mod progress;
 mod regs;
+mod report;
 mod selftest;
 mod serve;
 mod serve_pty;
@@ -85,6 +86,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Bench(options) => return bench::run(&options, output),
         Command::Synth(options) => synth::run(&options, output)?,
         Command::Explore(options) => return explore::run(&options, output),
+        Command::Report(options) => return report::run(&options, output),
         Command::Boards(options) => boards::run(&options, output)?,
         Command::Program(options) => program::run(&options, output)?,
         Command::Export(options) => export::run(&options, output)?,

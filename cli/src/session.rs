@@ -11,9 +11,10 @@ use mattock_testbench::sim::ThreadedCard;
 
 use crate::card::Chosen;
 use crate::error::Failure;
+use crate::gemm::Traced;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::simulation::{MemoryArgs, SimulatorKind, start};
+use crate::simulation::{MemoryArgs, SimulatorKind, start, start_traced};
 
 /// How a matrix lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -84,6 +85,24 @@ impl Session {
         // Whoever simulates a card needs nothing of one that is open.
         let (chosen, memory) = (Chosen { live: None, ..chosen.clone() }, *memory);
         let simulated = ThreadedCard::spawn(move || start(&chosen, kind, bytes, &memory, output))?;
+        let device = Device::open_with(Box::new(simulated))?;
+        Ok(Self { card: device.context(ContextOptions::default())?, output })
+    }
+
+    /// As [`open`](Self::open), in the interpreter, with a trace.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); also when the trace cannot be written.
+    pub(crate) fn open_traced(
+        chosen: &Chosen,
+        bytes: u64,
+        memory: &MemoryArgs,
+        traced: Traced,
+        output: Output,
+    ) -> Result<Self, Failure> {
+        let (chosen, memory) = (Chosen { live: None, ..chosen.clone() }, *memory);
+        let simulated =
+            ThreadedCard::spawn(move || start_traced(&chosen, bytes, &memory, traced, output))?;
         let device = Device::open_with(Box::new(simulated))?;
         Ok(Self { card: device.context(ContextOptions::default())?, output })
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::{Args, ValueEnum};
 use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls, Verilated, with_chips};
 use mattock_toolbox::Toolbox;
-use rtl_gen::sim::{Simulator, TraceOptions};
+use rtl_gen::sim::{Simulator, TraceOptions, TraceSignals};
 use rtl_gen::{Design, Interpreter};
 use verilator_rs::{ToolSearch, Toolchain};
 
@@ -13,6 +13,7 @@ use crate::arguments::whole;
 use crate::card::Chosen;
 use crate::design::elaborate_bench;
 use crate::error::Failure;
+use crate::gemm::Traced;
 use crate::output::Output;
 use crate::progress::Progress;
 
@@ -81,6 +82,29 @@ pub(crate) fn start(
     let design = elaborate_bench(chosen, output)?;
     let simulator = card_simulator(chosen, &design, kind, None, output)?;
     attach(chosen, simulator, bytes, memory)
+}
+
+/// As [`start`], in the interpreter, with a trace of a few signals.
+///
+/// # Errors
+/// As [`start`]; also when the trace cannot be written.
+pub(crate) fn start_traced(
+    chosen: &Chosen,
+    bytes: u64,
+    memory: &MemoryArgs,
+    traced: Traced,
+    output: Output,
+) -> Result<SimCard, Failure> {
+    let design = elaborate_bench(chosen, output)?;
+    let failed = |error: &dyn std::fmt::Display| Failure::new("interpreter", error);
+    let mut interpreter = Interpreter::new(&design).map_err(|error| {
+        failed(&error).next("choose a card without foreign Verilog, such as `control = \"host\"`")
+    })?;
+    let signals = TraceSignals::Named(traced.signals);
+    interpreter
+        .trace(&traced.file, TraceOptions { signals, ..TraceOptions::default() })
+        .map_err(|error| failed(&with_source(&error)))?;
+    attach(chosen, Box::new(interpreter), bytes, memory)
 }
 
 /// Attaches memory and host to a simulator of the card.

@@ -207,11 +207,8 @@ fn words<T: Args>(line: &[String]) -> Result<T, Failure> {
 /// One product in simulation, every element checked.
 fn verify(product: &Gemm, config: &str, output: Output) -> Result<Verified, Failure> {
     let Gemm { m, n, k, types, .. } = product;
-    let line = ["--config", config, "--types", types].map(String::from).into_iter();
-    let sizes = [("--m", m), ("--n", n), ("--k", k)];
-    let sizes = sizes.into_iter().flat_map(|(key, size)| [key.to_owned(), size.to_string()]);
-    let line: Vec<String> = line.chain(sizes).collect();
-    let (_, report) = gemm::measure(&words(&line)?, output)?;
+    let options = gemm::Options::of(config, [*m, *n, *k], Some(types))?;
+    let (_, report) = gemm::measure(&options, output)?;
     let product = product.clone();
     Ok(Verified { product, cycles: report.cycles, mismatches: report.mismatches })
 }

@@ -48,6 +48,8 @@ pub enum Job {
     Synth,
     /// Getting a bitstream onto a board.
     Program,
+    /// Looking at a report as a browser shows it.
+    Browse,
 }
 
 /// How a tool is looked for and how its version is learnt.
@@ -96,7 +98,7 @@ pub enum Get {
     Apt(&'static str),
     /// A package of the project's Python environment.
     Pip(&'static str),
-    /// A package of Debian and Ubuntu that is the user's to install: it is of no use without a board.
+    /// A package of Debian and Ubuntu that is the user's to install: of no use without a board, or as large as a browser.
     Hand(&'static str),
 }
 
@@ -351,6 +353,17 @@ pub const TOOLS: &[Tool] = &[
         get: Get::Hand("openfpgaloader"),
     },
     Tool {
+        name: "chromium",
+        purpose: "shows reports as readers see them",
+        required_for: &[Job::Browse],
+        used_for: &[Job::Test],
+        alternative: None,
+        variable: Some("MATTOCK_CHROMIUM"),
+        probe: program(&["chromium", "chromium-browser"], &["--version"], "Chromium "),
+        oldest: "100",
+        get: Get::Hand("chromium"),
+    },
+    Tool {
         name: "zlib",
         purpose: "FST waveforms of Verilated models",
         required_for: &[Job::Trace, Job::Test],
@@ -431,6 +444,7 @@ impl fmt::Display for Job {
             Self::Timing => "timing",
             Self::Synth => "synth",
             Self::Program => "program",
+            Self::Browse => "browse",
         })
     }
 }
