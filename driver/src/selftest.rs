@@ -1,11 +1,13 @@
 //! A look at everything between this process and a right result, piece by piece.
 
+use crate::card::{Failure, Job, Step as CardStep};
 use crate::sparse::SpgemmOptions;
 use crate::transport::{Limit, Waited};
 use crate::{Context, ContextOptions, Csr, Device, Error, GemmOptions, GemmStats, View, ViewMut};
 use mattock_spec::Format;
+use mattock_spec::command::{Command, GemmCommand};
 use mattock_spec::regs::card::{CYCLES_LO, ID, IRQ_STATUS, MAGIC, SCRATCH};
-use mattock_spec::regs::{self, ErrorCode, Reg, ValueType};
+use mattock_spec::regs::{self, ErrorCode, Reg, ValueType, queue};
 use std::time::{Duration, Instant};
 
 /// One thing that was looked at.
@@ -35,6 +37,9 @@ type Seen = Result<Result<String, String>, Error>;
 
 /// One check.
 type Step = fn(&Context) -> Seen;
+
+/// Cycles that no command of these checks takes.
+const CYCLES: u64 = 1_000_000;
 
 /// Words that show lines which are stuck or crossed.
 const WORDS: [u32; 6] = [0, u32::MAX, 0xaaaa_aaaa, 0x5555_5555, 0x0123_4567, 0xfedc_ba98];
@@ -207,7 +212,7 @@ fn start(card: &Context, start: Reg, status: Reg) -> Result<(Waited, ErrorCode),
     // An interrupt of an earlier command may have been left on the way, its end seen in a register.
     transport.wait(Limit { cycles: 0, time: Duration::ZERO })?;
     transport.write32(start.address(), regs::gemm::START::GO.put(1))?;
-    let limit = Limit { cycles: 1_000_000, time: Duration::from_secs(1) };
+    let limit = Limit { cycles: CYCLES, time: Duration::from_secs(1) };
     let mut waited = transport.wait(limit)?;
     let mut word = transport.read32(status.address())?;
     if regs::gemm::STATUS::DONE.get(word) == 0 && waited == Waited::Interrupt {
@@ -227,6 +232,9 @@ fn start(card: &Context, start: Reg, status: Reg) -> Result<(Waited, ErrorCode),
 fn interrupt(card: &Context) -> Seen {
     let begin = Instant::now();
     let caps = card.capabilities();
+    if caps.controller.is_some() {
+        return ring_interrupt(card);
+    }
     let (dense, sparse) = (caps.gemm.is_some(), caps.spgemm.is_some());
     let mut engines = vec![];
     if dense {
@@ -243,6 +251,29 @@ fn interrupt(card: &Context) -> Seen {
         return Err(wrong("a command ended and no interrupt came".into()));
     }
     Ok(Ok(format!("{} commands with their interrupts in {:.1?}", engines.len(), begin.elapsed())))
+}
+
+/// The interrupt of a record; the engines of such a card obey its own processor.
+fn ring_interrupt(card: &Context) -> Seen {
+    let begin = Instant::now();
+    let shared = &card.inner.shared;
+    let mut locked = shared.lock();
+    let limit = locked.limit(CYCLES, None);
+    // An interrupt of an earlier command may have been left on the way.
+    let cause = queue::IRQ_STATUS::CAUSE.put(1);
+    locked.transport().write32(queue::IRQ_STATUS.address(), cause)?;
+    locked.transport().wait(Limit { cycles: 0, time: Duration::ZERO })?;
+    let steps = [CardStep { command: Command::Nop, limit }].into();
+    let id = locked.submit(Job { op: "selftest", steps, touches: vec![] });
+    let waited = locked.transport().wait(limit)?;
+    drop(locked);
+    if let Some(Err(failure)) = shared.finish(id, None) {
+        return Err(failure.into());
+    }
+    if waited == Waited::Expired {
+        return Err(wrong("a command ended and no interrupt came".into()));
+    }
+    Ok(Ok(format!("an empty command with its interrupt in {:.1?}", begin.elapsed())))
 }
 
 fn gemm(card: &Context) -> Seen {
@@ -324,19 +355,26 @@ fn unmapped(card: &Context) -> Seen {
     };
     let address = piece + PIECE - 4096;
     let load = |card: &Context| {
-        let words = [
-            (regs::gemm::MODE, regs::gemm::MODE::LOAD_A.put(1)),
-            (regs::gemm::M, caps.rows),
-            (regs::gemm::N, caps.cols),
-            (regs::gemm::K, 16),
-            (regs::gemm::A_LO, address as u32),
-            (regs::gemm::A_HI, (address >> 32) as u32),
-            (regs::gemm::A_STRIDE, caps.align.next_multiple_of(16)),
-        ];
-        for (reg, word) in words {
-            card.device().transport().write32(reg.address(), word)?;
+        let command = GemmCommand {
+            load_a: true,
+            m: caps.rows,
+            n: caps.cols,
+            k: 16,
+            a: address,
+            a_stride: caps.align.next_multiple_of(16),
+            ..GemmCommand::default()
+        };
+        let shared = &card.inner.shared;
+        let mut locked = shared.lock();
+        let limit = locked.limit(CYCLES, None);
+        let step = CardStep { command: Command::Gemm(command), limit };
+        let id = locked.submit(Job { op: "selftest", steps: [step].into(), touches: vec![] });
+        drop(locked);
+        match shared.finish(id, None) {
+            Some(Err(Failure::Fault(completion))) => Ok(completion.code),
+            Some(Err(Failure::Error(error))) => Err(error),
+            Some(Ok(_)) | None => Ok(ErrorCode::None),
         }
-        start(card, regs::gemm::START, regs::gemm::STATUS).map(|(_, code)| code)
     };
     let mapped = load(card);
     card.device().transport().free(piece);

@@ -5,6 +5,7 @@ use super::config_space::{BYTES as CONFIG_BYTES, ConfigSpace};
 use super::tasks::{Answer, Task, What};
 use crate::sim::{SimCard, SimError};
 use mattock_spec::regs::card::STATUS;
+use mattock_spec::regs::queue;
 use pcie_mmap::vfio_user::{IrqSet, Layout};
 use rustix::io::Errno;
 use std::os::fd::OwnedFd;
@@ -81,6 +82,7 @@ impl Device {
             };
             match task {
                 Some(Task { what, answer }) => {
+                    batches = 0;
                     let done = self.task(what)?;
                     self.interrupt();
                     // A client that is gone wants no answer.
@@ -91,11 +93,22 @@ impl Device {
                     self.interrupt();
                     batches += 1;
                     if batches % LOOK == 0 {
-                        self.running = self.card.read_register(STATUS.address())? != 0;
+                        self.running = self.works()?;
                     }
                 }
             }
         }
+    }
+
+    /// Whether an engine works, or commands in rings have no record yet.
+    fn works(&mut self) -> Result<bool, SimError> {
+        if self.card.read_register(STATUS.address())? != 0 {
+            return Ok(true);
+        }
+        let rings = self.card.read_register(queue::STATUS.address())?;
+        let [told, written] = [queue::DOORBELL, queue::WRITTEN].map(|reg| reg.address());
+        Ok(queue::STATUS::RUNNING.get(rings) == 1
+            && self.card.read_register(told)? != self.card.read_register(written)?)
     }
 
     fn task(&mut self, what: What) -> Result<Answer, SimError> {
