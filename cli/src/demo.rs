@@ -9,11 +9,13 @@ use std::time::Instant;
 use clap::Args;
 use mattock::io::{ReadOptions, read_matrix};
 use mattock::{Csr, GemmOptions, Semiring};
+use mattock_spec::{Format, Tuple};
 use mattock_testbench::digits::{Digits, Network, Product};
 use mattock_testbench::{MATRICES, matrix_path};
 use serde::Serialize;
 
 use crate::card::Chosen;
+use crate::epilogue::Both;
 use crate::error::Failure;
 use crate::output::{Output, grouped, percent, table};
 use crate::session::{GemmCall, Order, Session};
@@ -63,6 +65,8 @@ struct Form {
     name: String,
     types: String,
     card: String,
+    /// Who does what lies between two products: `card` or `host`.
+    between: &'static str,
     correct: usize,
     accuracy: f64,
 }
@@ -125,6 +129,7 @@ fn classify(
             let correct = digits.correct(&answers);
             forms.push(Form {
                 name: network.name.clone(),
+                between: if dense.does_layers(network) { "card" } else { "host" },
                 types: network.types.to_string(),
                 card: card.clone(),
                 correct,
@@ -143,9 +148,18 @@ struct Dense {
     session: Session,
     peak: u64,
     simulator: SimulatorKind,
+    /// What the card multiplies, and whether it has an epilogue.
+    tuples: Vec<Tuple>,
+    epilogue: bool,
 }
 
 impl Dense {
+    /// Whether the card computes whole layers of the network.
+    fn does_layers(&self, network: &Network) -> bool {
+        let Tuple { a, b, .. } = network.types;
+        self.epilogue && self.tuples.iter().any(|t| (t.a, t.b, t.d) == (a, b, a))
+    }
+
     /// Opens a card that multiplies the types of all these networks.
     fn open(
         chosen: &Chosen,
@@ -167,15 +181,21 @@ impl Dense {
         let (simulator, memory) = (options.simulator, MemoryArgs::default());
         let session = Session::open(chosen, simulator, 512 * images, &memory, output)?;
         let peak = u64::from(engine.rows) * u64::from(engine.cols);
-        Ok(Self { session, peak, simulator })
+        let (tuples, epilogue) = (engine.tuples.clone(), !engine.epilogue.is_empty());
+        Ok(Self { session, peak, simulator, tuples, epilogue })
     }
 
     fn multiply(
         &mut self,
-        Product { tuple, m, n, k, a, b }: Product<'_>,
+        product: Product<'_>,
         card: &str,
         lines: &mut Vec<Line>,
     ) -> Result<Vec<i32>, Failure> {
+        let Product { tuple, m, n, k, a, b, .. } = product;
+        // A card without an epilogue gives sums, and the rest is done here.
+        let whole = self.epilogue && self.tuples.contains(&tuple);
+        let sums = Tuple { d: if tuple.a.is_integer() { Format::I32 } else { tuple.d }, ..tuple };
+        let tuple = if whole { tuple } else { sums };
         let call = GemmCall {
             tuple,
             m: m as u32,
@@ -185,6 +205,7 @@ impl Dense {
             b,
             orders: [Order::Row; 3],
             options: GemmOptions::default(),
+            epilogue: product.epilogue.clone().filter(|_| whole).map(Both::of),
         };
         let done = self.session.gemm(&call, &MemoryArgs::default())?;
         let report = gemm::Report::of(&call, &done, self.peak, self.simulator);
@@ -198,7 +219,7 @@ impl Dense {
             dram_bytes: report.dram_bytes,
             mismatches: report.mismatches,
         });
-        Ok(done.d)
+        Ok(if whole { done.d } else { product.apply(done.d) })
     }
 }
 
@@ -267,13 +288,20 @@ impl Report {
         rows.extend(self.products.iter().map(Line::cells));
         let Accuracy { images, correct_float, accuracy_float, .. } = &self.digits;
         let mut digits = vec![
-            ["digits read in", "card", "right", &format!("of {}", grouped(*images as u64))]
-                .map(str::to_owned)
-                .to_vec(),
+            [
+                "digits read in",
+                "card",
+                "layers by",
+                "right",
+                &format!("of {}", grouped(*images as u64)),
+            ]
+            .map(str::to_owned)
+            .to_vec(),
         ];
         digits.extend(self.forms.iter().map(Form::cells));
         let float = [
             "float, where it was trained".to_owned(),
+            String::new(),
             String::new(),
             grouped(*correct_float as u64),
             hundredths(*accuracy_float),
@@ -282,7 +310,7 @@ impl Report {
         format!(
             "{}\n{}\n{} mismatches; {:.0} s with {}\n",
             table(&rows, &[3, 4, 5, 6, 7]),
-            table(&digits, &[2, 3]),
+            table(&digits, &[3, 4]),
             self.mismatches,
             self.seconds,
             self.simulator,
@@ -296,9 +324,15 @@ fn hundredths(fraction: f64) -> String {
 
 impl Form {
     fn cells(&self) -> Vec<String> {
-        let Self { name, types, card, correct, accuracy } = self;
+        let Self { name, types, card, between, correct, accuracy } = self;
         let right = grouped(*correct as u64);
-        vec![format!("{name}: {types}"), card.clone(), right, hundredths(*accuracy)]
+        vec![
+            format!("{name}: {types}"),
+            card.clone(),
+            (*between).into(),
+            right,
+            hundredths(*accuracy),
+        ]
     }
 }
 

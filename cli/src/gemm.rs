@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use clap::Args;
 use mattock::GemmOptions;
 use mattock_spec::config::GemmConfig;
-use mattock_spec::{Format, Rounding, Tuple};
-use mattock_testbench::reference::dense::DenseGemm;
+use mattock_spec::{Format, Rounding, Tuple, Value};
+use mattock_testbench::reference::dense::{DenseGemm, RoundTo};
 use mattock_testbench::reference::{self, Layout};
 use serde::Serialize;
 
 use crate::arguments::whole;
 use crate::card::{CardOptions, Chosen};
+use crate::epilogue::EpilogueArgs;
 use crate::error::Failure;
 use crate::output::{Output, grouped, percent, table};
 use crate::plan::PlanReport;
@@ -57,6 +58,8 @@ pub(crate) struct Options {
     /// Infinite float results become the largest finite number
     #[arg(long)]
     saturate: bool,
+    #[command(flatten)]
+    epilogue: EpilogueArgs,
     /// Names the random operands
     #[arg(long, default_value_t = 1, value_parser = whole::<u64>, allow_negative_numbers = true)]
     seed: u64,
@@ -164,6 +167,7 @@ pub(crate) fn measure_traced(
         b: &b,
         orders: options.orders()?,
         options: options.how(tuple)?,
+        epilogue: options.epilogue.both(tuple, [m, n, k])?,
     };
     let (bytes, memory) = (options.memory_bytes(), &options.memory);
     let mut session = match traced {
@@ -338,6 +342,16 @@ impl Report {
 /// Elements of D that differ from the reference; a result of another length is wrong everywhere.
 fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
     let (m, n, k) = (call.m as usize, call.n as usize, call.k as usize);
+    let mut model = call.epilogue.as_ref().map(|both| {
+        let to = RoundTo { saturate: true, ..RoundTo::nearest(call.tuple.d) };
+        move |sum: i32, i: usize| {
+            let code = both.model.apply(sum, (i / n, i % n, n), &to);
+            match call.tuple.d.decode(code) {
+                Value::Int(value) => value as i32,
+                Value::Float(_) => sum,
+            }
+        }
+    });
     if !call.tuple.a.is_integer() && k > 0 {
         let GemmOptions { rounding, saturate, .. } = call.options;
         let model = DenseGemm { rounding, saturate, ..DenseGemm::new(call.tuple) };
@@ -354,6 +368,9 @@ fn mismatches(call: &GemmCall<'_>, d: &[i32]) -> u64 {
     let computed = reference::gemm(a, b, (&mut expected, Layout::row_major(m, n)));
     if computed.is_err() || d.len() != expected.len() {
         return (m * n).max(1) as u64;
+    }
+    if let Some(model) = &mut model {
+        expected.iter_mut().enumerate().for_each(|(i, sum)| *sum = model(*sum, i));
     }
     let wrong = |(want, got): &(&i32, &i32)| wrapped(**want, call.tuple.acc) != **got;
     expected.iter().zip(d).filter(wrong).count() as u64
@@ -378,6 +395,7 @@ mod tests {
             b,
             orders: [Order::Row; 3],
             options: GemmOptions::default(),
+            epilogue: None,
         }
     }
 
@@ -385,7 +403,8 @@ mod tests {
         let (rows, cols, depth, k_split, align) = (2, 4, 1, 1, 8);
         let (a_kib, b_kib, result_kib, tuples) = (4, 4, 4, TupleList::default());
         let caps = GemmCaps { rows, cols, depth, k_split, a_kib, b_kib, result_kib, align, tuples };
-        let problem = Problem { m: 2, n: 2, k: 1, bits: [8; 2], orders: [dense::Order::Row; 3] };
+        let orders = [dense::Order::Row; 3];
+        let problem = Problem { m: 2, n: 2, k: 1, bits: [8, 8, 32], parameters: 0, orders };
         Plan::of(&problem, &caps, &Memory::new(8))
     }
 

@@ -16,6 +16,7 @@ mod demo;
 mod design;
 mod doctor;
 mod doctor_pci;
+mod epilogue;
 mod error;
 mod estimate;
 mod explore;

@@ -10,6 +10,7 @@ use mattock_spec::{Format, Rounding, Tuple, Value};
 use mattock_testbench::sim::ThreadedCard;
 
 use crate::card::Chosen;
+use crate::epilogue::Both;
 use crate::error::Failure;
 use crate::gemm::Traced;
 use crate::output::Output;
@@ -26,7 +27,7 @@ pub(crate) enum Order {
 }
 
 /// A dense product; `a` and `b` hold the values (of floats: the codes) row after row, whatever order they shall lie in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct GemmCall<'a> {
     pub(crate) tuple: Tuple,
     pub(crate) m: u32,
@@ -37,6 +38,8 @@ pub(crate) struct GemmCall<'a> {
     /// Of A, B and D.
     pub(crate) orders: [Order; 3],
     pub(crate) options: GemmOptions,
+    /// What is done to integer sums.
+    pub(crate) epilogue: Option<Both>,
 }
 
 /// The result of a dense product, row after row, and what it cost.
@@ -132,7 +135,8 @@ impl Session {
         let b = Stored::new(call.tuple.b, call.b, (k, n), order_b)?;
         let (a, b) = (a.view((m, k))?, b.view((k, n))?);
         let order = order_d.driver();
-        let mut d = vec![0u8; 4 * m * n];
+        let size = call.tuple.d.storage_bits() as usize / 8;
+        let mut d = vec![0u8; size * m * n];
         let ld = if order_d == Order::Row { n } else { m };
         let (one, zero) = Scalar::one_and_zero(call.tuple.d);
         let mut c = DynViewMut::new(&mut d, order, m, n, ld, call.tuple.d)?;
@@ -142,11 +146,19 @@ impl Session {
         let bytes_per_cycle = memory.bandwidth.unwrap_or(bus_bytes).min(bus_bytes);
         let behind = plan::Memory { bus_bytes, latency, bytes_per_cycle };
         let options = &call.options;
-        let plan = self.card.plan_gemm(options, a, b, c.reborrow(), &behind)?;
-        let event = self.card.gemm_dyn(options, one, a, b, zero, c)?;
+        let (plan, event) = match &call.epilogue {
+            None => {
+                let plan = self.card.plan_gemm(options, a, b, c.reborrow(), &behind)?;
+                (plan, self.card.gemm_dyn(options, one, a, b, zero, c)?)
+            }
+            Some(Both { card, .. }) => {
+                let to = c.reborrow();
+                let plan = self.card.plan_gemm_epilogue(options, card, a, b, to, &behind)?;
+                (plan, self.card.gemm_epilogue_dyn(options, card, a, b, c)?)
+            }
+        };
         let stats = event.wait()?;
-        let word = |b: &[u8]| i32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-        let d: Vec<i32> = d.chunks_exact(4).map(word).collect();
+        let d: Vec<i32> = d.chunks_exact(size).map(|code| number(call.tuple.d, code)).collect();
         Ok(GemmDone {
             plan,
             d: if order_d == Order::Row { d } else { transposed(&d, n, m) },
@@ -182,6 +194,15 @@ impl Session {
             windows: stats.windows,
         };
         Ok((c, counts))
+    }
+}
+
+/// A result as it lies in memory: the number of an integer, the code of a float.
+fn number(format: Format, bytes: &[u8]) -> i32 {
+    let code = bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+    match format.decode(code & u32::MAX >> (32 - format.bits())) {
+        Value::Int(value) => value as i32,
+        Value::Float(_) => code as i32,
     }
 }
 

@@ -130,9 +130,9 @@ fn plans_move_at_most_a_twentieth_more_than_the_best_schedule() {
         for m in [1, 3, 8, 17, 40] {
             for n in [1, 5, 16, 33] {
                 for k in [1, 7, 30, 64, 150] {
-                    for bits in [[8, 8], [8, 4]] {
+                    for bits in [[8, 8, 32], [8, 4, 32]] {
                         let orders = [Order::Row; 3];
-                        let problem = Problem { m, n, k, bits, orders };
+                        let problem = Problem { m, n, k, bits, parameters: 0, orders };
                         let plan = Plan::choose(&problem, [true; 3], &caps, &memory);
                         let best = search(&problem, &caps, &memory);
                         let ratio = plan.bytes as f64 / best as f64;
@@ -149,7 +149,10 @@ fn plans_move_at_most_a_twentieth_more_than_the_best_schedule() {
 /// What is not free to be chosen stays.
 #[test]
 fn given_orders_are_kept() {
-    let problem = |orders| Problem { m: 64, n: 1024, k: 4096, bits: [8, 8], orders };
+    let problem = |orders| {
+        let (m, n, k, bits) = (64, 1024, 4096, [8, 8, 32]);
+        Problem { m, n, k, bits, parameters: 0, orders }
+    };
     let (caps, memory) = (GemmCaps { k_split: 8, ..caps(16, 16, 256) }, Memory::new(64));
     for orders in [[Order::Row; 3], [Order::Column; 3]] {
         let plan = Plan::choose(&problem(orders), [false; 3], &caps, &memory);

@@ -6,7 +6,7 @@
 use mattock_spec::{Format, Rounding, Tuple, Value};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::reference::dense::{DenseGemm, half_even};
+use crate::reference::dense::{Activation, Bias, DenseGemm, Epilogue, RoundTo, Scale, half_even};
 
 /// Pixels of an image.
 pub const PIXELS: usize = 64;
@@ -65,8 +65,8 @@ pub struct Layer {
 }
 
 /// A product `D = A * B` that is asked for: A is `m` x `k`, B is `k` x `n`, row-major, integers or codes of floats; D is
-/// wanted as `m` x `n` sums of 32 bits, row-major.
-#[derive(Clone, Copy, Debug)]
+/// wanted as `m` x `n` integers, or codes of binary32, row-major.
+#[derive(Clone, Debug)]
 pub struct Product<'a> {
     /// Types of A, B and D.
     pub tuple: Tuple,
@@ -80,6 +80,24 @@ pub struct Product<'a> {
     pub a: &'a [i32],
     /// The weights.
     pub b: &'a [i32],
+    /// What becomes of integer sums; D is then the whole layer.
+    pub epilogue: Option<Epilogue<i32>>,
+}
+
+impl Product<'_> {
+    /// The elements of D that become of these sums.
+    pub fn apply(&self, mut sums: Vec<i32>) -> Vec<i32> {
+        let to = RoundTo { saturate: true, ..RoundTo::nearest(self.tuple.d) };
+        if let Some(epilogue) = &self.epilogue {
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let code = epilogue.apply(*sum, (i / self.n, i % self.n, self.n), &to);
+                if let Value::Int(value) = self.tuple.d.decode(code) {
+                    *sum = value as i32;
+                }
+            }
+        }
+        sums
+    }
 }
 
 fn tuple<'de, D: Deserializer<'de>>(from: D) -> Result<Tuple, D::Error> {
@@ -179,11 +197,21 @@ impl Network {
         let mut inputs: Vec<i32> =
             images.iter().map(|&pixel| cast(f32::from(pixel), tuple.a)).collect();
         let mut outputs = Vec::new();
-        for layer in &self.layers {
+        for (index, layer) in self.layers.iter().enumerate() {
             let (n, k) = (layer.outputs, layer.inputs);
-            let sums = product(Product { tuple, m, n, k, a: &inputs, b: &layer.weights })?;
-            assert_eq!(sums.len(), m * n, "a product of {m} x {n} was asked for");
-            outputs = layer.outputs(&sums, tuple.d);
+            let hidden = index + 1 < self.layers.len();
+            let integers = tuple.a.is_integer();
+            // A hidden layer of integers is one command of a card; the sums of the last keep their 32 bits.
+            let d = if integers && hidden { tuple.a } else { tuple.d };
+            let epilogue = integers.then(|| layer.epilogue(hidden));
+            let (a, b) = (&inputs, &layer.weights);
+            let done = product(Product { tuple: Tuple { d, ..tuple }, m, n, k, a, b, epilogue })?;
+            assert_eq!(done.len(), m * n, "a product of {m} x {n} was asked for");
+            if integers && hidden {
+                inputs = done;
+                continue;
+            }
+            outputs = layer.outputs(&done, tuple.d);
             inputs = outputs.iter().map(|&value| cast((value as f32).max(0.0), tuple.a)).collect();
         }
         Ok(outputs.chunks(10).map(largest).collect())
@@ -191,7 +219,8 @@ impl Network {
 
     /// [`classify`](Self::classify) with the reference product.
     pub fn classify_reference(&self, images: &[u8]) -> Vec<u8> {
-        let answers = self.classify(images, |Product { tuple, m, n, k, a, b }| {
+        let answers = self.classify(images, |product| {
+            let Product { tuple, m, n, k, a, b, .. } = product;
             let code = |format: Format, value: i32| match format {
                 Format::Float(_) => value as u32,
                 _ => format.encode(Value::Int(value.into()), Rounding::Rne, false),
@@ -199,22 +228,29 @@ impl Network {
             let [a, b] = [(a, tuple.a), (b, tuple.b)].map(|(values, format)| {
                 values.iter().map(|&v| code(format, v)).collect::<Vec<_>>()
             });
-            let sums = DenseGemm::new(tuple).product(&a, &b, &[], [m, n, k])?;
-            Ok::<_, crate::reference::dense::Unsupported>(
-                sums.into_iter().map(|sum| sum as i32).collect(),
-            )
+            let sums = DenseGemm::new(self.types).product(&a, &b, &[], [m, n, k])?;
+            let sums = sums.into_iter().map(|sum| sum as i32).collect();
+            Ok::<_, crate::reference::dense::Unsupported>(product.apply(sums))
         });
         answers.expect("the types of the committed networks are exact at their depth")
     }
 }
 
 impl Layer {
-    /// `(sum + bias) * scale`, in binary32 where there is a scale; the sums are integers or codes of binary32.
+    /// What a card does to the integer sums of this layer: bias, and between layers scale and ReLU.
+    fn epilogue(&self, hidden: bool) -> Epilogue<i32> {
+        let bias = Bias::Column(self.bias.iter().map(|&bias| bias as i32).collect());
+        let scale = self.scale.clone().filter(|_| hidden).map_or(Scale::None, Scale::Column);
+        let activation = if hidden { Activation::Relu } else { Activation::None };
+        Epilogue { bias, scale, activation, ..Epilogue::default() }
+    }
+
+    /// What comes out of a layer whose integer sums have their bias, and whose float sums, as codes of binary32, have not.
     fn outputs(&self, sums: &[i32], types: Format) -> Vec<f64> {
         let output = |(index, &sum): (usize, &i32)| {
             let (column, bias) = (index % self.outputs, self.bias[index % self.outputs]);
             let sum: f64 = match types.is_integer() {
-                true => sum.wrapping_add(bias as i32).into(),
+                true => sum.into(),
                 false => (f32::from_bits(sum as u32) + bias as f32).into(),
             };
             self.scale.as_ref().map_or(sum, |scale| (sum as f32 * scale[column]).into())

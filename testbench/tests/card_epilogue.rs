@@ -1,7 +1,9 @@
 //! Products with an epilogue through the driver, bit for bit the reference model's.
 
 use mattock::dense::{Activation, Epilogue, Per, Requant};
-use mattock::{Context, ContextOptions, DynView, DynViewMut, GemmOptions, Order};
+use mattock::{
+    Context, ContextOptions, DmaBuf, DynView, DynViewMut, Error, GemmOptions, Order, View, ViewMut,
+};
 use mattock_spec::{CardConfig, Format, Tuple, Value};
 use mattock_testbench::reference::dense as model;
 use mattock_testbench::sim::{SimOptions, SimulatorKind, Stalls, open_device};
@@ -11,7 +13,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 fn config(rows: u32, cols: u32, bus_bytes: u32) -> CardConfig {
     let text = format!(
         "name = \"e{rows}x{cols}w{bus_bytes}\"\n[memory]\nbus_bytes = {bus_bytes}\naddress_bits = 40\n[gemm]\n\
-         rows = {rows}\ncols = {cols}\nalign = 16\nepilogue = [\"requantise\", \"leaky\"]\n\
+         rows = {rows}\ncols = {cols}\nalign = 16\nepilogue = [\"requantise\", \"leaky\", \"table\"]\n\
          tuples = [\"i8,i8,i32\", \"i8,i8,i8\", \"i8,i8,u8\", \"i8,i4,i8\", \"i8,i8,i16\", \"i4,i4,i6\"]\n\
          a_kib = 4\nb_kib = 4\nresult_kib = 4\n"
     );
@@ -82,8 +84,12 @@ impl Case {
             model.zero_point = rng.random_range(-40..40);
             card = card.zero_point(model.zero_point);
         }
-        (card, model.activation) = match rng.random_range(0..4) {
+        (card, model.activation) = match rng.random_range(0..5) {
             0 => (card, model::Activation::None),
+            4 => {
+                let table: Vec<i16> = (0..256).map(|_| rng.random()).collect();
+                (card.activation(Activation::Table(table.clone())), model::Activation::Table(table))
+            }
             1 => (card.activation(Activation::Relu), model::Activation::Relu),
             2 => {
                 let (low, high) = (rng.random_range(-90..0), rng.random_range(0..90));
@@ -131,7 +137,7 @@ fn multiply(
     rng: &mut StdRng,
     tuple: Tuple,
     [m, n, k]: [usize; 3],
-    resident: bool,
+    options: GemmOptions,
 ) -> u64 {
     let case = Case::random(rng, [m, n], k);
     let (a, a_bytes, a_order, a_ld) = matrix(rng, tuple.a, m, k);
@@ -145,7 +151,6 @@ fn multiply(
     let (ld, size) = (len + rng.random_range(0..3), tuple.d.storage_bits() as usize / 8);
     let mut d = vec![0xa5u8; lines * ld * size];
     let to = DynViewMut::new(&mut d, order, m, n, ld, tuple.d).unwrap();
-    let options = GemmOptions { resident, ..GemmOptions::default() };
     let what = format!("{tuple} {m}x{n}x{k} {:?}", case.card);
     let event = card.gemm_epilogue_dyn(&options, &case.card, a_view, b_view, to);
     let stats = event.and_then(|e| e.wait()).unwrap_or_else(|e| panic!("{what}: {e}"));
@@ -184,17 +189,18 @@ fn every_type(
             let resident = round % 2 == 1;
             let most = if resident { largest.min(28) } else { largest };
             let [m, n, k] = [0; 3].map(|_| rng.random_range(1..=most));
-            let cycles = multiply(&card, &mut rng, tuple, [m, n, k], resident);
+            let options = GemmOptions { resident, ..GemmOptions::default() };
+            let cycles = multiply(&card, &mut rng, tuple, [m, n, k], options);
             // The contract, and the stages behind the array; either of M and N may be the array's columns.
             let (rows, cols) = (u64::from(caps.rows), u64::from(caps.cols));
             let tiles = |m: usize, n: usize| (m as u64).div_ceil(rows) * (n as u64).div_ceil(cols);
-            let bound = tiles(m, n).max(tiles(n, m)) * (k as u64).max(rows) + rows + cols + 16 + 41;
+            let bound = tiles(m, n).max(tiles(n, m)) * (k as u64).max(rows) + rows + cols + 16 + 44;
             assert!(!resident || cycles <= bound, "{tuple} {m}x{n}x{k}: {cycles} of {bound}");
         }
     }
     for tuple in caps.tuples.iter() {
-        multiply(&card, &mut rng, tuple, [5, 3, 0], false);
-        multiply(&card, &mut rng, tuple, [0, 3, 4], false);
+        multiply(&card, &mut rng, tuple, [5, 3, 0], GemmOptions::default());
+        multiply(&card, &mut rng, tuple, [0, 3, 4], GemmOptions::default());
     }
 }
 
@@ -210,4 +216,74 @@ fn every_type_in_verilator() {
     let config = config(8, 8, 32);
     every_type(&config, SimulatorKind::Verilator, None, 12, 70);
     every_type(&config, SimulatorKind::Verilator, Some(Stalls { seed: 3, chance: 70 }), 6, 40);
+}
+
+/// More columns than the card has parameters for: refused, or cut where that was asked for.
+#[test]
+fn wide_products_are_cut() {
+    let config = config(2, 4, 8);
+    let card = open(&config, SimulatorKind::Interpreter, None);
+    let columns = card.capabilities().epilogue.unwrap().columns as usize;
+    let mut rng = StdRng::seed_from_u64(1);
+    let chunked = GemmOptions { chunked: true, ..GemmOptions::default() };
+    let tuple = "i8,i8,i8".parse().unwrap();
+    for _ in 0..3 {
+        multiply(&card, &mut rng, tuple, [2, columns + 9, 2], chunked);
+    }
+    let layer = Epilogue::new().bias(Per::Column(vec![1; columns + 1]));
+    let (a, b, mut d) = (vec![1i8; 2], vec![1i8; columns + 1], vec![0i8; 2 * (columns + 1)]);
+    let (a, b) = (View::<i8>::rows(&a, 2, 1).unwrap(), View::rows(&b, 1, columns + 1).unwrap());
+    let to = ViewMut::<i8>::rows(&mut d, 2, columns + 1).unwrap();
+    let event = card.gemm_epilogue::<i8, i8, i8>(&GemmOptions::default(), &layer, a, b, to);
+    assert!(matches!(event, Err(Error::Unsupported { .. })), "{event:?}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_sent() {
+    let mut plain = config(4, 4, 16);
+    plain.gemm.as_mut().unwrap().epilogue.truncate(1);
+    let card = open(&plain, SimulatorKind::Interpreter, None);
+    let none = open(&CardConfig::reference("tiny").unwrap(), SimulatorKind::Interpreter, None);
+    let options = GemmOptions::default();
+    let ask = |card: &Context, layer: Epilogue| {
+        let (a, b, mut d) = ([1i8; 6], [1i8; 12], [77i32; 8]);
+        let (a, b) = (View::<i8>::rows(&a, 2, 3).unwrap(), View::<i8>::rows(&b, 3, 4).unwrap());
+        let to = ViewMut::<i32>::rows(&mut d, 2, 4).unwrap();
+        let error = card.gemm_epilogue(&options, &layer, a, b, to).unwrap_err().to_string();
+        assert_eq!(d, [77; 8], "{error}");
+        error
+    };
+    let new = Epilogue::new;
+    let mut text = vec![
+        ask(&none, new()),
+        ask(&card, new().activation(Activation::Leaky { slope: 0.5 })),
+        ask(&card, new().activation(Activation::Table(vec![0; 256]))),
+        ask(&card, new().bias(Per::Column(vec![0; 3]))),
+        ask(&card, new().scale(Requant::TfliteDouble, Per::Row(vec![0.5, 2e9]))),
+        ask(&card, new().scale(Requant::Onnx, Per::Tensor(f64::NAN))),
+    ];
+    // In card memory: A where D is, and D between two elements' places.
+    let layer = new().bias(Per::Column(vec![0; 4]));
+    let mut buffer: DmaBuf<i8> = card.alloc(256).unwrap();
+    let b = [1i8; 12];
+    let b = View::<i8>::rows(&b, 3, 4).unwrap().into();
+    let i8s = Format::I8;
+    for (start, order) in [(0, Order::Row), (65, Order::Row), (64, Order::Column)] {
+        let shared: &DmaBuf<i8> = &buffer;
+        let a = DynView::on_card(shared, Order::Row, 2, 3, 16, i8s, 0).unwrap();
+        let d = DynViewMut::on_shared_card(shared, order, 2, 4, 16, i8s, start).unwrap();
+        let error = card.gemm_epilogue_dyn(&options, &layer, a, b, d).unwrap_err();
+        text.push(error.to_string());
+    }
+    buffer.write(0, &[0; 16]).unwrap();
+    let mut d = [0u8; 8];
+    let to = DynViewMut::new(&mut d, Order::Row, 2, 4, 4, i8s).unwrap();
+    let a = [1i8; 6];
+    let a = View::<i8>::rows(&a, 2, 3).unwrap().into();
+    text.push(card.gemm_dyn(&options, 2.into(), a, b, 0.into(), to).unwrap_err().to_string());
+    insta::assert_snapshot!(text.join("\n"));
+    // The sums as they are, cast.
+    let to = DynViewMut::new(&mut d, Order::Row, 2, 4, 4, i8s).unwrap();
+    card.gemm_dyn(&options, 1.into(), a, b, 0.into(), to).unwrap().wait().unwrap();
+    assert_eq!(d, [3; 8]);
 }

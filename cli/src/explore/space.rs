@@ -197,8 +197,8 @@ impl Space<'_> {
         let memory = Memory::new(card.memory.bus_bytes);
         let of = |(product, tuple): &(super::workload::Gemm, mattock_spec::Tuple)| {
             let (m, n, k) = (product.m, product.n, product.k);
-            let bits = [tuple.a, tuple.b].map(|format| format.storage_bits());
-            let problem = Problem { m, n, k, bits, orders: [Order::Row; 3] };
+            let bits = [tuple.a, tuple.b, tuple.d].map(|format| format.storage_bits());
+            let problem = Problem { m, n, k, bits, parameters: 0, orders: [Order::Row; 3] };
             Plan::of(&problem, &caps, &memory).cycles * u64::from(product.count)
         };
         Some(self.workload.gemms.iter().map(of).sum())

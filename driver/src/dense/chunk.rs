@@ -26,7 +26,8 @@ impl Call<'_> {
                 *stats += done;
                 return Ok(());
             }
-            Err(error @ Error::OutOfMemory { .. }) => error,
+            // Too large, or more columns than an epilogue has parameters for.
+            Err(error @ (Error::OutOfMemory { .. } | Error::Unsupported { .. })) => error,
             Err(error) => return Err(error),
         };
         let (rows, cols) = (product.c.rows, product.c.cols);

@@ -3,7 +3,7 @@
 //! Always in this order: bias, scale, zero point, activation, saturating cast to D's type. The rules, bit for bit, are those
 //! of `docs/numerics.md`. Nothing is done on the host: a card without a step refuses the call.
 
-use super::arg;
+use super::{TABLE_ENTRIES, arg};
 use crate::Error;
 use mattock_spec::EpilogueStep;
 use mattock_spec::epilogue::EpilogueCaps;
@@ -33,7 +33,7 @@ pub enum Requant {
 }
 
 /// A function of one value, applied after the zero point was added.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub enum Activation {
     /// The value itself.
     #[default]
@@ -52,6 +52,9 @@ pub enum Activation {
         /// The slope.
         slope: f32,
     },
+    /// The value, saturated to i8 (to u8 where D has no sign), becomes the entry its low 8 bits name: GELU, SiLU and any other
+    /// function of [`Activation::table`].
+    Table(Vec<i16>),
 }
 
 /// What happens to integer sums before they are stored as D's type; the default is a saturating cast.
@@ -195,6 +198,9 @@ impl Epilogue {
         if matches!(self.activation, Activation::Leaky { .. }) && !caps.has(EpilogueStep::Leaky) {
             return Err(lacks(caps, EpilogueStep::Leaky));
         }
+        if matches!(self.activation, Activation::Table(_)) && !caps.has(EpilogueStep::Table) {
+            return Err(lacks(caps, EpilogueStep::Table));
+        }
         if let Some(bias) = &self.bias {
             bias.check("bias", shape)?;
         }
@@ -204,7 +210,11 @@ impl Epilogue {
                 requant.check(i, *factor)?;
             }
         }
-        match self.activation {
+        match &self.activation {
+            Activation::Table(entries) if entries.len() != TABLE_ENTRIES => {
+                let count = entries.len();
+                return bad(format!("its table has {count} entries, {TABLE_ENTRIES} are needed"));
+            }
             Activation::Clamp { low, high } if low > high => {
                 return bad(format!("its lower limit {low} is above its upper limit {high}"));
             }
@@ -213,17 +223,18 @@ impl Epilogue {
             }
             _ => {}
         }
-        let lines = match self.needs(shape)? {
-            Needs::Either => 0,
-            Needs::Only(Along::Columns) => shape.1,
-            Needs::Only(Along::Rows) => shape.0,
-        };
-        if lines as u64 > caps.columns.into() {
-            let asked = format!("parameters for each of {lines} rows or columns");
-            let have = format!("room for {}; cut the product", caps.columns);
-            return Err(Error::Unsupported { asked, have });
+        self.needs(shape).map(|_| ())
+    }
+
+    /// Checks that the array's columns are `lines` lines of D or fewer than the card has parameters for.
+    pub(super) fn fits(&self, caps: Option<&EpilogueCaps>, lines: u32) -> Result<(), Error> {
+        let room = caps.map_or(0, |caps| caps.columns);
+        if !self.by_column() || lines <= room {
+            return Ok(());
         }
-        Ok(())
+        let asked = format!("an epilogue with parameters for {lines} rows or columns of D");
+        let have = format!("room for {room}; cut the product, as the option `chunked` does");
+        Err(Error::Unsupported { asked, have })
     }
 
     /// Which way D must be computed: the card has parameters for the columns of its array.
@@ -252,6 +263,19 @@ impl Epilogue {
         Epilogue { bias, scale, ..self.clone() }
     }
 
+    /// Whether columns have records: with a bias, or with factors of their own.
+    pub(super) fn by_column(&self) -> bool {
+        let many = |(_, factors): &(Requant, Per<f64>)| !matches!(factors, Per::Tensor(_));
+        self.bias.is_some() || self.scale.as_ref().is_some_and(many)
+    }
+
+    /// Bytes of [`block`](Self::block).
+    pub(super) fn block_bytes(&self, lines: usize) -> u64 {
+        let table = matches!(self.activation, Activation::Table(_));
+        let steps = STEPS::COLUMNS.put(self.by_column().into()) | STEPS::TABLE.put(table.into());
+        EpilogueCaps::block_bytes(steps, u32::try_from(lines).unwrap_or(u32::MAX))
+    }
+
     /// The block of a checked epilogue, for an array whose columns are `lines` lines of D.
     pub(super) fn block(&self, lines: usize) -> Block {
         let mut steps = STEPS::ENABLE.put(1) | STEPS::SATURATE.put((!self.wraps).into());
@@ -259,15 +283,20 @@ impl Epilogue {
         steps |= STEPS::REQUANT.put(requant.map_or(0, Requant::number));
         let (zero, mut slope) = (self.zero_point, 0f32);
         let (mut low, mut high) = (None, None);
-        match self.activation {
+        let mut table: &[i16] = &[];
+        match &self.activation {
             Activation::None => {}
             Activation::Relu => low = Some(zero),
             Activation::Clamp { low: least, high: most } => {
-                (low, high) = (Some(least), Some(most));
+                (low, high) = (Some(*least), Some(*most));
             }
             Activation::Leaky { slope: by } => {
-                slope = by;
+                slope = *by;
                 steps |= STEPS::LEAKY.put(1);
+            }
+            Activation::Table(entries) => {
+                table = entries;
+                steps |= STEPS::TABLE.put(1);
             }
         }
         steps |= STEPS::LOW.put(low.is_some().into()) | STEPS::HIGH.put(high.is_some().into());
@@ -275,15 +304,15 @@ impl Epilogue {
             None => [0, 0],
             Some((requant, factors)) => requant.words(factors.at(i).unwrap_or(0.0)),
         };
-        let same = |per: usize| per == 1;
-        let scales = self.scale.as_ref().map_or(1, |(_, factors)| factors.values().len());
-        // Without a bias one factor for all needs no records.
-        let by_column = self.bias.is_some() || !same(scales);
+        let by_column = self.by_column();
         let [all, shift] = if by_column { [0, 0] } else { factor(0) };
         let limits = [low, high].map(|limit| limit.unwrap_or(0) as u32);
         let header = [zero as u32, limits[0], limits[1], slope.to_bits(), all, shift];
         let mut words = header.to_vec();
         words.resize(EpilogueStep::HEADER_BYTES as usize / 4, 0);
+        let halves =
+            |pair: &[i16]| pair.iter().rev().fold(0, |w, e| w << 16 | u32::from(*e as u16));
+        words.extend(table.chunks(2).map(halves));
         if by_column {
             steps |= STEPS::COLUMNS.put(1);
             for i in 0..lines {
@@ -395,6 +424,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused() {
         let caps = EpilogueCaps { steps: 1, columns: 4 };
+        let tables = EpilogueCaps { steps: 5, columns: 4 };
         let refuse = |epilogue: Epilogue, caps: Option<&EpilogueCaps>| {
             epilogue.check(caps, (3, 5)).unwrap_err().to_string()
         };
@@ -404,13 +434,15 @@ mod tests {
         let text = [
             refuse(new(), None),
             refuse(new().activation(Activation::Leaky { slope: 0.1 }), all),
+            refuse(new().activation(Activation::Table(vec![0; 256])), all),
+            refuse(new().activation(Activation::Table(vec![0; 9])), Some(&tables)),
             refuse(new().bias(Per::Column(vec![0; 4])), all),
             refuse(new().scale(Requant::Onnx, Per::Row(vec![1.0; 5])), all),
             refuse(new().scale(Requant::Onnx, Per::Tensor(1e39)), all),
             refuse(new().scale(Requant::TfliteSingle, Per::Tensor(-0.5)), all),
             refuse(new().scale(Requant::TfliteDouble, Per::Row(vec![1.0, 2.0, 2e9])), all),
             refuse(new().activation(Activation::Clamp { low: 3, high: 2 }), all),
-            refuse(new().bias(Per::Column(vec![0; 5])), all),
+            new().bias(Per::Column(vec![0; 5])).fits(all, 5).unwrap_err().to_string(),
             refuse(mixed, Some(&EpilogueCaps { steps: 3, columns: 99 })),
         ];
         insta::assert_snapshot!(text.join("\n"));

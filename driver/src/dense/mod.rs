@@ -16,12 +16,14 @@ mod f32;
 mod product;
 mod stage;
 mod stats;
+mod table;
 
 pub use crate::view::Order;
 pub use batch::Strided;
 pub use epilogue::{Activation, Epilogue, Per, Requant};
 pub use event::Event;
 pub use stats::GemmStats;
+pub use table::{Quantised, TABLE_ENTRIES, gelu, silu};
 
 use crate::Error;
 use crate::device::Context;

@@ -81,6 +81,26 @@ impl Context {
         Call { inner: &self.inner, caps: &caps, options }.plan(&product, &shape, memory)
     }
 
+    /// [`plan_gemm`](Self::plan_gemm) for a product with an epilogue.
+    ///
+    /// # Errors
+    /// As [`gemm_epilogue`](Self::gemm_epilogue), before anything is sent.
+    pub fn plan_gemm_epilogue<'a>(
+        &self,
+        options: &GemmOptions,
+        epilogue: &'a Epilogue,
+        a: impl Into<DynView<'a>>,
+        b: impl Into<DynView<'a>>,
+        d: impl Into<DynViewMut<'a>>,
+        memory: &Memory,
+    ) -> Result<Plan, Error> {
+        let DynViewMut { layout, place } = d.into();
+        let product = Product::with_epilogue(epilogue, a.into(), b.into(), layout, place.on_card());
+        let caps = self.gemm_caps()?;
+        let shape = product.check(&self.inner, &caps)?;
+        Call { inner: &self.inner, caps: &caps, options }.plan(&product, &shape, memory)
+    }
+
     pub(super) fn gemm_caps(&self) -> Result<GemmCaps, Error> {
         self.inner.shared.caps.gemm.ok_or_else(|| {
             let (asked, have) = ("gemm".into(), "no GEMM engine".into());
@@ -263,12 +283,20 @@ impl Call<'_> {
             }
             d.0 = order;
         }
-        d.1 &= product.order_for_epilogue()?.is_none();
+        // Parameters lie as D does.
+        let epilogue = product.effective_epilogue();
+        d.1 &= !epilogue.as_ref().is_some_and(|epilogue| epilogue.by_column());
+        let lines = if d.0 == Order::Row { shape.n } else { shape.m };
+        if let Some(epilogue) = &epilogue {
+            epilogue.fits(self.inner.shared.caps.epilogue.as_ref(), lines)?;
+        }
         let problem = Problem {
             m: shape.m,
             n: shape.n,
             k: shape.k,
-            bits: [&product.a, &product.b].map(|view| view.format().storage_bits()),
+            bits: [product.a.format(), product.b.format(), product.c.format]
+                .map(Format::storage_bits),
+            parameters: epilogue.map_or(0, |epilogue| epilogue.block_bytes(lines as usize)),
             orders: [a.0, b.0, d.0],
         };
         let free = [a.1, b.1, d.1].map(|free| free && !self.options.resident);

@@ -46,8 +46,11 @@ pub(super) fn predict(plan: &Plan, caps: &GemmCaps, memory: &Memory) -> (u64, u6
     let last_rows = bus(tile_rows.min(plan.left.rows.into()));
     let end = drain + last_rows + memory.latency + OVERHEAD;
 
-    let by_array = arrival + (plan.tiles - 1) * tile;
+    // Parameters come before the operands.
+    let parameters = traffic::parameters(plan, memory);
+    let by_array = bus(parameters) + arrival + (plan.tiles - 1) * tile;
     let reads = traffic::read(&plan.left, plan, memory) + traffic::read(&plan.right, plan, memory);
+    let reads = reads + parameters;
     let written = plan.bytes / u64::from(memory.bus_bytes) - reads;
     // After the last block has come its other tiles are still to be computed.
     let rest = plan.right.rows - (plan.right.rows - 1) / plan.right.block * plan.right.block;

@@ -40,8 +40,10 @@ pub struct Problem {
     pub n: u32,
     /// Columns of A, rows of B.
     pub k: u32,
-    /// Bits of an element of A and of B.
-    pub bits: [u32; 2],
+    /// Bits of an element of A, B and D.
+    pub bits: [u32; 3],
+    /// Bytes of an epilogue's parameters.
+    pub parameters: u64,
     /// Orders of A, B and D in card memory.
     pub orders: [Order; 3],
 }
@@ -97,7 +99,7 @@ impl Plan {
     pub fn of(problem: &Problem, caps: &GemmCaps, memory: &Memory) -> Plan {
         let by_rows = problem.orders[2] == Order::Row;
         let [order_a, order_b, _] = problem.orders;
-        let [bits_a, bits_b] = problem.bits;
+        let [bits_a, bits_b, _] = problem.bits;
         let a = (problem.m, bits_a, order_a == Order::Row);
         let b = (problem.n, bits_b, order_b == Order::Column);
         let (left, right) = if by_rows { (a, b) } else { (b, a) };

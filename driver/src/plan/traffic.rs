@@ -5,10 +5,15 @@ use super::{Memory, Plan, Side};
 /// Data beats both ways.
 pub(super) fn beats(plan: &Plan, memory: &Memory) -> u64 {
     let (m, n) = (u64::from(plan.left.rows), u64::from(plan.right.rows));
-    read(&plan.left, plan, memory) + read(&plan.right, plan, memory) + {
-        // A row of a tile is a burst; D is 32 bits wide, its lines begin on whole beats.
-        m * pieces(n, u64::from(plan.right.window), 32, memory)
-    }
+    let operands = read(&plan.left, plan, memory) + read(&plan.right, plan, memory);
+    // A row of a tile is a burst; lines of D begin on whole beats.
+    let results = m * pieces(n, u64::from(plan.right.window), plan.problem.bits[2], memory);
+    operands + parameters(plan, memory) + results
+}
+
+/// Beats of an epilogue's parameters.
+pub(super) fn parameters(plan: &Plan, memory: &Memory) -> u64 {
+    plan.problem.parameters.div_ceil(memory.bus_bytes.into())
 }
 
 /// Beats of reading one operand as often as the plan does.

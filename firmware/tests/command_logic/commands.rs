@@ -5,7 +5,7 @@ use crate::fake::{Fake, capabilities, dense, entry, sparse, submit};
 use mattock_firmware::{Accepted, Engine, Limits, Running, accept, finish};
 use mattock_spec::Semiring;
 use mattock_spec::command::{Completion, CsrAddresses, GemmCommand, Opcode, SpgemmCommand};
-use mattock_spec::regs::{ErrorCode, ValueType, gemm, spgemm};
+use mattock_spec::regs::{ErrorCode, ValueType, epilogue, gemm, spgemm};
 
 fn started(accepted: Accepted) -> Running {
     match accepted {
@@ -327,4 +327,52 @@ fn a_completion_carries_the_engines_account() {
     assert_eq!((done.code, done.info), (ErrorCode::Internal, 200 << 8 | 2));
     regs.set(spgemm::STATUS, 0);
     assert_eq!(finish(&running, &mut regs).unwrap().code, ErrorCode::Aborted);
+}
+
+/// Steps the card has, parameters it can reach; and a command without an epilogue ends the one before.
+#[test]
+fn an_epilogue_is_judged_and_its_registers_are_loaded() {
+    let caps = capabilities("epilogue");
+    let edge = 1u64 << 40;
+    let columns = epilogue::STEPS::ENABLE.put(1) | epilogue::STEPS::COLUMNS.put(1);
+    let good = GemmCommand { epilogue: 0x10_0000_5000, epilogue_steps: columns, ..dense() };
+    let leaky = columns | epilogue::STEPS::LEAKY.put(1);
+    // 64 bytes and 16 for each of 48 columns.
+    let last = edge - 64 - 16 * 48;
+    for (what, command, answer) in [
+        (
+            "a step it lacks",
+            GemmCommand { epilogue_steps: leaky, ..good },
+            (ErrorCode::UnsupportedMode, leaky),
+        ),
+        ("unaligned", GemmCommand { epilogue: 0x5020, ..good }, (ErrorCode::BadAddress, 28)),
+        ("past the end", GemmCommand { epilogue: last + 64, ..good }, (ErrorCode::BadAddress, 28)),
+        ("wraps", GemmCommand { epilogue: !63, ..good }, (ErrorCode::BadAddress, 28)),
+        (
+            "too many columns",
+            GemmCommand { n: 4097, b_stride: 4112, d_stride: 4 * 4112, ..good },
+            (ErrorCode::TooLarge, 4097),
+        ),
+        ("not enabled", GemmCommand { epilogue_steps: 8, ..good }, (ErrorCode::ReservedBits, 60)),
+        ("address alone", GemmCommand { epilogue_steps: 0, ..good }, (ErrorCode::ReservedBits, 29)),
+    ] {
+        let mut regs = Fake::default();
+        let refused = refused(submit(Opcode::Gemm, &command.encode(), &caps, &mut regs));
+        assert_eq!((refused, regs.starts()), (answer, 0), "{what}");
+    }
+    let none = capabilities("both");
+    let mut regs = Fake::default();
+    let unsupported = refused(submit(Opcode::Gemm, &good.encode(), &none, &mut regs));
+    assert_eq!(unsupported, (ErrorCode::UnsupportedMode, columns));
+
+    started(submit(Opcode::Gemm, &good.encode(), &caps, &mut regs));
+    for (reg, value) in
+        [(epilogue::STEPS, columns), (epilogue::BLOCK_LO, 0x5000), (epilogue::BLOCK_HI, 0x10)]
+    {
+        assert_eq!(regs.words.get(&reg.address()), Some(&value), "{}", reg.name);
+    }
+    started(submit(Opcode::Gemm, &dense().encode(), &caps, &mut regs));
+    assert_eq!(regs.words.get(&epilogue::STEPS.address()), Some(&0));
+    let edge = GemmCommand { epilogue: last, ..good };
+    started(submit(Opcode::Gemm, &edge.encode(), &caps, &mut regs));
 }

@@ -5,7 +5,7 @@ use mattock_spec::command::{CsrAddresses, Descriptor, GemmCommand, Opcode, Spgem
 use mattock_spec::regs::{
     CAPABILITY_BASE, Capabilities, Reg, ValueType, capability_rom, card, gemm, spgemm,
 };
-use mattock_spec::{CardConfig, Semiring};
+use mattock_spec::{CardConfig, EpilogueStep, Semiring};
 use std::collections::BTreeMap;
 
 /// BAR0 as words; writes are logged in order.
@@ -42,6 +42,7 @@ pub(crate) fn capabilities(name: &str) -> Capabilities {
     match name {
         "both" => {}
         "dense" => config.spgemm = None,
+        "epilogue" => config.gemm.as_mut().unwrap().epilogue.push(EpilogueStep::Requantise),
         _ => config.gemm = None,
     }
     let rom = capability_rom(&config);

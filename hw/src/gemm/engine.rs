@@ -23,7 +23,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
 /// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
-/// | `epilogue_steps`, `epilogue_block` | in | bits(8), uint | as the registers `EPILOGUE.STEPS` and `BLOCK`; only with an epilogue |
+/// | `epilogue_steps`, `epilogue_block` | in | bits(9), uint | as the registers `EPILOGUE.STEPS` and `BLOCK`; only with an epilogue |
 /// | `d_size`, `d_least`, `d_most` | in | uint(2), sint(32) | of D: log2 of an element's bytes, least and greatest number; only with an epilogue |
 /// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
@@ -89,7 +89,7 @@ impl Module for GemmEngine {
         bus.set("fault_clear", start);
         let sequencer = m.inst("sequencer", &Sequencer { geometry: g });
         let parameters = g.epilogue().map(|_| {
-            let steps = m.reg_when("epilogue_steps_q", start, m.input("epilogue_steps", bits(8)));
+            let steps = m.reg_when("epilogue_steps_q", start, m.input("epilogue_steps", bits(9)));
             let block = m.reg_when("block_q", start, m.input("epilogue_block", uint(g.addr_bits)));
             let parameters = m.inst("parameters", &Parameters { geometry: g });
             let through = (steps.bit(STEPS::ENABLE.low) & c.compute).named("through");
@@ -99,6 +99,9 @@ impl Module for GemmEngine {
                 .set("base", block)
                 .set("by_column", steps.bit(STEPS::COLUMNS.low))
                 .set("columns", c.right.rows);
+            if g.lane.is_some_and(|lane| lane.table) {
+                parameters.set("by_table", steps.bit(STEPS::TABLE.low));
+            }
             sequencer.set("go_ahead", parameters.get("loaded"));
             (parameters, steps, through)
         });
@@ -251,6 +254,12 @@ impl Module for GemmEngine {
                 }
                 if module.lane.leaky {
                     epilogue.set("leaky", flag(STEPS::LEAKY)).set("slope", parameters.get("slope"));
+                }
+                if module.lane.table {
+                    epilogue.set("looks_up", flag(STEPS::TABLE));
+                    for name in ["tab_write", "tab_word", "tab_data"] {
+                        epilogue.set(name, parameters.get(name));
+                    }
                 }
                 for name in ["least", "most"] {
                     let port = format!("d_{name}");

@@ -90,8 +90,10 @@ impl Geometry {
             addr_bits: memory.address_bits,
             k_split: config.k_split,
             tuples,
-            lane: (!config.epilogue.is_empty())
-                .then(|| EpilogueLane { leaky: config.epilogue.contains(&EpilogueStep::Leaky) }),
+            lane: (!config.epilogue.is_empty()).then(|| {
+                let has = |step| config.epilogue.contains(&step);
+                EpilogueLane { leaky: has(EpilogueStep::Leaky), table: has(EpilogueStep::Table) }
+            }),
         })
     }
 
@@ -144,11 +146,10 @@ impl Geometry {
             ArrayKind::Systolic => String::new(),
             kind => format!("x{}_{}", self.depth, kind.name()),
         };
-        let epilogue = match self.lane {
-            None => "",
-            Some(EpilogueLane { leaky: false }) => "_e",
-            Some(EpilogueLane { leaky: true }) => "_el",
-        };
+        let epilogue = self.lane.map_or(String::new(), |lane| {
+            let step = |on: bool, letter| if on { letter } else { "" };
+            format!("_e{}{}", step(lane.leaky, "l"), step(lane.table, "t"))
+        });
         format!(
             "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}{epilogue}"
         )

@@ -3,6 +3,7 @@
 //! A short run is part of `cargo xtask test`; `cargo xtask test numerics` runs the long form (`MATTOCK_NUMERICS=full`): all
 //! codes of all pairs of at most 8 bits and more than ten million dot products. Both print a table.
 
+mod card;
 mod chain;
 mod jobs;
 mod suites;
@@ -40,6 +41,7 @@ fn every_mode_agrees_with_its_judges() {
         suites::exact_sums(&mut jobs);
         suites::int_sums(&mut jobs);
         suites::onnx(&mut jobs);
+        card::onnx(&mut jobs);
         suites::requant(&mut jobs);
         suites::blocks(&mut jobs);
         suites::combine(&mut jobs);

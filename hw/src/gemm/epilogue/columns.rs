@@ -19,7 +19,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, sint, uint};
 /// | `by_column` | in | bit | bias, factor and shift of each column; otherwise no bias, and `factor` and `shift` |
 /// | `factor`, `shift`, `low`, `high`, `zero`, `slope` | in | bits(32) | of the header |
 /// | `has_low`, `has_high` | in | bit | there is a limit |
-/// | `requant`, `saturate`, `leaky` | in | | of [`EpilogueLane`] |
+/// | `requant`, `saturate`, `leaky`, `looks_up`, `tab_*` | in | | of [`EpilogueLane`] |
 /// | `least`, `most` | in | sint(32) | of [`EpilogueLane`] |
 ///
 /// Tiles leave in the order of their [`walk`], so a counter of its own tells which columns they have. Stages: read the record;
@@ -84,6 +84,14 @@ impl Module for Epilogue {
         let (least, most) = (m.input("least", sint(32)), m.input("most", sint(32)));
         let slope = self.lane.leaky.then(|| (m.input("leaky", bit()), header("slope")));
 
+        let table = [
+            ("looks_up", bit()),
+            ("tab_write", bit()),
+            ("tab_word", uint(8)),
+            ("tab_data", bits(16)),
+        ];
+        let table = self.lane.table.then(|| table.map(|(name, ty)| (name, m.input(name, ty))));
+
         let sums = m.input("sums", bits(g.cols * 32)).lanes(32);
         let wr_lanes = m.input("wr_lanes", bits(g.cols));
         let wr_word = m.input("wr_word", uint(EpilogueStep::RECORDS.ilog2()));
@@ -116,6 +124,9 @@ impl Module for Epilogue {
                 .set("saturate", saturate);
             if let Some((leaky, slope)) = slope {
                 lane.set("leaky", leaky).set("slope", slope);
+            }
+            for (name, value) in table.into_iter().flatten() {
+                lane.set(name, value);
             }
             codes.push(lane.get("code"));
         }

@@ -44,7 +44,7 @@ use rtl_gen::{Builder, Module, bit, bits, sint, uint};
 /// | `factor`, `shift` | in | bits(32), sint(6) | of [`Requantise`] |
 /// | `residual` | in | bits(32) | integer added after the activation |
 /// | `requant` | in | uint(2) | of [`Requantise`] |
-/// | `zero`, `low`, `high`, `slope`, `leaky`, `least`, `most`, `saturate` | in | | of [`Finish`] |
+/// | `zero`, `low`, `high`, `slope`, `leaky`, `looks_up`, `tab_*`, `least`, `most`, `saturate` | in | | of [`Finish`] |
 /// | `code` | out | bits(32) | the stored value in its low bits, [`latency`](Self::latency) cycles later |
 ///
 /// `bias`, `factor`, `shift` and `residual` belong to the sum of their cycle; the others hold still during a command.
@@ -52,18 +52,25 @@ use rtl_gen::{Builder, Module, bit, bits, sint, uint};
 pub struct EpilogueLane {
     /// Negative values may have a slope: a second multiplier.
     pub leaky: bool,
+    /// Values may be looked up: a RAM of 256 x 16 bits.
+    pub table: bool,
 }
 
 impl EpilogueLane {
+    fn finish(&self) -> Finish {
+        Finish { leaky: self.leaky, table: self.table }
+    }
+
     /// Cycles from `sum` to `code`.
     pub fn latency(&self) -> u32 {
-        1 + Requantise::LATENCY + Finish { leaky: self.leaky }.latency()
+        1 + Requantise::LATENCY + self.finish().latency()
     }
 }
 
 impl Module for EpilogueLane {
     fn name(&self) -> String {
-        format!("epilogue_lane{}", if self.leaky { "_leaky" } else { "" })
+        let leaky = if self.leaky { "_leaky" } else { "" };
+        format!("epilogue_lane{leaky}{}", if self.table { "_table" } else { "" })
     }
 
     fn build(&self, m: &Builder) {
@@ -76,7 +83,7 @@ impl Module for EpilogueLane {
             .set("mode", m.input("requant", uint(2)))
             .set("factor", m.reg("factor_q", m.input("factor", bits(32))))
             .set("shift", m.reg("shift_q", m.input("shift", sint(6))));
-        let finish = m.inst("finish", &Finish { leaky: self.leaky });
+        let finish = m.inst("finish", &self.finish());
         let residual = m.delay("residual", m.input("residual", bits(32)), 1 + Requantise::LATENCY);
         finish.set("scaled", requant.get("result")).set("residual", residual);
         for name in ["zero", "least", "most"] {
@@ -88,6 +95,16 @@ impl Module for EpilogueLane {
         finish.set("saturate", m.input("saturate", bit()));
         if self.leaky {
             finish.set("leaky", m.input("leaky", bit())).set("slope", m.input("slope", bits(32)));
+        }
+        if self.table {
+            for (name, ty) in [
+                ("looks_up", bit()),
+                ("tab_write", bit()),
+                ("tab_word", uint(8)),
+                ("tab_data", bits(16)),
+            ] {
+                finish.set(name, m.input(name, ty));
+            }
         }
         m.output("code", finish.get("code"));
     }

@@ -14,12 +14,14 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// | `by_column`, `columns` | in | bit, uint | it has a record for each of so many columns |
 /// | `cmd_*`, `beat_*` | | | the loader of A |
 /// | `bus_cmd_*`, `bus_beat_*` | | | the bus, in A's place |
+/// | `by_table` | in | bit | only with a table: the block has one |
+/// | `tab_write`, `tab_word`, `tab_data` | out | bit, uint(8), bits(16) | its entries, one a cycle |
 /// | `loaded` | out | bit | what was asked for is in its place |
 /// | `active` | out | bit | beats are still to come |
 /// | `zero`, `low`, `high`, `slope`, `factor`, `shift` | out | bits(32) | of the block's header; hold until the next block |
 /// | `wr_lanes`, `wr_word`, `wr_data` | out | bits(C), uint, bits | records to be written to the banks of these columns, a beat's width |
 ///
-/// A beat per cycle; beats of A follow without a gap. Block layout: [`mattock_spec::epilogue`].
+/// A beat per cycle, of a table an entry; beats of A follow without a gap. Block layout: [`mattock_spec::epilogue`].
 #[derive(Clone, Copy, Debug)]
 pub struct Parameters {
     /// The engine's sizes.
@@ -28,9 +30,10 @@ pub struct Parameters {
 
 /// Words of the header in their order.
 const HEADER: [&str; 6] = ["zero", "low", "high", "slope", "factor", "shift"];
-/// Bytes of header and record.
+/// Bytes of header, record and table.
 const HEADER_BYTES: u32 = EpilogueStep::HEADER_BYTES;
 const RECORD_BYTES: u32 = EpilogueStep::RECORD_BYTES;
+const TABLE_BYTES: u32 = EpilogueStep::TABLE_BYTES;
 
 impl Parameters {
     /// Columns whose records come in a beat.
@@ -51,7 +54,8 @@ impl Module for Parameters {
 
     fn check(&self) -> Result<(), String> {
         let Geometry { cols, bus_bytes, .. } = self.geometry;
-        let beats = (HEADER_BYTES + EpilogueStep::RECORDS * RECORD_BYTES * cols) / bus_bytes;
+        let beats =
+            (HEADER_BYTES + TABLE_BYTES + EpilogueStep::RECORDS * RECORD_BYTES * cols) / bus_bytes;
         if !cols.is_multiple_of(self.lanes()) {
             return Err(format!("gemm.cols is {cols}; a multiple of {} is needed", self.lanes()));
         }
@@ -73,7 +77,10 @@ impl Module for Parameters {
         // ---- the run: header and records, rounded up to beats ----
         let wide = DIM_BITS + 6;
         let records = by_column.gate(columns.zext(wide).shl_k(RECORD_BYTES.ilog2()).resize(wide));
-        let bytes = records.add_wrap(m.lit(uint(wide), (HEADER_BYTES + g.bus_bytes - 1).into()));
+        let fixed = |bytes: u32| m.lit(uint(wide), (HEADER_BYTES + bytes + g.bus_bytes - 1).into());
+        let by_table = g.lane.filter(|lane| lane.table).map(|_| m.input("by_table", bit()));
+        let head = by_table.map_or(fixed(0), |table| table.mux(fixed(TABLE_BYTES), fixed(0)));
+        let bytes = records.add_wrap(head);
         let run = bytes.shr_k(g.bus_bytes.ilog2()).resize(Planner::BEATS_BITS).named("run_beats");
         let bus_ready = m.input("bus_cmd_ready", bit());
         let asking = m.state("asking", bit(), 0);
@@ -91,9 +98,10 @@ impl Module for Parameters {
         let left = m.state("left", beats_ty, 0);
         let mine = (!left.q().is(0)).named("mine");
         let valid = m.input("bus_beat_valid", bit());
-        let take = (mine & valid).named("take");
+        let room = m.forward("room", bit());
+        let take = (mine & valid & room.sig()).named("take");
         left.update(&[(asked, run), (take, left.q().dec())]);
-        m.output("bus_beat_ready", mine | m.input("beat_ready", bit()));
+        m.output("bus_beat_ready", mine.mux(room.sig(), m.input("beat_ready", bit())));
         m.output("beat_valid", valid & !mine);
         m.output("loaded", !asking.q() & !mine);
         m.output("active", asking.q() | mine);
@@ -111,7 +119,29 @@ impl Module for Parameters {
             let word = data.lane(at % g.bus_bytes / 4, 32);
             m.output(name, m.reg_when(&format!("{name}_q"), here, word));
         }
-        self.records(m, start, take & !in_header, data);
+        // ---- the table, one entry a cycle ----
+        let in_table = by_table.map(|by_table| {
+            let left = m.state("entries_left", uint(9), 0);
+            let in_table = (!left.q().is(0) & !in_header).named("in_table");
+            let here = (mine & valid & in_table).named("entry");
+            left.update(&[
+                (start, by_table.mux(left.q().lit(256), left.q().lit(0))),
+                (here, left.q().dec()),
+            ]);
+            let number = left.q().lit(0).sub_wrap(left.q()).trunc(8).as_u();
+            let in_beat = (g.bus_bytes / 2).ilog2();
+            let at = number.trunc(in_beat).as_u();
+            room.assign(!in_table | at.is((1 << in_beat) - 1));
+            m.output("tab_write", m.reg_reset("tab_write_q", here, 0));
+            m.output("tab_word", m.reg("tab_word_q", number));
+            m.output("tab_data", m.reg("tab_data_q", data.dyn_lane(at, 16)));
+            in_table
+        });
+        if in_table.is_none() {
+            room.assign(m.high());
+        }
+        let in_records = in_table.map_or(!in_header, |table| !in_header & !table);
+        self.records(m, start, take & in_records, data);
     }
 }
 

@@ -127,7 +127,7 @@ impl Case {
 #[test]
 fn lanes_do_what_the_model_does() {
     for leaky in [false, true] {
-        let lane = EpilogueLane { leaky };
+        let lane = EpilogueLane { leaky, table: false };
         let design = Design::elaborate(&lane).expect("elaborates");
         let mut sim = Interpreter::new(&design).expect("simulates");
         let mut rng = StdRng::seed_from_u64(9);

@@ -56,7 +56,7 @@ impl Scale {
 }
 
 /// A function of one value.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub enum Activation {
     /// The value itself.
     #[default]
@@ -75,6 +75,8 @@ pub enum Activation {
         /// Factor of negative values.
         slope: f32,
     },
+    /// Integers only: saturated to i8, or to u8 where the result has no sign, the value's low 8 bits name one of 256 entries.
+    Table(Vec<i16>),
 }
 
 /// What happens to a sum on its way to memory. `T` is `i32` for integer tuples and `f32` for the others.
@@ -135,12 +137,16 @@ impl Epilogue<i32> {
         };
         let zero = i64::from(self.zero_point);
         let x = i64::from(scaled) + zero;
-        let activated = match self.activation {
+        let activated = match &self.activation {
             Activation::None => x,
+            Activation::Table(entries) => {
+                let (least, most) = if to.format.is_signed() { (-128, 127) } else { (0, 255) };
+                entries[(x.clamp(least, most) & 0xff) as usize].into()
+            }
             Activation::Relu => x.max(zero),
             Activation::Clamp { low, high } => x.max(low.ceil() as i64).min(high.floor() as i64),
             Activation::Leaky { .. } if x >= zero => x,
-            Activation::Leaky { slope } => zero + i64::from(half_even(scaled, slope)),
+            Activation::Leaky { slope } => zero + i64::from(half_even(scaled, *slope)),
         };
         let residual = self.residual.as_ref().map_or(0, |r| i64::from(r[row * cols + col]));
         to.format.encode(Value::Int(activated + residual), to.rounding, to.saturate)
@@ -166,7 +172,7 @@ impl Epilogue<f32> {
             Activation::Clamp { high, .. } if x > high => high,
             Activation::Clamp { .. } => x,
             Activation::Leaky { slope } if x < 0.0 => x * slope,
-            Activation::Leaky { .. } => x,
+            Activation::Leaky { .. } | Activation::Table(_) => x,
         };
         if let Some(residual) = &self.residual {
             x = fused_nearest(1.0, x, residual[row * cols + col]);

@@ -64,7 +64,7 @@ pub(crate) const SEMIRINGS: Field = field(
 pub(crate) const SEED: Field = field("SEED", 0, 32, "Hash seed after reset.");
 
 pub(crate) const STEPS: Field =
-    field("STEPS", 0, 16, "Bit n set: step number n is built in: 0 requantise, 1 leaky.");
+    field("STEPS", 0, 16, "Bit n set: step number n is built in: 0 requantise, 1 leaky, 2 table.");
 pub(crate) const RECORDS: Field =
     field("COLUMNS", 0, 32, "Most columns with parameters of their own.");
 
