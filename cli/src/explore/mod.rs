@@ -174,7 +174,9 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         verified: vec![],
     };
     if options.build {
-        let path = folder(&winner.card.name, board).join("card.toml");
+        let folder = folder(&winner.card.name, board);
+        std::fs::create_dir_all(&folder).map_err(|error| Failure::file(ASKED, &folder, &error))?;
+        let path = folder.join("card.toml");
         write_file(ASKED, &path, &winner.card.to_toml())?;
         let config = path.display().to_string();
         for (product, _) in &workload.gemms {
