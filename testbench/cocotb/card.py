@@ -175,6 +175,7 @@ async def products(dut):
 async def rings(bench):
     """The card's own processor runs the same commands out of rings in memory."""
     job, memory = JOB["rings"], bench.memory
+    size = job["record_bytes"]
     await bench.write(AT["skip"], 1)
     await bench.until(AT["tested"], lambda word: word & 1)
     writes = [bench.host.init_write(at, value.to_bytes(4, "little")) for at, value in job["load"]]
@@ -185,7 +186,7 @@ async def rings(bench):
     products = [Product(bench, engine, 9) for engine in ENGINES]
 
     async def play():
-        memory.put(job["done"], bytes(32 * 4))
+        memory.put(job["done"], bytes(size * 4))
         for i, entry in enumerate(job["entries"]):
             memory.put(job["ring"] + 64 * i, bytes(entry))
         for entry, engine in zip(job["entries"][1:], ENGINES):
@@ -199,11 +200,11 @@ async def rings(bench):
     codes = {}
     for i in range(len(job["entries"])):
         for _ in range(2000):
-            record = memory.get(job["done"] + 32 * i, 32)
-            if record[31] & 1:
+            record = memory.get(job["done"] + size * i, size)
+            if record[-1] & 1:
                 break
             await bench.read(AT["scratch"])
-        assert record[31] & 1, f"no record {i}"
+        assert record[-1] & 1, f"no record {i}"
         assert record[0] == record[25] and record[26] == 1, record.hex()
         codes[record[0]] = record[24]
     assert codes == {entry[0]: 0 for entry in job["entries"]}, codes

@@ -182,9 +182,7 @@ fn clusters_share_a_product() {
 #[test]
 fn clusters_share_a_row() {
     let mut rng = StdRng::seed_from_u64(13);
-    let mut config = clusters(2);
-    config.spgemm.as_mut().unwrap().cache_kib = 256;
-    let card = open_config(&config, SimulatorKind::Interpreter, 1 << 20);
+    let card = open_config(&clusters(2), SimulatorKind::Interpreter, 1 << 20);
     let b = random(&mut rng, 100, 700, 21_000);
     let mut row_ptr: Vec<u64> = vec![0, 1, 1, 101];
     row_ptr.extend((1..8).map(|extra| 101 + extra));

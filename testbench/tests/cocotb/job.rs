@@ -4,7 +4,9 @@
 use mattock_firmware::image::{CARD, Image, LIMITS_ADDRESS};
 use mattock_firmware::{Accepted, Limits, Regs, accept};
 use mattock_hw::control::Csr;
-use mattock_spec::command::{CsrAddresses, Descriptor, GemmCommand, Opcode, SpgemmCommand};
+use mattock_spec::command::{
+    COMPLETION_BYTES, CsrAddresses, Descriptor, GemmCommand, Opcode, SpgemmCommand,
+};
 use mattock_spec::config::Control;
 use mattock_spec::regs::{
     Access, BAR0_BYTES, CAPABILITY_BASE, Capabilities, ErrorCode, Reg, ValueType, capability_rom,
@@ -208,7 +210,10 @@ impl Job<'_> {
         let entry =
             |(opcode, bytes): (Opcode, usize)| entry(opcode, &vec![0; bytes], opcode as u64);
         let entries: Vec<Vec<u8>> = commands.map(|command| entry(command).to_vec()).collect();
-        json!({ "load": load, "open": open, "ring": RING, "done": DONE, "blocks": BLOCKS, "entries": entries })
+        json!({
+            "load": load, "open": open, "ring": RING, "done": DONE, "blocks": BLOCKS,
+            "entries": entries, "record_bytes": COMPLETION_BYTES,
+        })
     }
 }
 
