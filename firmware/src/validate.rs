@@ -182,7 +182,7 @@ pub(crate) fn spgemm<S: Source + ?Sized>(
         return bad_shape(SpgemmCommand::OFFSET_PARTS);
     }
     let table = SpgemmCommand::OFFSET_PART_TABLE;
-    if c.parts() > 0 && !memory.holds(table, u64::from(c.parts()) * SpgemmPart::BYTES as u64) {
+    if !memory.holds(table, u64::from(c.parts()) * SpgemmPart::BYTES as u64) {
         return Err(bad_address(table));
     }
     Ok(())
@@ -215,9 +215,12 @@ impl<S: Source + ?Sized> Memory<'_, S> {
         self.holds(at, bytes)
     }
 
-    /// Whether `bytes`, at least one, from the address at `at` on are aligned and addressable.
+    /// Whether `bytes` from the address at `at` on are aligned and addressable; none are anywhere.
     #[inline(never)]
     fn holds(&self, at: u32, bytes: u64) -> bool {
+        if bytes == 0 {
+            return true;
+        }
         let base = self.source.wide(at as usize);
         let Some(last) = base.checked_add(bytes - 1) else { return false };
         let reachable = u64::from(self.last[0]) | u64::from(self.last[1]) << 32;
@@ -232,7 +235,7 @@ impl<S: Source + ?Sized> Memory<'_, S> {
         }
         let bytes = 4 * u64::from(entries);
         for at in [at + 8, at + 16] {
-            if bytes != 0 && !self.holds(at, bytes) {
+            if !self.holds(at, bytes) {
                 return Err(bad_address(at));
             }
         }

@@ -1,6 +1,6 @@
 //! Area and clock rate of a module by itself, away from any board.
 //!
-//! The module sits in a harness of registers ([`harness`]), so that the clock rate found is its own; cells of the
+//! The module sits in a harness of registers (`harness.rs`), so that the clock rate found is its own; cells of the
 //! harness are not counted. Each distinct module is mapped once (`-noflatten`), and without wide multiplexers
 //! (`-nowidelut`), which make counts of LUTs incomparable. ECP5 is an LFE5U-85F, package CABGA756, speed grade 6:
 //! LUT = LUT4 + 2 CCU2C + 6 DPR16X4. For UltraScale+ there is synthesis only, LUT = LUT1 to LUT6 without pairing.

@@ -22,7 +22,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, sint, uint};
 /// | `requant`, `saturate`, `leaky`, `looks_up`, `tab_*` | in | | of [`EpilogueLane`] |
 /// | `least`, `most` | in | sint(32) | of [`EpilogueLane`] |
 ///
-/// Tiles leave in the order of their [`walk`], so a counter of its own tells which columns they have. Stages: read the record;
+/// Tiles leave in the order of their walk, so a counter of its own tells which columns they have. Stages: read the record;
 /// choose; the lane.
 #[derive(Clone, Copy, Debug)]
 pub struct Epilogue {
