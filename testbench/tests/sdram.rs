@@ -150,6 +150,8 @@ fn what_was_written_is_read() {
     random_traffic(MASKED, 8, 27, 2000);
     random_traffic(GROUNDED, 8, 50, 3000);
     random_traffic(GROUNDED, 32, 25, 1000);
+    // The slowest clock, the longest bursts.
+    random_traffic(WIDE_ROWS, 16, *SdramConfig::CLOCK_MHZ.start(), 500);
 }
 
 /// Beats in order come at the pace of the pins, but for new rows and refreshes.
@@ -308,19 +310,21 @@ fn a_card_with_a_chip_multiplies() {
 /// A chip that is not what the card says, or has no place beside it.
 #[test]
 fn chips_that_do_not_fit_are_refused() {
-    let card = |host: &str, kib: u32, bus: u32, bits: u32| {
+    let card = |host: &str, kib: u32, bus: u32, bits: u32, mhz: u32| {
         let text = format!(
-            "name = \"chip\"\nhost = \"{host}\"\n[memory]\nbus_bytes = {bus}\nkib = {kib}\n\
+            "name = \"chip\"\nhost = \"{host}\"\nclock_mhz = {mhz}\n[memory]\nbus_bytes = {bus}\nkib = {kib}\n\
              [sdram]\ndata_bits = {bits}\nrow_bits = 11\ncolumn_bits = 8\n\
              [gemm]\nrows = 2\ncols = 4\ntuples = [\"i8,i8,i32\"]\na_kib = 4\nb_kib = 4\nresult_kib = 4\nalign = 8\n"
         );
         CardConfig::from_toml(&text).map(drop).map_err(|e| e.to_string())
     };
     let errors: Vec<String> = [
-        card("axi", 0, 8, 32),
-        card("uart", 64, 8, 32),
-        card("uart", 4096, 32, 16),
-        card("uart", 8192, 8, 64),
+        card("axi", 0, 8, 32, 50),
+        card("uart", 64, 8, 32, 50),
+        card("uart", 4096, 32, 16, 50),
+        card("uart", 8192, 8, 64, 50),
+        card("uart", 8192, 8, 32, 100),
+        card("uart", 8192, 8, 32, 4),
     ]
     .into_iter()
     .map(Result::unwrap_err)

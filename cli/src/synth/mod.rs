@@ -63,11 +63,10 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let board = options.board.find(ASKED)?;
-    let mut chosen = options.card.choose(ASKED)?;
+    let mut chosen = with_clock(options.card.choose(ASKED)?, options.clock)?;
     if options.sdram {
         chosen = with_sdram(chosen, board)?;
     }
-    let chosen = with_clock(chosen, options.clock)?;
     if !board.fpga.toolchain.is_open() {
         return Err(no_flow(board, &chosen));
     }

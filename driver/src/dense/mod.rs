@@ -8,6 +8,7 @@
 //! the same mode; for results of `i32` all arithmetic is modulo 2^32. [`GemmStats::host_elements`] counts such elements.
 
 mod batch;
+mod check;
 mod chunk;
 mod combine;
 mod epilogue;

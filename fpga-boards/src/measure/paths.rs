@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// Sixteenths of a level.
@@ -55,7 +56,7 @@ impl<'de> Deserialize<'de> for Bit {
         #[serde(untagged)]
         enum Either {
             Wire(u32),
-            Constant(#[allow(dead_code, reason = "only its form matters")] String),
+            Constant(IgnoredAny),
         }
         Ok(match Either::deserialize(from)? {
             Either::Wire(bit) => Bit(Some(bit)),

@@ -67,7 +67,8 @@ struct Times {
 }
 
 impl Sdram {
-    /// In nanoseconds the slowest figures among MT48LC16M16A2-75, EM638325-6 and M12L64322A-6.
+    /// In nanoseconds no less than the figures of MT48LC16M16 (-75) and M12L64322A, as litedram's list of modules has them; those of
+    /// EM638325 were not found, LiteX drives it with M12L64322A's.
     fn times(&self) -> Times {
         let cycles = |ns: u32| (ns * self.clock_mhz).div_ceil(1000).max(1);
         Times {

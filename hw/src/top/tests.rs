@@ -66,20 +66,17 @@ impl Module for Copier {
     }
 }
 
+fn copier() -> EngineSlot {
+    EngineSlot { map: gemm::MAP, more: None, module: Rc::new(Copier), bus_bytes: BUS, masters: 1 }
+}
+
 fn tiny() -> CardConfig {
     CardConfig::reference("tiny").unwrap().on_axi()
 }
 
 fn sim_card(stalls: Option<Stalls>) -> SimCard {
-    let engine = EngineSlot {
-        map: gemm::MAP,
-        more: None,
-        module: Rc::new(Copier),
-        bus_bytes: BUS,
-        masters: 1,
-    };
     let design =
-        Card::with_engines(&tiny(), vec![engine]).design().unwrap_or_else(|e| panic!("{e}"));
+        Card::with_engines(&tiny(), vec![copier()]).design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();
     let options = MemoryOptions { stalls, bytes: 1 << 17, ..MemoryOptions::default() };
     SimCard::new(Box::new(sim), "sim:copier", &options)
@@ -206,14 +203,7 @@ fn a_soft_reset_ends_a_command() {
 #[test]
 fn a_serial_card_has_its_own_memory() {
     let config = CardConfig::reference("tiny").unwrap();
-    let engine = EngineSlot {
-        map: gemm::MAP,
-        more: None,
-        module: Rc::new(Copier),
-        bus_bytes: BUS,
-        masters: 1,
-    };
-    let card = Card::with_engines(&config, vec![engine]).with_serial_pins(SerialPins::Bytes);
+    let card = Card::with_engines(&config, vec![copier()]).with_serial_pins(SerialPins::Bytes);
     let design = card.design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();
     let mut sim = SimCard::new(Box::new(sim), "sim:copier", &MemoryOptions::default());

@@ -35,7 +35,7 @@ pub struct SdramViolation {
     pub rule: String,
 }
 
-/// Nanoseconds, from the data sheets of MT48LC16M16A2 (-75), EM638325 (-6) and M12L64322A (-6): the strictest of each.
+/// Nanoseconds: of MT48LC16M16 (-75), the slower of the two chips whose figures were found (litedram's list of modules).
 mod least {
     pub(super) const RCD: u64 = 20;
     pub(super) const RP: u64 = 20;

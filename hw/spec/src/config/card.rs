@@ -344,6 +344,15 @@ impl CardConfig {
                 format!("write {kib}, or correct the chip's bits"),
             ));
         }
+        if !SdramConfig::CLOCK_MHZ.contains(&self.clock_mhz) {
+            let (low, high) = SdramConfig::CLOCK_MHZ.into_inner();
+            return Err(ConfigError::new(
+                "clock_mhz",
+                self.clock_mhz.to_string(),
+                format!("{low} to {high} with `[sdram]`, whose chip has half a cycle to answer"),
+                "choose another clock, or remove `[sdram]`",
+            ));
+        }
         let words = memory.bus_bytes * 8 / chip.data_bits;
         if words > 8 {
             return Err(ConfigError::new(

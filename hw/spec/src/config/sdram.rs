@@ -22,6 +22,10 @@ impl Default for SdramConfig {
 }
 
 impl SdramConfig {
+    /// Clocks of a card that drives such a chip: a refresh must be a small part of the time between two, and what the chip gives
+    /// 6 ns after its edge must be there half a cycle after it.
+    pub const CLOCK_MHZ: std::ops::RangeInclusive<u32> = 10..=83;
+
     /// KiB of the chip.
     pub const fn kib(&self) -> u32 {
         let words = 1u64 << (2 + self.row_bits + self.column_bits);
