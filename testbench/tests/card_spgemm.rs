@@ -4,9 +4,11 @@ use mattock::io::{ReadOptions, read_matrix};
 use mattock::sparse::SpgemmOptions;
 use mattock::{Context, ContextOptions, Csr, Error};
 use mattock_spec::semiring::SEMIRINGS;
-use mattock_spec::{CardConfig, Semiring};
+use mattock_spec::{CardConfig, ErrorCode, Semiring};
 use mattock_testbench::reference::{self, Element, compare_exact, spgemm, spgemm_over};
-use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
+use mattock_testbench::sim::{
+    Direction, FaultyCard, Response, SimOptions, SimulatorKind, open_device,
+};
 use mattock_testbench::{MATRICES, matrix_path};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -198,6 +200,37 @@ fn clusters_share_a_row() {
     assert_eq!((&same, one.products), (&c, both.products));
     let times = one.cycles as f64 / both.cycles as f64;
     assert!(times > 1.6, "{} cycles, {} with one cluster", both.cycles, one.cycles);
+}
+
+/// An error on the bus of either cluster is the product's, with the burst's address; the other cluster stops, and the next
+/// product is right.
+#[test]
+fn a_fault_of_one_cluster_ends_the_product() {
+    let mut options = SimOptions::new(SimulatorKind::Interpreter, "unused");
+    options.memory.bytes = 1 << 19;
+    let card = FaultyCard::open(&clusters(2), &options).unwrap_or_else(|e| panic!("{e}"));
+    let context = card.device.context(ContextOptions::default()).unwrap();
+    let mut rng = StdRng::seed_from_u64(14);
+    let (a, b) = (random(&mut rng, 90, 40, 300), random(&mut rng, 40, 60, 300));
+    let ways = [
+        (Direction::Read, ErrorCode::ReadSlaveError),
+        (Direction::Write, ErrorCode::WriteSlaveError),
+    ];
+    for (way, expected) in ways {
+        let before = card.bus.bursts(way);
+        check(&context, &a, &b);
+        let bursts = card.bus.bursts(way) - before;
+        assert!(bursts > 20, "{bursts} bursts");
+        for nth in (0..bursts).step_by(bursts as usize / 10) {
+            card.bus.arm(way, nth, Response::SlaveError);
+            let error = context.spgemm(&a, &b, &SpgemmOptions::default()).unwrap_err();
+            let hits = card.bus.end();
+            let Error::DeviceFault { code, info } = error else { panic!("{way:?} {nth}: {error}") };
+            let told = (code, info, hits.len());
+            assert_eq!(told, (expected, hits[0].address as u32, 1), "{way:?} {nth}");
+            check(&context, &a, &b);
+        }
+    }
 }
 
 #[test]

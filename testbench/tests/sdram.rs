@@ -1,13 +1,14 @@
 //! The SDRAM controller against a chip that checks every rule of its data sheet.
 
 use mattock::{ContextOptions, GemmOptions, View, ViewMut};
-use mattock_hw::memory::Sdram;
+use mattock_hw::memory::{AxiRamPort, CardMemory, Sdram};
 use mattock_spec::CardConfig;
 use mattock_spec::config::SdramConfig;
 use mattock_testbench::sim::{
     SdramChip, SdramPins, SimOptions, SimulatorKind, WithSdram, open_device,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use rtl_gen::ir::Direction;
 use rtl_gen::sim::Simulator;
 use rtl_gen::{Design, Interpreter};
 use std::collections::{HashMap, VecDeque};
@@ -182,6 +183,61 @@ fn a_stream_fills_the_pins() {
             assert!(share > 0.93, "{share} of the pins' rate");
         }
     }
+}
+
+/// A master and the host port stream from two rows of one bank: each stays in its row while it can, and both get on.
+#[test]
+fn rows_are_shared_by_turns() {
+    let (bus_bytes, clock_mhz) = (8, 50);
+    let chip = Sdram { chip: MASKED, bus_bytes, clock_mhz };
+    let port = AxiRamPort { bus_bytes, addr_bits: 32, memory_bytes: MASKED.kib() << 10, ahead: 8 };
+    let design = Design::elaborate(&CardMemory { ports: 1, port, chip: Some(chip) }).unwrap();
+    let mut sim = Interpreter::new(&design).unwrap();
+    for port in &design.top().ports {
+        if port.direction == Direction::Input && port.name != "clk" {
+            sim.set(&*port.name, 0);
+        }
+    }
+    let mut sim = WithSdram::new(Box::new(sim), SdramChip::new(MASKED, clock_mhz));
+    let pin = |sim: &mut WithSdram, name: &str, value| {
+        let port = sim.port(name);
+        sim.set(port, value);
+    };
+    let get = |sim: &mut WithSdram, name: &str| {
+        let port = sim.port(name);
+        sim.get(port)
+    };
+    pin(&mut sim, "rst", 1);
+    sim.tick();
+    pin(&mut sim, "rst", 0);
+    // The master reads bursts of 16 beats one behind the other, the host beats of a row four rows on: the same bank.
+    let row_beats = chip.row_beats() as u64;
+    for (name, value) in
+        [("arvalid", 1), ("arlen", 15), ("arsize", 3), ("arburst", 1), ("rready", 1)]
+    {
+        pin(&mut sim, &format!("s0_axi_{name}"), value);
+    }
+    pin(&mut sim, "mem_valid", 1);
+    let (mut burst, mut beat, mut beats, mut host_beats) = (0u64, 0u64, 0u64, 0u64);
+    let mut from = None;
+    for cycle in 0..16_000 {
+        pin(&mut sim, "s0_axi_araddr", burst % (row_beats / 16) * 128);
+        pin(&mut sim, "mem_addr", 4 * row_beats + beat % row_beats);
+        burst += get(&mut sim, "s0_axi_arready");
+        beat += get(&mut sim, "mem_ready");
+        beats += get(&mut sim, "s0_axi_rvalid");
+        host_beats += get(&mut sim, "mem_done");
+        if from.is_none() && beats + host_beats > 0 {
+            from = Some(cycle);
+        }
+        sim.tick();
+        assert_eq!(sim.failure().map(|f| f.to_string()), None);
+    }
+    // A beat is two words; rows opened for every beat would leave a quarter of the rate.
+    let cycles = 16_000 - from.unwrap();
+    let share = (2 * (beats + host_beats)) as f64 / f64::from(cycles);
+    println!("{beats} and {host_beats} beats in {cycles} cycles: {share:.3} of the pins' rate");
+    assert!(share > 0.85 && beats > 500 && host_beats > 500, "{beats}, {host_beats}: {share}");
 }
 
 /// The orders of a script, an edge each, after a power-up by the book.

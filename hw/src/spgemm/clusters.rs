@@ -3,6 +3,7 @@
 use super::Cluster;
 use super::front::WordStream;
 use crate::cells::{counter, priority};
+use mattock_spec::ErrorCode;
 use mattock_spec::command::SpgemmPart;
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, cat, mux, one_hot_mux, uint};
@@ -15,7 +16,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, cat, mux, one
 /// A command's parts ([`SpgemmPart`]) are read from memory in order, through the port of cluster 0 and ahead of need. Whichever
 /// cluster is free takes the next one, so that clusters which wait for memory or repeat a window take fewer. Without parts, cluster 0
 /// works on the whole product. `done` comes when every cluster has ended its last part; the first fault of a cluster ends the
-/// others' work and the command.
+/// others' work and the command, and so does an error on the table.
 ///
 /// A part is taken every 9 cycles at most; from the end of one to the start of the next in the same cluster: 2 cycles.
 #[derive(Clone, Debug)]
@@ -67,7 +68,9 @@ impl Module for Clusters {
             (0..self.count).map(|c| m.state(&format!("busy_{c}"), bit(), 0)).collect();
         let free: Vec<Sig> = busy.iter().map(|b| !b.q()).collect();
         let choice = priority(&free);
-        let hand_out = all(&[next.valid, running.q(), !give_up]).named("hand_out");
+        // What was read with an error is no table; the fault is known before its words are.
+        let unreadable = clusters[0].get("read_fault").bit(1).named("unreadable");
+        let hand_out = all(&[next.valid, running.q(), !give_up, !unreadable]).named("hand_out");
         taken.assign(hand_out & any(&free));
         let ends: Vec<Sig> = clusters.iter().map(|c| c.get("done")).collect();
         for (c, cluster) in clusters.iter().enumerate() {
@@ -78,9 +81,16 @@ impl Module for Clusters {
         }
 
         // The first fault stays; the command ends when all is quiet.
-        let faults: Vec<Sig> =
+        let mut faults: Vec<Sig> =
             (clusters.iter().zip(&ends)).map(|(c, &end)| end & c.get("error").red_or()).collect();
+        // Cluster 0 tells of its port itself while it works.
+        faults.push(all(&[unreadable, running.q(), !busy[0].q()]));
+        let code = |e: ErrorCode| m.lit(bits(8), e as i128);
+        let decode = clusters[0].get("read_fault").bit(0);
+        let code = mux(decode, code(ErrorCode::ReadDecodeError), code(ErrorCode::ReadSlaveError));
+        let of_table = cat(&[code, clusters[0].get("read_fault_addr").as_bits()]);
         let outcome = clusters.iter().map(|c| cat(&[c.get("error"), c.get("error_info")]));
+        let outcome = outcome.chain([of_table]);
         let offers: Vec<(Sig, Sig)> = priority(&faults).into_iter().zip(outcome).collect();
         let (bad, now) = (any(&faults).named("bad"), one_hot_mux(&offers));
         let first = m.reg_when("first_fault", bad & !failed.q(), now);

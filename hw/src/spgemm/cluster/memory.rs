@@ -29,7 +29,7 @@ impl Cluster {
         writer: Instance<'m>,
     ) -> Memory<'m> {
         let hub = self.hub(m, front);
-        let memory = self.masters(m, hub, writer, command.start);
+        let memory = self.masters(m, hub, writer, command.clear);
         control.sequencer.set("written", writer.get("idle") & memory.quiet);
         memory
     }
@@ -68,20 +68,24 @@ impl Cluster {
         m: &'m Builder,
         hub: Instance<'m>,
         writer: Instance<'m>,
-        start: Sig<'m>,
+        clear: Sig<'m>,
     ) -> Memory<'m> {
         let (data_bits, addr_bits) = (self.line_bits(), self.address_bits);
         let read = m.inst(
             "reader",
             &AxiReadMaster { data_bits, addr_bits, max_burst: 2, outstanding: IN_FLIGHT },
         );
+        if self.parted {
+            m.output("read_fault", read.get("fault"));
+            m.output("read_fault_addr", read.get("fault_addr"));
+        }
         let one = m.lit(uint(17), 1);
         let byte = |line: Sig<'m>| line.shl_k(self.offset_bits());
         read.set("cmd_valid", hub.get("mem_req_valid"))
             .set("cmd_addr", byte(hub.get("mem_req_addr")));
         read.set("cmd_beats", one)
             .set("data_ready", m.high())
-            .set("fault_clear", start)
+            .set("fault_clear", clear)
             .set("flush", m.low());
         hub.set("mem_req_ready", read.get("cmd_ready"))
             .set("mem_rsp_valid", read.get("data_valid"));
@@ -110,7 +114,7 @@ impl Cluster {
         let mask = line.slice(data_bits + words - 1, data_bits);
         let strobes: Vec<Sig> = mask.lanes(1).iter().rev().map(|w| w.rep(4)).collect();
         write.set("data", line.slice(data_bits - 1, 0)).set("data_strb", cat(&strobes));
-        write.set("fault_clear", start).set("flush", m.low());
+        write.set("fault_clear", clear).set("flush", m.low());
         addresses.set("out_ready", write.get("cmd_ready"));
         lines.set("out_ready", write.get("data_ready"));
         let waiting = addresses.get("out_valid") | lines.get("out_valid");

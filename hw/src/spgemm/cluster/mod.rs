@@ -38,6 +38,7 @@ pub struct Cluster {
     /// |---|---|---|---|
     /// | `clear`, `forget` | in | bit | pulses: a product begins, counters and what was learned start anew; it has ended, the cache is invalid |
     /// | `first_row`, `first_col`, `end_col` | in | uint(32) | with `rows` as its end: the part. `nnz_c` counts its entries |
+    /// | `read_fault`, `read_fault_addr` | out | bits(2), uint(32) | of the [`AxiReadMaster`](crate::bus::AxiReadMaster), since `clear` |
     /// | `t_req_valid`, `t_req_ready`, `t_req_addr`, `t_rsp_valid`, `t_rsp_data` | | | one more reader of lines at the memory port |
     pub parted: bool,
 }
