@@ -6,7 +6,7 @@ use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, one_hot_mux, uint};
 
 /// A memory shared by AXI4 masters and the host port: one beat a cycle in all from block RAM, taken in turns. From a chip
-/// a burst a beat; who uses an open row goes on until its end or a pause.
+/// a burst a beat; who uses an open row goes on until its end, a pause, or 64 beats.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
@@ -46,6 +46,9 @@ struct Beat<'m> {
     data: Sig<'m>,
     strb: Sig<'m>,
 }
+
+/// Beats of an open row after which another gets a turn: a power of two, some of whose beats a new row costs.
+const MOST_IN_A_ROW: u32 = 64;
 
 /// Who gets the beat that is there, the beat, and whether another is taken.
 type Answer<'m> = (Vec<Sig<'m>>, Sig<'m>, Sig<'m>);
@@ -113,7 +116,10 @@ impl CardMemory {
         let arms: Vec<_> = forward.iter().zip(clients).map(|(g, c)| (g.sig(), c.addr)).collect();
         let row = one_hot_mux(&arms).shr_k(chip.row_beats().ilog2());
         let row = m.reg_when("row_served", granted, row);
-        let stays = (any(&asks) & row.eq(next)).named("stays");
+        // Not for ever: who goes round in one row would keep the others away.
+        let kept = m.state("kept", uint(MOST_IN_A_ROW.ilog2()), 0);
+        let stays = all(&[any(&asks), row.eq(next), !kept.q().red_and()]).named("stays");
+        kept.drive_when(granted, stays.gate(kept.q().inc()));
         let turn = round_robin(m, "turn", requests, ready & !stays);
         for ((grant, asks), turn) in forward.iter().zip(asks).zip(&turn) {
             grant.assign(stays.mux(asks, *turn));
