@@ -211,7 +211,8 @@ impl Sdram {
             &[
                 (activate.sig(), t.row_open),
                 (read.sig(), t.burst),
-                (write.sig(), t.burst + t.recover),
+                // From the last word on.
+                (write.sig(), t.burst - 1 + t.recover),
             ],
         );
         let row_is_ready = pause(m, "until_column", &[(activate.sig(), t.activate)]);

@@ -68,9 +68,7 @@ impl Module for Clusters {
             (0..self.count).map(|c| m.state(&format!("busy_{c}"), bit(), 0)).collect();
         let free: Vec<Sig> = busy.iter().map(|b| !b.q()).collect();
         let choice = priority(&free);
-        // What was read with an error is no table; the fault is known before its words are.
-        let unreadable = clusters[0].get("read_fault").bit(1).named("unreadable");
-        let hand_out = all(&[next.valid, running.q(), !give_up, !unreadable]).named("hand_out");
+        let hand_out = all(&[next.valid, running.q(), !give_up]).named("hand_out");
         taken.assign(hand_out & any(&free));
         let ends: Vec<Sig> = clusters.iter().map(|c| c.get("done")).collect();
         for (c, cluster) in clusters.iter().enumerate() {
@@ -83,8 +81,9 @@ impl Module for Clusters {
         // The first fault stays; the command ends when all is quiet.
         let mut faults: Vec<Sig> =
             (clusters.iter().zip(&ends)).map(|(c, &end)| end & c.get("error").red_or()).collect();
-        // Cluster 0 tells of its port itself while it works.
-        faults.push(all(&[unreadable, running.q(), !busy[0].q()]));
+        // What was read with an error is no table. The fault is known a cycle before the first of its words, and a part is whole
+        // two words later at the earliest, so none of them is handed out.
+        faults.push(clusters[0].get("read_fault").bit(1) & running.q());
         let code = |e: ErrorCode| m.lit(bits(8), e as i128);
         let decode = clusters[0].get("read_fault").bit(0);
         let code = mux(decode, code(ErrorCode::ReadDecodeError), code(ErrorCode::ReadSlaveError));
