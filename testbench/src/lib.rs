@@ -3,6 +3,7 @@
 //! | module        | what is in it                                                              |
 //! |---------------|----------------------------------------------------------------------------|
 //! | [`mod@reference`] | level-1 models in plain Rust: the truth for both engines, and comparisons   |
+//! | [`model`]     | what the engines do in every cycle, without the values                      |
 //! | [`rmat`]      | seeded random graphs with the skew of real ones                             |
 //! | [`sim`]       | memory and host of a simulated card                                         |
 //! | [`serve`]     | a simulated card as a PCI device of other processes                         |
@@ -18,6 +19,7 @@ pub mod array;
 pub mod contract;
 pub mod digits;
 pub mod layers;
+pub mod model;
 pub mod reference;
 pub mod rmat;
 pub mod serve;

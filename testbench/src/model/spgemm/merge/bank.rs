@@ -1,0 +1,76 @@
+//! One bank of the hash table.
+
+use super::super::cells::Fifo;
+use super::Product;
+use super::accumulate::Accumulate;
+use super::crossbar::IN_FLIGHT;
+use super::tags::Tags;
+use super::walk::Walk;
+
+/// Products queued at the entrance.
+const QUEUE: u32 = 16;
+
+/// Input queue, find-or-insert, accumulator and drain walk, on two halves.
+#[derive(Debug)]
+pub(super) struct Bank {
+    queue: Fifo<Product>,
+    tags: Tags,
+    sums: Accumulate,
+    walk: Walk,
+}
+
+impl Bank {
+    pub(super) fn new(ways: u32, buckets: u32, adder_latency: u32) -> Self {
+        Bank {
+            queue: Fifo::new(QUEUE),
+            tags: Tags::new(ways, buckets),
+            sums: Accumulate::new(adder_latency),
+            walk: Walk::new(buckets),
+        }
+    }
+
+    pub(super) fn has_space(&self) -> bool {
+        self.queue.len() <= (QUEUE - IN_FLIGHT) as usize
+    }
+
+    pub(super) fn walking(&self) -> bool {
+        self.walk.walking()
+    }
+
+    /// Key of the entry offered to the drain.
+    pub(super) fn out(&self) -> Option<u64> {
+        self.walk.out()
+    }
+
+    /// Half of the product added in this cycle.
+    pub(super) fn absorbed(&self) -> Option<bool> {
+        self.sums.absorbed()
+    }
+
+    /// Half of the product dropped in this cycle.
+    pub(super) fn dropped(&self) -> Option<bool> {
+        self.tags.dropped()
+    }
+
+    pub(super) fn tick(
+        &mut self,
+        product: Option<Product>,
+        start: Option<(bool, bool)>,
+        out_ready: bool,
+    ) {
+        if self.walk.walking() || start.is_some() {
+            self.walk.tick(&mut self.tags, start, out_ready);
+        }
+        let adds = self.tags.out();
+        if adds.is_some() || !self.sums.idle() {
+            self.sums.tick(adds);
+        }
+        if self.queue.valid() || !self.tags.idle() {
+            let free = self.tags.ready();
+            self.tags.tick(self.queue.front().copied().filter(|_| free));
+            self.queue.tick(product, free);
+        } else if product.is_some() {
+            self.queue.tick(product, false);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! The cycle model of the sparse engine against the RTL.
+
+use mattock::io::read_matrix;
+use mattock::sparse::Csr;
+use mattock_hw::spgemm::Cluster;
+use mattock_spec::config::{CardConfig, SpgemmConfig};
+use mattock_testbench::model::spgemm::{Command, Counts, Memory, Model, Operand, Watch};
+use mattock_testbench::rmat::Rmat;
+use mattock_testbench::sim::{AxiMemory, MemoryOptions};
+use rtl_gen::Design;
+use rtl_gen::sim::{Interpreter, PortId};
+use std::path::Path;
+
+/// Outputs of the cluster that are compared in every cycle.
+const WATCHED: [&str; 9] = [
+    "watch_sends",
+    "watch_core",
+    "watch_window",
+    "watch_data",
+    "watch_task",
+    "watch_drain",
+    "watch_stop",
+    "read_beat",
+    "write_beat",
+];
+
+fn watch(sim: &mut Interpreter, pins: &[PortId; 9]) -> Watch {
+    let [sends, core, window, data, task, drain, stop, read, write] = pins.map(|pin| sim.get(pin));
+    Watch {
+        sends: sends as u32,
+        core: core as u32,
+        window: window as u32,
+        data: data as u32,
+        task: task == 1,
+        drain: drain == 1,
+        stop: stop == 1,
+        read_beat: read == 1,
+        write_beat: write == 1,
+    }
+}
+
+/// A product in the memory of a cluster without a card around it.
+struct Bench {
+    sim: Interpreter,
+    memory: AxiMemory,
+    model: Model,
+    ptr: Vec<u32>,
+    col: Vec<u32>,
+    addresses: [u64; 3],
+    rows: u32,
+}
+
+impl Bench {
+    fn new(card: &CardConfig, memory: Memory, a: &Csr<i32>, nnz_c: usize) -> Self {
+        let cluster = Cluster::of(card).expect("a sparse card");
+        let design = Design::elaborate(&cluster).expect("the cluster elaborates");
+        let mut sim = Interpreter::new(&design).expect("the cluster simulates");
+        let bytes = (8 * nnz_c + 8 * a.nnz() + 8 * a.rows() + 4096).next_multiple_of(4096);
+        let Memory { latency, bytes_per_cycle } = memory;
+        let options = MemoryOptions { bytes, latency, bytes_per_cycle, ..Default::default() };
+        let model = Model::new(card, &memory).expect("a sparse card");
+        let mut memory = AxiMemory::new(&sim, &["m_axi_"], &options);
+        for name in ["flush", "start"] {
+            sim.set(name, 0);
+        }
+        sim.set("rst", 1);
+        sim.tick();
+        sim.set("rst", 0);
+        let mut at = memory.addresses().start;
+        let mut place = |words: &[u32]| {
+            let address = at;
+            let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+            memory.bytes_mut(address, bytes.len()).expect("room").copy_from_slice(&bytes);
+            at += (bytes.len() as u64).next_multiple_of(64);
+            address
+        };
+        let ptr: Vec<u32> = a.row_ptr().iter().map(|p| *p as u32).collect();
+        let val: Vec<u32> = a.values().iter().map(|v| *v as u32).collect();
+        let addresses = [place(&ptr), place(a.col_idx()), place(&val)];
+        let c = [place(&vec![0; a.rows() + 1]), place(&vec![0; nnz_c]), place(&vec![0; nnz_c])];
+        let rows = a.rows() as u64;
+        for (name, value) in ["a_ptr", "a_col", "a_val", "b_ptr", "b_col", "b_val"]
+            .into_iter()
+            .zip(addresses.into_iter().chain(addresses))
+            .chain(["c_ptr", "c_col", "c_val"].into_iter().zip(c))
+            .chain([("mode_value", 0), ("mode_semiring", 0), ("rows", rows), ("inner", rows)])
+            .chain([("cols", a.cols() as u64), ("seed", 1), ("nnz_a", a.nnz() as u64)])
+            .chain([("nnz_b", a.nnz() as u64), ("c_capacity", nnz_c as u64)])
+        {
+            if sim.try_port(name).is_some() {
+                sim.set(name, value);
+            }
+        }
+        let (col, line) = (a.col_idx().to_vec(), u64::from(card.memory.bus_bytes));
+        Bench {
+            sim,
+            memory,
+            model,
+            ptr,
+            col,
+            addresses: addresses.map(|a| a / line),
+            rows: rows as u32,
+        }
+    }
+
+    /// Runs the product; counters of the hardware and of the model.
+    fn run(&mut self) -> (Counts, Counts) {
+        let operand = Operand { ptr: &self.ptr, col: &self.col };
+        let [b_ptr, b_col, b_val] = self.addresses;
+        let rows = self.rows;
+        let command = Command {
+            a: operand,
+            b: operand,
+            cols: rows,
+            first_row: 0,
+            end_row: rows,
+            first_col: 0,
+            end_col: rows,
+            capacity: u32::MAX,
+            seed: 1,
+            b_ptr,
+            b_col,
+            b_val,
+        };
+        while self.sim.get("idle") == 0 {
+            self.memory.step(&mut self.sim).expect("the bus is sound");
+            self.model.tick(&command, false);
+        }
+        let before = self.memory.counts(0);
+        self.sim.set("start", 1);
+        self.memory.step(&mut self.sim).expect("the bus is sound");
+        self.sim.set("start", 0);
+        self.model.tick(&command, true);
+        let pins = WATCHED.map(|name| self.sim.port(name));
+        let mut cycles = 0;
+        while self.sim.get("done") == 0 {
+            cycles += 1;
+            self.memory.drive(&mut self.sim);
+            self.memory.sample(&mut self.sim).expect("the bus is sound");
+            let seen = watch(&mut self.sim, &pins);
+            self.sim.tick();
+            assert!(!self.model.done(), "the model ends before the hardware, in cycle {cycles}");
+            self.model.tick(&command, false);
+            assert_eq!(self.model.watch(), seen, "cycle {cycles}");
+            assert!(cycles < 10_000_000, "the cluster hangs");
+        }
+        let beats = self.memory.counts(0);
+        let mut get = |name: &str| self.sim.get(name);
+        let hardware = Counts {
+            cycles,
+            products: get("products"),
+            nnz: get("nnz_c"),
+            windows: get("windows"),
+            spills: get("spills"),
+            restarts: get("restarts"),
+            cache_hits: get("cache_hits"),
+            cache_misses: get("cache_misses"),
+            read_beats: beats.read_beats - before.read_beats,
+            write_beats: beats.write_beats - before.write_beats,
+        };
+        (hardware, self.model.counts())
+    }
+}
+
+fn reference(card: &str) -> CardConfig {
+    CardConfig::reference(card).expect("a reference card")
+}
+
+/// The model's counters are the hardware's, and its every cycle.
+fn expect_equal(card: &CardConfig, memory: Memory, a: &Csr<i32>) -> Counts {
+    let nnz = mattock_testbench::reference::spgemm(a, a).expect("it multiplies").nnz();
+    let (hardware, model) = Bench::new(card, memory, a, nnz).run();
+    assert_eq!(hardware, model);
+    hardware
+}
+
+/// A matrix of the repository squared.
+fn square(card: &str, path: &Path) -> Counts {
+    let a = read_matrix(path, &Default::default()).expect("a matrix");
+    expect_equal(&reference(card), Memory::default(), &a.matrix.map(|_| 1))
+}
+
+/// A graph of `1 << scale` vertices squared on `sparse2` with some changes.
+fn graph(scale: u32, memory: Memory, change: impl Fn(&mut SpgemmConfig)) -> Counts {
+    let mut card = reference("sparse2");
+    change(card.spgemm.as_mut().expect("a sparse card"));
+    expect_equal(&card, memory, &Rmat::new(scale, 8, 3).generate().map(|()| 1))
+}
+
+#[test]
+fn matrices_on_the_benchmark_card() {
+    for name in ["karate", "bcspwr10"] {
+        square("sparse4", &mattock_testbench::matrix_path(name));
+    }
+}
+
+#[test]
+fn a_matrix_on_a_small_card() {
+    square("sparse2", &mattock_testbench::matrix_path("bcspwr10"));
+}
+
+/// With `MATTOCK_MATRICES`, a folder of matrices: those small enough for the interpreter.
+#[test]
+fn matrices_of_a_folder() {
+    let Some(folder) = std::env::var_os("MATTOCK_MATRICES") else { return };
+    for name in ["west0067", "mcca", "cryg2500"] {
+        let path = Path::new(&folder).join(format!("{name}.mtx.gz"));
+        if path.exists() {
+            println!("{name}: {:?}", square("sparse4", &path));
+        }
+    }
+}
+
+#[test]
+fn windows_are_cut_and_replayed() {
+    let tables = [(32, 1, 4), (64, 1, 4), (64, 1, 16), (128, 2, 4), (256, 4, 8)];
+    let seen = tables.map(|(entries, ways, banks)| {
+        graph(7, Memory::default(), |c| {
+            (c.entries_per_half, c.ways, c.banks) = (entries, ways, banks);
+        })
+    });
+    let sum = |of: fn(&Counts) -> u64| seen.iter().map(of).sum::<u64>();
+    assert!(sum(|c| c.restarts) > 10 && sum(|c| c.spills) > 10, "{seen:?}");
+}
+
+#[test]
+fn other_shapes() {
+    let all: [fn(&mut SpgemmConfig); 6] = [
+        |c| (c.banks, c.sorter_width) = (2, 1),
+        |c| (c.lanes, c.banks, c.look_ahead) = (8, 16, 2),
+        |c| (c.adder_latency, c.sorter_width) = (3, 4),
+        |c| (c.adder_latency, c.lane_queue, c.task_fifo) = (8, 16, 16),
+        |c| (c.cache_kib, c.cache_banks, c.misses) = (2, 4, 16),
+        |c| (c.lanes, c.banks, c.ways, c.misses) = (4, 32, 1, 8),
+    ];
+    for change in all {
+        graph(6, Memory::default(), change);
+    }
+}
+
+#[test]
+fn other_memories() {
+    for (latency, bytes_per_cycle) in [(1, None), (20, Some(4)), (333, Some(11))] {
+        graph(6, Memory { latency, bytes_per_cycle }, |_| {});
+    }
+}
