@@ -226,8 +226,9 @@ impl Check {
         let regs: Vec<_> =
             maps.iter().flat_map(|map| map.regs).filter(|reg| reg.access == Access::Rw).collect();
         // Every register once, so that a short run checks them all, then at random.
+        let there = chosen.config.memory.address_bits;
         for reg in &regs {
-            self.write(reg.address(), reg.fields.iter().fold(0, |mask, f| mask | f.mask()))?;
+            self.write(reg.address(), reg.mask(there))?;
         }
         for reg in &regs {
             self.read_back(reg.name, reg.address())?;
@@ -235,9 +236,7 @@ impl Check {
         while self.card.cycle() < cycles {
             let reg = regs[self.random.random_range(0..regs.len())];
             match self.random.random_range(0..3) {
-                0 => {
-                    self.write(reg.address(), reg.fields.iter().fold(0, |mask, f| mask | f.mask()))?
-                }
+                0 => self.write(reg.address(), reg.mask(there))?,
                 1 => self.read_back(reg.name, reg.address())?,
                 _ => {
                     let pause = self.random.random_range(1..20);

@@ -163,10 +163,9 @@ impl Space<'_> {
             name: format!("{name}_{word}_{rows}x{cols}_{kib}k_{bus_bytes}b"),
             host: if serial { HostPort::Uart } else { HostPort::Axi },
             control: Control::Host,
-            memory: MemoryConfig {
-                bus_bytes,
-                address_bits: if serial { 32 } else { 40 },
-                kib: if serial { memory_kib } else { 0 },
+            memory: match serial {
+                true => MemoryConfig::on_card(bus_bytes, memory_kib),
+                false => MemoryConfig { bus_bytes, ..MemoryConfig::default() },
             },
             uart: serial.then(UartConfig::default),
             clock_mhz: PLAIN_MHZ,

@@ -20,7 +20,7 @@ use clap::Args;
 use fpga_boards::fit::Fit;
 use fpga_boards::flow::Options as FlowOptions;
 use fpga_boards::{Board, Build, BuildError, Toolchain};
-use mattock_spec::config::SdramConfig;
+use mattock_spec::config::{MemoryConfig, SdramConfig};
 use mattock_toolbox::Toolbox;
 
 use crate::board::{BoardOption, folder};
@@ -122,7 +122,7 @@ fn with_sdram(mut chosen: Chosen, board: &Board) -> Result<Chosen, Failure> {
     let fpga_boards::Chip { data_bits, row_bits, column_bits, masks } = chip;
     let chip = SdramConfig { data_bits, row_bits, column_bits, masks };
     let config = &mut chosen.config;
-    config.memory.kib = chip.kib();
+    config.memory = MemoryConfig::on_card(config.memory.bus_bytes, chip.kib());
     config.sdram = Some(chip);
     config.check().map_err(|error| Failure::config(&error, &chosen.origin, ""))?;
     Ok(chosen)

@@ -42,10 +42,10 @@
 // in  n                 uint(32)
 // in  k                 uint(32)
 // in  a_stride          uint(32)
-// in  b_stride          uint(32)
-// in  d_stride          uint(32)
 // in  a                 uint(40)
+// in  b_stride          uint(32)
 // in  b                 uint(40)
+// in  d_stride          uint(32)
 // in  d                 uint(40)
 // in  mode_a_col_major  bits(1)
 // in  mode_b_col_major  bits(1)
@@ -111,10 +111,10 @@ module gemm_slot (
   input  wire [31:0] n,
   input  wire [31:0] k,
   input  wire [31:0] a_stride,
-  input  wire [31:0] b_stride,
-  input  wire [31:0] d_stride,
   input  wire [39:0] a,
+  input  wire [31:0] b_stride,
   input  wire [39:0] b,
+  input  wire [31:0] d_stride,
   input  wire [39:0] d,
   input  wire mode_a_col_major,
   input  wire mode_b_col_major,

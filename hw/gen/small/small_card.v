@@ -200,16 +200,16 @@ module small_card (
   wire [2:0] csr_gemm_mode_rounding;
   wire csr_gemm_mode_saturate, csr_gemm_mode_load_a, csr_gemm_mode_load_b, csr_gemm_mode_compute, csr_gemm_mode_store;
   wire [31:0] csr_gemm_m, csr_gemm_n, csr_gemm_k;
-  wire [63:0] csr_gemm_a;
+  wire [39:0] csr_gemm_a;
   wire [31:0] csr_gemm_a_stride;
-  wire [63:0] csr_gemm_b;
+  wire [39:0] csr_gemm_b;
   wire [31:0] csr_gemm_b_stride;
-  wire [63:0] csr_gemm_d;
+  wire [39:0] csr_gemm_d;
   wire [31:0] csr_gemm_d_stride;
   wire csr_spgemm_start;
   wire [3:0] csr_spgemm_mode_value, csr_spgemm_mode_semiring;
   wire [31:0] csr_spgemm_rows, csr_spgemm_inner, csr_spgemm_cols, csr_spgemm_seed, csr_spgemm_nnz_a, csr_spgemm_nnz_b, csr_spgemm_c_capacity;
-  wire [63:0] csr_spgemm_a_ptr, csr_spgemm_a_col, csr_spgemm_a_val, csr_spgemm_b_ptr, csr_spgemm_b_col, csr_spgemm_b_val, csr_spgemm_c_ptr, csr_spgemm_c_col, csr_spgemm_c_val, csr_spgemm_part_table;
+  wire [39:0] csr_spgemm_a_ptr, csr_spgemm_a_col, csr_spgemm_a_val, csr_spgemm_b_ptr, csr_spgemm_b_col, csr_spgemm_b_val, csr_spgemm_c_ptr, csr_spgemm_c_col, csr_spgemm_c_val, csr_spgemm_part_table;
   wire [31:0] csr_spgemm_parts, csr_read_data;
   wire host_port_s_axi_awready, host_port_s_axi_wready, host_port_s_axi_bvalid;
   wire [1:0] host_port_s_axi_bresp;
@@ -359,17 +359,17 @@ module small_card (
     .m_axi_wlast(gemm_engine_m_axi_wlast), .m_axi_wready(m0_axi_wready),
     .m_axi_bvalid(m0_axi_bvalid), .m_axi_bid(m0_axi_bid), .m_axi_bresp(m0_axi_bresp),
     .m_axi_bready(gemm_engine_m_axi_bready), .start(csr_gemm_start), .flush(resetting),
-    .m(csr_gemm_m), .n(csr_gemm_n), .k(csr_gemm_k), .a_stride(csr_gemm_a_stride),
-    .b_stride(csr_gemm_b_stride), .d_stride(csr_gemm_d_stride), .a(csr_gemm_a[39:0]),
-    .b(csr_gemm_b[39:0]), .d(csr_gemm_d[39:0]), .mode_a_col_major(csr_gemm_mode_a_col_major),
-    .mode_b_col_major(csr_gemm_mode_b_col_major), .mode_d_col_major(csr_gemm_mode_d_col_major),
-    .mode_load_a(csr_gemm_mode_load_a), .mode_load_b(csr_gemm_mode_load_b),
-    .mode_compute(csr_gemm_mode_compute), .mode_store(csr_gemm_mode_store),
-    .mode_tuple(csr_gemm_mode_tuple), .mode_rounding(csr_gemm_mode_rounding),
-    .mode_saturate(csr_gemm_mode_saturate), .done(gemm_engine_done), .error(gemm_engine_error),
-    .error_info(gemm_engine_error_info), .cycles(gemm_engine_cycles),
-    .compute_cycles(gemm_engine_compute_cycles), .bytes_read(gemm_engine_bytes_read),
-    .bytes_written(gemm_engine_bytes_written), .macs(gemm_engine_macs), .idle(gemm_engine_idle)
+    .m(csr_gemm_m), .n(csr_gemm_n), .k(csr_gemm_k), .a_stride(csr_gemm_a_stride), .a(csr_gemm_a),
+    .b_stride(csr_gemm_b_stride), .b(csr_gemm_b), .d_stride(csr_gemm_d_stride), .d(csr_gemm_d),
+    .mode_a_col_major(csr_gemm_mode_a_col_major), .mode_b_col_major(csr_gemm_mode_b_col_major),
+    .mode_d_col_major(csr_gemm_mode_d_col_major), .mode_load_a(csr_gemm_mode_load_a),
+    .mode_load_b(csr_gemm_mode_load_b), .mode_compute(csr_gemm_mode_compute),
+    .mode_store(csr_gemm_mode_store), .mode_tuple(csr_gemm_mode_tuple),
+    .mode_rounding(csr_gemm_mode_rounding), .mode_saturate(csr_gemm_mode_saturate),
+    .done(gemm_engine_done), .error(gemm_engine_error), .error_info(gemm_engine_error_info),
+    .cycles(gemm_engine_cycles), .compute_cycles(gemm_engine_compute_cycles),
+    .bytes_read(gemm_engine_bytes_read), .bytes_written(gemm_engine_bytes_written),
+    .macs(gemm_engine_macs), .idle(gemm_engine_idle)
   );
   account gemm_account (
     .start(csr_gemm_start), .done(gemm_engine_done), .error(gemm_engine_error),
@@ -382,16 +382,16 @@ module small_card (
     .start(csr_spgemm_start), .cols(csr_spgemm_cols), .flush(resetting), .rows(csr_spgemm_rows),
     .inner(csr_spgemm_inner), .nnz_a(csr_spgemm_nnz_a), .nnz_b(csr_spgemm_nnz_b),
     .c_capacity(csr_spgemm_c_capacity), .mode_value(csr_spgemm_mode_value), .seed(csr_spgemm_seed),
-    .clk(clk), .rst(rst), .a_ptr(csr_spgemm_a_ptr[39:0]), .a_col(csr_spgemm_a_col[39:0]),
-    .a_val(csr_spgemm_a_val[39:0]), .b_ptr(csr_spgemm_b_ptr[39:0]), .b_col(csr_spgemm_b_col[39:0]),
-    .b_val(csr_spgemm_b_val[39:0]), .mode_semiring(csr_spgemm_mode_semiring),
-    .c_ptr(csr_spgemm_c_ptr[39:0]), .c_col(csr_spgemm_c_col[39:0]), .c_val(csr_spgemm_c_val[39:0]),
-    .m_axi_arvalid(spgemm_engine_m_axi_arvalid), .m_axi_arid(spgemm_engine_m_axi_arid),
-    .m_axi_araddr(spgemm_engine_m_axi_araddr), .m_axi_arlen(spgemm_engine_m_axi_arlen),
-    .m_axi_arsize(spgemm_engine_m_axi_arsize), .m_axi_arburst(spgemm_engine_m_axi_arburst),
-    .m_axi_arcache(spgemm_engine_m_axi_arcache), .m_axi_arprot(spgemm_engine_m_axi_arprot),
-    .m_axi_arready(m1_axi_arready), .m_axi_rvalid(m1_axi_rvalid), .m_axi_rid(m1_axi_rid),
-    .m_axi_rdata(m1_axi_rdata), .m_axi_rresp(m1_axi_rresp), .m_axi_rlast(m1_axi_rlast),
+    .clk(clk), .rst(rst), .a_ptr(csr_spgemm_a_ptr), .a_col(csr_spgemm_a_col),
+    .a_val(csr_spgemm_a_val), .b_ptr(csr_spgemm_b_ptr), .b_col(csr_spgemm_b_col),
+    .b_val(csr_spgemm_b_val), .mode_semiring(csr_spgemm_mode_semiring), .c_ptr(csr_spgemm_c_ptr),
+    .c_col(csr_spgemm_c_col), .c_val(csr_spgemm_c_val), .m_axi_arvalid(spgemm_engine_m_axi_arvalid),
+    .m_axi_arid(spgemm_engine_m_axi_arid), .m_axi_araddr(spgemm_engine_m_axi_araddr),
+    .m_axi_arlen(spgemm_engine_m_axi_arlen), .m_axi_arsize(spgemm_engine_m_axi_arsize),
+    .m_axi_arburst(spgemm_engine_m_axi_arburst), .m_axi_arcache(spgemm_engine_m_axi_arcache),
+    .m_axi_arprot(spgemm_engine_m_axi_arprot), .m_axi_arready(m1_axi_arready),
+    .m_axi_rvalid(m1_axi_rvalid), .m_axi_rid(m1_axi_rid), .m_axi_rdata(m1_axi_rdata),
+    .m_axi_rresp(m1_axi_rresp), .m_axi_rlast(m1_axi_rlast),
     .m_axi_rready(spgemm_engine_m_axi_rready), .m_axi_awvalid(spgemm_engine_m_axi_awvalid),
     .m_axi_awid(spgemm_engine_m_axi_awid), .m_axi_awaddr(spgemm_engine_m_axi_awaddr),
     .m_axi_awlen(spgemm_engine_m_axi_awlen), .m_axi_awsize(spgemm_engine_m_axi_awsize),

@@ -10,7 +10,7 @@
 // in  mem_strb        bits(8)
 // in  s0_axi_awvalid  bits(1)
 // in  s0_axi_awid     bits(1)
-// in  s0_axi_awaddr   uint(32)
+// in  s0_axi_awaddr   uint(17)
 // in  s0_axi_awlen    uint(8)
 // in  s0_axi_awsize   uint(3)
 // in  s0_axi_awburst  bits(2)
@@ -28,7 +28,7 @@
 // in  s0_axi_bready   bits(1)
 // in  s0_axi_arvalid  bits(1)
 // in  s0_axi_arid     bits(1)
-// in  s0_axi_araddr   uint(32)
+// in  s0_axi_araddr   uint(17)
 // in  s0_axi_arlen    uint(8)
 // in  s0_axi_arsize   uint(3)
 // in  s0_axi_arburst  bits(2)
@@ -57,7 +57,7 @@ module card_memory_p1_w8_m65536 (
   input  wire [7:0] mem_strb,
   input  wire s0_axi_awvalid,
   input  wire s0_axi_awid,
-  input  wire [31:0] s0_axi_awaddr,
+  input  wire [16:0] s0_axi_awaddr,
   input  wire [7:0] s0_axi_awlen,
   input  wire [2:0] s0_axi_awsize,
   input  wire [1:0] s0_axi_awburst,
@@ -75,7 +75,7 @@ module card_memory_p1_w8_m65536 (
   input  wire s0_axi_bready,
   input  wire s0_axi_arvalid,
   input  wire s0_axi_arid,
-  input  wire [31:0] s0_axi_araddr,
+  input  wire [16:0] s0_axi_araddr,
   input  wire [7:0] s0_axi_arlen,
   input  wire [2:0] s0_axi_arsize,
   input  wire [1:0] s0_axi_arburst,
@@ -122,7 +122,7 @@ module card_memory_p1_w8_m65536 (
   wire ram_write = _t3 & _t4;
   wire [7:0] ram_strb = (turn_grant_0 ? mem_strb : 8'd0) | ((turn_grant_1 ? 8'd0 : 8'd0) | (turn_grant_2 ? port_0_write_strb : 8'd0));
   wire one_at_a_time_holds = (~(turn_grant_1 & turn_grant_0)) & (~(turn_grant_2 & (turn_grant_0 | turn_grant_1)));
-  axi_ram_port_w8_a32_m65536_q4 port_0 (
+  axi_ram_port_w8_a17_m65536_q4 port_0 (
     .s_axi_awvalid(s0_axi_awvalid), .s_axi_awid(s0_axi_awid), .s_axi_awaddr(s0_axi_awaddr),
     .s_axi_awlen(s0_axi_awlen), .s_axi_awsize(s0_axi_awsize), .s_axi_awburst(s0_axi_awburst),
     .s_axi_awcache(s0_axi_awcache), .s_axi_awprot(s0_axi_awprot),

@@ -5,7 +5,7 @@
 // in  rst               reset       reset, active high
 // out m_axi_arvalid     bits(1)
 // out m_axi_arid        bits(1)
-// out m_axi_araddr      uint(32)
+// out m_axi_araddr      uint(17)
 // out m_axi_arlen       uint(8)
 // out m_axi_arsize      uint(3)
 // out m_axi_arburst     bits(2)
@@ -20,7 +20,7 @@
 // out m_axi_rready      bits(1)
 // out m_axi_awvalid     bits(1)
 // out m_axi_awid        bits(1)
-// out m_axi_awaddr      uint(32)
+// out m_axi_awaddr      uint(17)
 // out m_axi_awlen       uint(8)
 // out m_axi_awsize      uint(3)
 // out m_axi_awburst     bits(2)
@@ -41,12 +41,12 @@
 // in  m                 uint(32)
 // in  n                 uint(32)
 // in  k                 uint(32)
-// in  a_stride          uint(32)
-// in  b_stride          uint(32)
-// in  d_stride          uint(32)
-// in  a                 uint(32)
-// in  b                 uint(32)
-// in  d                 uint(32)
+// in  a_stride          uint(17)
+// in  a                 uint(17)
+// in  b_stride          uint(17)
+// in  b                 uint(17)
+// in  d_stride          uint(17)
+// in  d                 uint(17)
 // in  mode_a_col_major  bits(1)
 // in  mode_b_col_major  bits(1)
 // in  mode_d_col_major  bits(1)
@@ -60,11 +60,11 @@
 // out done              bits(1)
 // out error             bits(8)
 // out error_info        bits(32)
-// out cycles            uint(64)
-// out compute_cycles    uint(64)
-// out bytes_read        uint(64)
-// out bytes_written     uint(64)
-// out macs              uint(64)
+// out cycles            uint(43)
+// out compute_cycles    uint(43)
+// out bytes_read        uint(43)
+// out bytes_written     uint(43)
+// out macs              uint(43)
 // out idle              bits(1)
 
 `default_nettype none
@@ -74,7 +74,7 @@ module gemm_slot (
   input  wire rst,
   output wire m_axi_arvalid,
   output wire m_axi_arid,
-  output wire [31:0] m_axi_araddr,
+  output wire [16:0] m_axi_araddr,
   output wire [7:0] m_axi_arlen,
   output wire [2:0] m_axi_arsize,
   output wire [1:0] m_axi_arburst,
@@ -89,7 +89,7 @@ module gemm_slot (
   output wire m_axi_rready,
   output wire m_axi_awvalid,
   output wire m_axi_awid,
-  output wire [31:0] m_axi_awaddr,
+  output wire [16:0] m_axi_awaddr,
   output wire [7:0] m_axi_awlen,
   output wire [2:0] m_axi_awsize,
   output wire [1:0] m_axi_awburst,
@@ -110,12 +110,12 @@ module gemm_slot (
   input  wire [31:0] m,
   input  wire [31:0] n,
   input  wire [31:0] k,
-  input  wire [31:0] a_stride,
-  input  wire [31:0] b_stride,
-  input  wire [31:0] d_stride,
-  input  wire [31:0] a,
-  input  wire [31:0] b,
-  input  wire [31:0] d,
+  input  wire [16:0] a_stride,
+  input  wire [16:0] a,
+  input  wire [16:0] b_stride,
+  input  wire [16:0] b,
+  input  wire [16:0] d_stride,
+  input  wire [16:0] d,
   input  wire mode_a_col_major,
   input  wire mode_b_col_major,
   input  wire mode_d_col_major,
@@ -129,22 +129,22 @@ module gemm_slot (
   output wire done,
   output wire [7:0] error,
   output wire [31:0] error_info,
-  output wire [63:0] cycles,
-  output wire [63:0] compute_cycles,
-  output wire [63:0] bytes_read,
-  output wire [63:0] bytes_written,
-  output wire [63:0] macs,
+  output wire [42:0] cycles,
+  output wire [42:0] compute_cycles,
+  output wire [42:0] bytes_read,
+  output wire [42:0] bytes_written,
+  output wire [42:0] macs,
   output wire idle
 );
   wire engine_m_axi_arvalid, engine_m_axi_arid;
-  wire [31:0] engine_m_axi_araddr;
+  wire [16:0] engine_m_axi_araddr;
   wire [7:0] engine_m_axi_arlen;
   wire [2:0] engine_m_axi_arsize;
   wire [1:0] engine_m_axi_arburst;
   wire [3:0] engine_m_axi_arcache;
   wire [2:0] engine_m_axi_arprot;
   wire engine_m_axi_rready, engine_m_axi_awvalid, engine_m_axi_awid;
-  wire [31:0] engine_m_axi_awaddr;
+  wire [16:0] engine_m_axi_awaddr;
   wire [7:0] engine_m_axi_awlen;
   wire [2:0] engine_m_axi_awsize;
   wire [1:0] engine_m_axi_awburst;
@@ -156,8 +156,8 @@ module gemm_slot (
   wire engine_m_axi_wlast, engine_m_axi_bready, engine_busy, engine_done;
   wire [7:0] engine_error;
   wire [31:0] engine_error_info;
-  wire [63:0] engine_cycles, engine_compute_cycles, engine_bytes_read, engine_bytes_written, engine_macs;
-  gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 engine (
+  wire [42:0] engine_cycles, engine_compute_cycles, engine_bytes_read, engine_bytes_written, engine_macs;
+  gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near engine (
     .m(m), .n(n), .k(k), .a_addr(a), .b_addr(b), .d_addr(d), .a_stride(a_stride),
     .b_stride(b_stride), .d_stride(d_stride), .a_col_major(mode_a_col_major),
     .b_col_major(mode_b_col_major), .d_col_major(mode_d_col_major), .a_int4(1'b0), .b_int4(1'b0),

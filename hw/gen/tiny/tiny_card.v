@@ -32,11 +32,11 @@ module tiny_card (
   wire [2:0] csr_gemm_mode_rounding;
   wire csr_gemm_mode_saturate, csr_gemm_mode_load_a, csr_gemm_mode_load_b, csr_gemm_mode_compute, csr_gemm_mode_store;
   wire [31:0] csr_gemm_m, csr_gemm_n, csr_gemm_k;
-  wire [63:0] csr_gemm_a;
+  wire [16:0] csr_gemm_a;
   wire [31:0] csr_gemm_a_stride;
-  wire [63:0] csr_gemm_b;
+  wire [16:0] csr_gemm_b;
   wire [31:0] csr_gemm_b_stride;
-  wire [63:0] csr_gemm_d;
+  wire [16:0] csr_gemm_d;
   wire [31:0] csr_gemm_d_stride, csr_read_data;
   wire host_port_uart_tx, host_port_write;
   wire [13:0] host_port_write_addr;
@@ -56,14 +56,14 @@ module tiny_card (
   wire memory_s0_axi_rlast, memory_mem_ready, memory_mem_done;
   wire [63:0] memory_mem_rdata;
   wire gemm_engine_m_axi_arvalid, gemm_engine_m_axi_arid;
-  wire [31:0] gemm_engine_m_axi_araddr;
+  wire [16:0] gemm_engine_m_axi_araddr;
   wire [7:0] gemm_engine_m_axi_arlen;
   wire [2:0] gemm_engine_m_axi_arsize;
   wire [1:0] gemm_engine_m_axi_arburst;
   wire [3:0] gemm_engine_m_axi_arcache;
   wire [2:0] gemm_engine_m_axi_arprot;
   wire gemm_engine_m_axi_rready, gemm_engine_m_axi_awvalid, gemm_engine_m_axi_awid;
-  wire [31:0] gemm_engine_m_axi_awaddr;
+  wire [16:0] gemm_engine_m_axi_awaddr;
   wire [7:0] gemm_engine_m_axi_awlen;
   wire [2:0] gemm_engine_m_axi_awsize;
   wire [1:0] gemm_engine_m_axi_awburst;
@@ -75,7 +75,7 @@ module tiny_card (
   wire gemm_engine_m_axi_wlast, gemm_engine_m_axi_bready, gemm_engine_done;
   wire [7:0] gemm_engine_error;
   wire [31:0] gemm_engine_error_info;
-  wire [63:0] gemm_engine_cycles, gemm_engine_compute_cycles, gemm_engine_bytes_read, gemm_engine_bytes_written, gemm_engine_macs;
+  wire [42:0] gemm_engine_cycles, gemm_engine_compute_cycles, gemm_engine_bytes_read, gemm_engine_bytes_written, gemm_engine_macs;
   wire gemm_engine_idle;
   wire gemm_account_status_busy, gemm_account_status_done;
   wire [7:0] gemm_account_status_error;
@@ -106,9 +106,10 @@ module tiny_card (
     .gemm_mode_store(csr_gemm_mode_store), .gemm_m(csr_gemm_m), .gemm_n(csr_gemm_n),
     .gemm_k(csr_gemm_k), .gemm_a(csr_gemm_a), .gemm_a_stride(csr_gemm_a_stride),
     .gemm_b(csr_gemm_b), .gemm_b_stride(csr_gemm_b_stride), .gemm_d(csr_gemm_d),
-    .gemm_d_stride(csr_gemm_d_stride), .gemm_cycles(gemm_engine_cycles),
-    .gemm_compute_cycles(gemm_engine_compute_cycles), .gemm_bytes_read(gemm_engine_bytes_read),
-    .gemm_bytes_written(gemm_engine_bytes_written), .gemm_macs(gemm_engine_macs),
+    .gemm_d_stride(csr_gemm_d_stride), .gemm_cycles({21'd0, gemm_engine_cycles}),
+    .gemm_compute_cycles({21'd0, gemm_engine_compute_cycles}),
+    .gemm_bytes_read({21'd0, gemm_engine_bytes_read}),
+    .gemm_bytes_written({21'd0, gemm_engine_bytes_written}), .gemm_macs({21'd0, gemm_engine_macs}),
     .read_data(csr_read_data)
   );
   serial_port_c50 host_port (
@@ -161,8 +162,8 @@ module tiny_card (
     .m_axi_bvalid(memory_s0_axi_bvalid), .m_axi_bid(memory_s0_axi_bid),
     .m_axi_bresp(memory_s0_axi_bresp), .m_axi_bready(gemm_engine_m_axi_bready),
     .start(csr_gemm_start), .flush(resetting), .m(csr_gemm_m), .n(csr_gemm_n), .k(csr_gemm_k),
-    .a_stride(csr_gemm_a_stride), .b_stride(csr_gemm_b_stride), .d_stride(csr_gemm_d_stride),
-    .a(csr_gemm_a[31:0]), .b(csr_gemm_b[31:0]), .d(csr_gemm_d[31:0]),
+    .a_stride(csr_gemm_a_stride[16:0]), .a(csr_gemm_a), .b_stride(csr_gemm_b_stride[16:0]),
+    .b(csr_gemm_b), .d_stride(csr_gemm_d_stride[16:0]), .d(csr_gemm_d),
     .mode_a_col_major(csr_gemm_mode_a_col_major), .mode_b_col_major(csr_gemm_mode_b_col_major),
     .mode_d_col_major(csr_gemm_mode_d_col_major), .mode_load_a(csr_gemm_mode_load_a),
     .mode_load_b(csr_gemm_mode_load_b), .mode_compute(csr_gemm_mode_compute),

@@ -39,11 +39,11 @@
 // out gemm_m                           bits(32)
 // out gemm_n                           bits(32)
 // out gemm_k                           bits(32)
-// out gemm_a                           bits(64)
+// out gemm_a                           bits(17)
 // out gemm_a_stride                    bits(32)
-// out gemm_b                           bits(64)
+// out gemm_b                           bits(17)
 // out gemm_b_stride                    bits(32)
-// out gemm_d                           bits(64)
+// out gemm_d                           bits(17)
 // out gemm_d_stride                    bits(32)
 // in  gemm_cycles                      bits(64)
 // in  gemm_compute_cycles              bits(64)
@@ -93,11 +93,11 @@ module tiny_csr (
   output wire [31:0] gemm_m,
   output wire [31:0] gemm_n,
   output wire [31:0] gemm_k,
-  output wire [63:0] gemm_a,
+  output wire [16:0] gemm_a,
   output wire [31:0] gemm_a_stride,
-  output wire [63:0] gemm_b,
+  output wire [16:0] gemm_b,
   output wire [31:0] gemm_b_stride,
-  output wire [63:0] gemm_d,
+  output wire [16:0] gemm_d,
   output wire [31:0] gemm_d_stride,
   input  wire [63:0] gemm_cycles,
   input  wire [63:0] gemm_compute_cycles,
@@ -124,14 +124,11 @@ module tiny_csr (
   reg [31:0] gemm_m_0;
   reg [31:0] gemm_n_0;
   reg [31:0] gemm_k_0;
-  reg [31:0] gemm_a_0;
-  reg [31:0] gemm_a_1;
+  reg [16:0] gemm_a_0;
   reg [31:0] gemm_a_stride_0;
-  reg [31:0] gemm_b_0;
-  reg [31:0] gemm_b_1;
+  reg [16:0] gemm_b_0;
   reg [31:0] gemm_b_stride_0;
-  reg [31:0] gemm_d_0;
-  reg [31:0] gemm_d_1;
+  reg [16:0] gemm_d_0;
   reg [31:0] gemm_d_stride_0;
   reg [31:0] read_data_q;
   wire [31:0] write_mask = {{8{write_strb[3]}}, {8{write_strb[2]}}, {8{write_strb[1]}}, {8{write_strb[0]}}};
@@ -143,9 +140,11 @@ module tiny_csr (
   wire [31:0] _t5 = ~write_mask;
   wire [31:0] _t6 = write_data & write_mask;
   wire gemm_mode_tuple_0_enable = (write & (write_addr[13:2] == 12'd1027)) & _t2;
-  wire [31:0] _t7 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
-  wire [11:0] _t8 = read_addr[13:2];
-  wire [31:0] read_word = _t8 == 12'd0 ? 32'h4d414331 : _t8 == 12'd1 ? 32'd1 : _t8 == 12'd2 ? 32'h353058e3 : _t8 == 12'd3 ? 32'h85eeaa46 : _t8 == 12'd4 ? 32'd1024 : _t8 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t8 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t8 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t8 == 12'd8 ? card_cycles[31:0] : _t8 == 12'd9 ? card_cycles[63:32] : _t8 == 12'd10 ? card_scratch_0 : _t8 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t8 == 12'd1026 ? gemm_error_info : _t8 == 12'd1027 ? _t7 : _t8 == 12'd1028 ? gemm_m_0 : _t8 == 12'd1029 ? gemm_n_0 : _t8 == 12'd1030 ? gemm_k_0 : _t8 == 12'd1032 ? gemm_a_0 : _t8 == 12'd1033 ? gemm_a_1 : _t8 == 12'd1034 ? gemm_a_stride_0 : _t8 == 12'd1036 ? gemm_b_0 : _t8 == 12'd1037 ? gemm_b_1 : _t8 == 12'd1038 ? gemm_b_stride_0 : _t8 == 12'd1040 ? gemm_d_0 : _t8 == 12'd1041 ? gemm_d_1 : _t8 == 12'd1042 ? gemm_d_stride_0 : _t8 == 12'd1056 ? gemm_cycles[31:0] : _t8 == 12'd1057 ? gemm_cycles[63:32] : _t8 == 12'd1058 ? gemm_compute_cycles[31:0] : _t8 == 12'd1059 ? gemm_compute_cycles[63:32] : _t8 == 12'd1060 ? gemm_bytes_read[31:0] : _t8 == 12'd1061 ? gemm_bytes_read[63:32] : _t8 == 12'd1062 ? gemm_bytes_written[31:0] : _t8 == 12'd1063 ? gemm_bytes_written[63:32] : _t8 == 12'd1064 ? gemm_macs[31:0] : _t8 == 12'd1065 ? gemm_macs[63:32] : _t8 == 12'd256 ? 32'h04080201 : _t8 == 12'd257 ? 32'd50000 : _t8 == 12'd258 ? 32'h04100202 : _t8 == 12'd259 ? 32'd8200 : _t8 == 12'd260 ? 32'd1283 : _t8 == 12'd261 ? 32'h00040002 : _t8 == 12'd262 ? 32'h00040004 : _t8 == 12'd263 ? 32'h08010004 : _t8 == 12'd264 ? 32'h20200808 : 32'd0;
+  wire [16:0] _t7 = ~write_mask[16:0];
+  wire [16:0] _t8 = write_data[16:0] & write_mask[16:0];
+  wire [31:0] _t9 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
+  wire [11:0] _t10 = read_addr[13:2];
+  wire [31:0] read_word = _t10 == 12'd0 ? 32'h4d414331 : _t10 == 12'd1 ? 32'd1 : _t10 == 12'd2 ? 32'h150a5b82 : _t10 == 12'd3 ? 32'h7a48e06f : _t10 == 12'd4 ? 32'd1024 : _t10 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t10 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t10 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t10 == 12'd8 ? card_cycles[31:0] : _t10 == 12'd9 ? card_cycles[63:32] : _t10 == 12'd10 ? card_scratch_0 : _t10 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t10 == 12'd1026 ? gemm_error_info : _t10 == 12'd1027 ? _t9 : _t10 == 12'd1028 ? gemm_m_0 : _t10 == 12'd1029 ? gemm_n_0 : _t10 == 12'd1030 ? gemm_k_0 : _t10 == 12'd1032 ? {15'd0, gemm_a_0} : _t10 == 12'd1034 ? gemm_a_stride_0 : _t10 == 12'd1036 ? {15'd0, gemm_b_0} : _t10 == 12'd1038 ? gemm_b_stride_0 : _t10 == 12'd1040 ? {15'd0, gemm_d_0} : _t10 == 12'd1042 ? gemm_d_stride_0 : _t10 == 12'd1056 ? gemm_cycles[31:0] : _t10 == 12'd1057 ? gemm_cycles[63:32] : _t10 == 12'd1058 ? gemm_compute_cycles[31:0] : _t10 == 12'd1059 ? gemm_compute_cycles[63:32] : _t10 == 12'd1060 ? gemm_bytes_read[31:0] : _t10 == 12'd1061 ? gemm_bytes_read[63:32] : _t10 == 12'd1062 ? gemm_bytes_written[31:0] : _t10 == 12'd1063 ? gemm_bytes_written[63:32] : _t10 == 12'd1064 ? gemm_macs[31:0] : _t10 == 12'd1065 ? gemm_macs[63:32] : _t10 == 12'd256 ? 32'h04080201 : _t10 == 12'd257 ? 32'd50000 : _t10 == 12'd258 ? 32'h04100202 : _t10 == 12'd259 ? 32'd4360 : _t10 == 12'd260 ? 32'd1283 : _t10 == 12'd261 ? 32'h00040002 : _t10 == 12'd262 ? 32'h00040004 : _t10 == 12'd263 ? 32'h08010004 : _t10 == 12'd264 ? 32'h20200808 : 32'd0;
   always @(posedge clk) begin
     if (read) read_data_q <= read_word;
     if (rst) begin
@@ -167,14 +166,11 @@ module tiny_csr (
       gemm_m_0 <= 32'd0;
       gemm_n_0 <= 32'd0;
       gemm_k_0 <= 32'd0;
-      gemm_a_0 <= 32'd0;
-      gemm_a_1 <= 32'd0;
+      gemm_a_0 <= 17'd0;
       gemm_a_stride_0 <= 32'd0;
-      gemm_b_0 <= 32'd0;
-      gemm_b_1 <= 32'd0;
+      gemm_b_0 <= 17'd0;
       gemm_b_stride_0 <= 32'd0;
-      gemm_d_0 <= 32'd0;
-      gemm_d_1 <= 32'd0;
+      gemm_d_0 <= 17'd0;
       gemm_d_stride_0 <= 32'd0;
     end else begin
       card_irq_status_gemm_done_q <= (card_irq_status_gemm_done_q & (~(_t3 ? _t1 : 1'b0))) | card_irq_status_gemm_done_set;
@@ -195,14 +191,11 @@ module tiny_csr (
       if ((write & (write_addr[13:2] == 12'd1028)) & _t2) gemm_m_0 <= _t6 | (gemm_m_0 & _t5);
       if ((write & (write_addr[13:2] == 12'd1029)) & _t2) gemm_n_0 <= _t6 | (gemm_n_0 & _t5);
       if ((write & (write_addr[13:2] == 12'd1030)) & _t2) gemm_k_0 <= _t6 | (gemm_k_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1032)) & _t2) gemm_a_0 <= _t6 | (gemm_a_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1033)) & _t2) gemm_a_1 <= _t6 | (gemm_a_1 & _t5);
+      if ((write & (write_addr[13:2] == 12'd1032)) & _t2) gemm_a_0 <= _t8 | (gemm_a_0 & _t7);
       if ((write & (write_addr[13:2] == 12'd1034)) & _t2) gemm_a_stride_0 <= _t6 | (gemm_a_stride_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1036)) & _t2) gemm_b_0 <= _t6 | (gemm_b_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1037)) & _t2) gemm_b_1 <= _t6 | (gemm_b_1 & _t5);
+      if ((write & (write_addr[13:2] == 12'd1036)) & _t2) gemm_b_0 <= _t8 | (gemm_b_0 & _t7);
       if ((write & (write_addr[13:2] == 12'd1038)) & _t2) gemm_b_stride_0 <= _t6 | (gemm_b_stride_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1040)) & _t2) gemm_d_0 <= _t6 | (gemm_d_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1041)) & _t2) gemm_d_1 <= _t6 | (gemm_d_1 & _t5);
+      if ((write & (write_addr[13:2] == 12'd1040)) & _t2) gemm_d_0 <= _t8 | (gemm_d_0 & _t7);
       if ((write & (write_addr[13:2] == 12'd1042)) & _t2) gemm_d_stride_0 <= _t6 | (gemm_d_stride_0 & _t5);
     end
   end
@@ -226,11 +219,11 @@ module tiny_csr (
   assign gemm_m = gemm_m_0;
   assign gemm_n = gemm_n_0;
   assign gemm_k = gemm_k_0;
-  assign gemm_a = {gemm_a_1, gemm_a_0};
+  assign gemm_a = gemm_a_0;
   assign gemm_a_stride = gemm_a_stride_0;
-  assign gemm_b = {gemm_b_1, gemm_b_0};
+  assign gemm_b = gemm_b_0;
   assign gemm_b_stride = gemm_b_stride_0;
-  assign gemm_d = {gemm_d_1, gemm_d_0};
+  assign gemm_d = gemm_d_0;
   assign gemm_d_stride = gemm_d_stride_0;
   assign read_data = read_data_q;
 endmodule

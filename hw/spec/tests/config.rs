@@ -39,7 +39,6 @@ fn only_what_is_built_is_buildable() {
     let text = CardConfig::reference("tiny").unwrap().to_toml();
     let asks = [
         CardConfig::from_toml(&text.replace("i8,i8,i32", "f16,f16,f32")).unwrap(),
-        CardConfig::from_toml(&text.replace("address_bits = 32", "address_bits = 24")).unwrap(),
         CardConfig::from_toml(&text.replace("control = \"host\"", "control = \"riscv\"")).unwrap(),
     ];
     let messages: Vec<String> =

@@ -4,8 +4,14 @@ use crate::cells::Skid;
 use rtl_gen::bundle::Stream;
 use rtl_gen::{Builder, Instance, Sig, bit, bits, cat, uint};
 
-/// Bits of a command's beat count: up to 2^16 beats.
-pub(super) const BEATS_BITS: u32 = 17;
+/// Most beats of a command.
+const MOST_BEATS: u32 = 1 << 16;
+
+/// Bits of a command's beat count: 2^16 beats, or all there are behind a narrow address.
+pub(crate) fn beats_bits(data_bits: u32, addr_bits: u32) -> u32 {
+    let all = addr_bits - (data_bits / 8).ilog2();
+    all.min(MOST_BEATS.ilog2()) + 1
+}
 
 /// Checks what both masters are parametrised with.
 pub(super) fn check(
@@ -66,22 +72,24 @@ impl<'m> Splitter<'m> {
     pub(super) fn draw(self, m: &'m Builder, addr_bits: u32) -> Burst<'m> {
         let cmd_valid = m.input("cmd_valid", bit());
         let cmd_addr = m.input("cmd_addr", uint(addr_bits));
-        let cmd_beats = m.input("cmd_beats", uint(BEATS_BITS));
+        let beats_ty = uint(beats_bits(self.data_bits, addr_bits));
+        let cmd_beats = m.input("cmd_beats", beats_ty);
         m.port_doc("cmd_addr", "byte address, a multiple of the bus width");
-        m.port_doc("cmd_beats", "data beats, 1 to 65536");
+        m.port_doc("cmd_beats", &format!("data beats, 1 to {}", 1u64 << (beats_ty.width() - 1)));
         let shift = (self.data_bits / 8).trailing_zeros();
         let page = self.max_burst.trailing_zeros();
 
         let active = m.state("active", bit(), 0);
         let addr = m.reg_decl("addr", bits(addr_bits - shift));
-        let left = m.reg_decl("left", uint(BEATS_BITS));
+        let left = m.reg_decl("left", beats_ty);
 
         // Bursts end at multiples of max_burst beats: no boundary of 4 KiB is ever crossed, and the
         // next address is an increment of the upper bits.
         let in_page = addr.q().slice(page - 1, 0).as_u();
         let room = (m.lit(uint(page + 1), self.max_burst.into()) - in_page).trunc(page + 1).as_u();
-        let last = left.q().le(room.zext(BEATS_BITS)).named("last_burst");
-        let beats = last.mux(left.q(), room.zext(BEATS_BITS)).named("burst_beats");
+        let room = room.zext(beats_ty.width());
+        let last = left.q().le(room).named("last_burst");
+        let beats = last.mux(left.q(), room).named("burst_beats");
         let len = beats.dec().trunc(8).as_bits().named("burst_len");
 
         let skid = m.inst("address_stage", &Skid { width: addr_bits - shift + 8 });
@@ -101,7 +109,8 @@ impl<'m> Splitter<'m> {
         m.assert("command_aligned", !offered | cmd_addr.slice(shift - 1, 0).is(0));
         m.assert(
             "command_not_empty",
-            !offered | (!cmd_beats.is(0) & cmd_beats.le(cmd_beats.lit(1 << 16))),
+            !offered
+                | (!cmd_beats.is(0) & cmd_beats.le(cmd_beats.lit(1 << (beats_ty.width() - 1)))),
         );
         self.address_channel(m, skid, addr_bits);
         let top = (addr_bits - 1).min(31);

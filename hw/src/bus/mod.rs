@@ -18,6 +18,7 @@ mod read;
 mod tests;
 mod write;
 
+pub(crate) use burst::beats_bits;
 pub use lite::AxiLiteSlave;
 pub use read::AxiReadMaster;
 pub use write::AxiWriteMaster;

@@ -12,7 +12,7 @@ use rtl_gen::{Builder, Module, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `cmd_valid`, `cmd_ready` | in, out | bit | command stream |
 /// | `cmd_addr` | in | uint(`addr_bits`) | byte address, a multiple of the bus width |
-/// | `cmd_beats` | in | uint(17) | beats, 1 to 65536 |
+/// | `cmd_beats` | in | uint | beats, 1 to 65536, or to all of the address range; 17 bits or fewer |
 /// | `data_valid`, `data_ready` | out, in | bit | data stream, in the order of the commands |
 /// | `data` | out | bits(`data_bits`) | straight from the bus |
 /// | `data_last` | out | bit | last beat of its command |

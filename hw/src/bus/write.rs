@@ -12,7 +12,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, bit, bits, cat, mux, uint};
 /// |---|---|---|---|
 /// | `cmd_valid`, `cmd_ready` | in, out | bit | command stream |
 /// | `cmd_addr` | in | uint(`addr_bits`) | byte address, a multiple of the bus width |
-/// | `cmd_beats` | in | uint(17) | beats, 1 to 65536 |
+/// | `cmd_beats` | in | uint | beats, 1 to 65536, or to all of the address range; 17 bits or fewer |
 /// | `data_valid`, `data_ready` | in, out | bit | data stream, in the order of the commands; may run ahead of or behind them |
 /// | `data`, `data_strb` | in | bits(`data_bits`), bits(`data_bits`/8) | one beat; bytes with strobe 0 are not written |
 /// | `fault`, `fault_addr` | out | bits(2), bits(32) | first error: response code (2 SLVERR, 3 DECERR, 0 none), address of its burst |

@@ -82,7 +82,7 @@ impl Module for Csr {
             m.scope(map.name, || {
                 let open =
                     if map.base == card::MAP.base { m.high() } else { !m.input("locked", bit()) };
-                for value in values(&map) {
+                for value in values(&map, self.card.memory.address_bits) {
                     self.value(m, &bus, &value, open, &mut words);
                 }
             });

@@ -36,8 +36,8 @@ impl RegisterValue {
     }
 }
 
-/// The values of a block in the order of its registers.
-pub fn values(map: &RegMap) -> Vec<RegisterValue> {
+/// The values of a block in the order of its registers, on a card of `address_bits`.
+pub fn values(map: &RegMap, address_bits: u32) -> Vec<RegisterValue> {
     let mut list: Vec<RegisterValue> = vec![];
     for reg in map.regs {
         let pair = reg.name.strip_suffix("_HI").or(reg.name.strip_suffix("_LO"));
@@ -47,18 +47,19 @@ pub fn values(map: &RegMap) -> Vec<RegisterValue> {
                 (None, 1) => reg.name.to_lowercase(),
                 (None, _) => format!("{}_{}", reg.name, field.name).to_lowercase(),
             };
-            let part = Part { reg: *reg, field: *field };
+            let width = reg.width_of(field, address_bits);
+            if width == 0 {
+                continue;
+            }
+            let part = Part { reg: *reg, field: Field { width, ..*field } };
             match list.last_mut().filter(|last| reg.name.ends_with("_HI") && last.name == name) {
                 Some(low) => {
-                    low.width += field.width;
+                    low.width += width;
                     low.parts.push(part);
                 }
-                None => list.push(RegisterValue {
-                    name,
-                    width: field.width,
-                    access: reg.access,
-                    parts: vec![part],
-                }),
+                None => {
+                    list.push(RegisterValue { name, width, access: reg.access, parts: vec![part] })
+                }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The one place where the engine meets the bus: its two loaders and its store unit on one AXI4 master.
 
 use super::geometry::Geometry;
-use super::load::{Operand, Planner};
+use super::load::Operand;
 use crate::bus::{AxiReadMaster, AxiWriteMaster};
 use crate::cells::Fifo;
 use rtl_gen::bundle::expose;
@@ -33,9 +33,14 @@ impl GemmBus {
     const SLOW: u32 = 64;
     /// Beats asked for by a loader that takes one a cycle: the whole bus at 200 cycles of latency.
     const FAST: u32 = 256;
+    /// Either, when memory is on the card.
+    const NEAR: u32 = 16;
 
     /// Most beats asked for, and the depth of the queue, of an operand.
     fn beats(&self, operand: Operand) -> (u32, u32) {
+        if self.geometry.memory_on_card {
+            return (Self::NEAR, Self::NEAR);
+        }
         let nibbles = 2 * self.geometry.bus_bytes;
         match operand.side(&self.geometry).lanes >= nibbles {
             true => (Self::FAST, 16),
@@ -70,12 +75,13 @@ impl Module for GemmBus {
         }
 
         // ---- read commands take turns; `order` remembers whose beats come next ----
-        let cmd_bits = addr_bits + Planner::BEATS_BITS;
+        let beats_bits = g.beats_bits();
+        let cmd_bits = addr_bits + beats_bits;
         let queues = ["a", "b"].map(|name| {
             m.scope(name, || {
                 let queue = m.inst("commands", &Fifo { width: cmd_bits, depth: 2 });
                 let addr = m.input("cmd_addr", uint(addr_bits));
-                let beats = m.input("cmd_beats", uint(Planner::BEATS_BITS));
+                let beats = m.input("cmd_beats", uint(beats_bits));
                 queue.set("in_valid", m.input("cmd_valid", bit()));
                 queue.set("in_data", cat(&[addr, beats]));
                 m.output("cmd_ready", queue.get("in_ready"));
@@ -90,21 +96,21 @@ impl Module for GemmBus {
         // Beats come in order, so a loader that is slower than the bus would hold up the other: it asks for what
         // its queue has room for.
         let taken_beats = ["a", "b"].map(|name| m.forward(&format!("{name}_beat_taken"), bit()));
-        let owed_ty = uint(Planner::BEATS_BITS + 1);
+        let owed_ty = uint(beats_bits + 1);
         let owed = ["a", "b"].map(|name| m.state(&format!("{name}_owed"), owed_ty, 0));
         let operands = [Operand::A, Operand::B].map(|operand| self.beats(operand));
         // A long run goes in pieces of half of that, so that the next is asked for while one is taken.
-        let beats_ty = uint(Planner::BEATS_BITS);
+        let beats_ty = uint(beats_bits);
         let asked = ["a", "b"].map(|name| m.state(&format!("{name}_asked"), beats_ty, 0));
         let pieces = [0, 1].map(|i| {
             let data = queues[i].get("out_data");
-            let beats = data.slice(Planner::BEATS_BITS - 1, 0).as_u();
+            let beats = data.slice(beats_bits - 1, 0).as_u();
             let left = beats.sub_wrap(asked[i].q());
             let most = m.lit(beats_ty, (operands[i].0 / 2).into());
             let last = left.le(most);
             let size = last.mux(left, most);
             let bytes = asked[i].q().shl_k(g.bus_bytes.ilog2()).resize(addr_bits);
-            let at = data.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u().add_wrap(bytes);
+            let at = data.slice(cmd_bits - 1, beats_bits).as_u().add_wrap(bytes);
             (at, size, last, asked[i].q().add_wrap(most))
         });
         let wanted = pieces.map(|(_, size, ..)| size.zext(owed_ty.width()));
@@ -115,7 +121,7 @@ impl Module for GemmBus {
         let requests =
             [requests[0] & fits[0].named("a_fits"), requests[1] & fits[1].named("b_fits")];
         // Turns go by beats: where A's runs are longer than B's, B gets more of them.
-        let ahead = m.state("a_ahead", sint(Planner::BEATS_BITS + 1), 0);
+        let ahead = m.state("a_ahead", sint(beats_bits + 1), 0);
         let for_a = requests[0] & (!requests[1] | ahead.q().msb());
         let grant = [for_a, requests[1] & !for_a];
         for i in 0..2 {
@@ -164,7 +170,7 @@ impl Module for GemmBus {
         writer
             .set("cmd_valid", m.input("wr_cmd_valid", bit()))
             .set("cmd_addr", m.input("wr_cmd_addr", uint(addr_bits)))
-            .set("cmd_beats", m.input("wr_cmd_beats", uint(Planner::BEATS_BITS)))
+            .set("cmd_beats", m.input("wr_cmd_beats", uint(beats_bits)))
             .set("data_valid", m.input("wr_valid", bit()))
             .set("data", m.input("wr_data", bits(data_bits)))
             .set("data_strb", m.input("wr_strobes", bits(g.bus_bytes)));

@@ -1,6 +1,6 @@
 //! A command of the dense engine: its ports, what is refused, and the exchange of operands.
 
-use super::geometry::{DIM_BITS, Geometry};
+use super::geometry::Geometry;
 use mattock_spec::ErrorCode;
 use mattock_spec::command::GemmCommand;
 use rtl_gen::{Builder, Sig, any, bit, bits, uint};
@@ -16,6 +16,7 @@ pub(super) struct CommandPorts<'m> {
     steps: [Sig<'m>; 4],
     /// Log2 of the bytes of an element of D, with an epilogue.
     d_size: Option<Sig<'m>>,
+    dim_bits: u32,
 }
 
 impl<'m> CommandPorts<'m> {
@@ -30,11 +31,12 @@ impl<'m> CommandPorts<'m> {
         CommandPorts {
             dims: ["m", "n", "k"].map(|x| m.input(x, uint(32))),
             addrs: each("addr", uint(g.addr_bits)),
-            strides: each("stride", uint(32)),
+            strides: each("stride", uint(g.stride_bits())),
             col_major: each("col_major", bit()),
             int4: ["a_int4", "b_int4"].map(|x| m.input(x, bit())),
             steps: ["load_a", "load_b", "compute", "store"].map(|x| m.input(x, bit())),
             d_size: g.lane.map(|_| m.input("d_size", uint(2))),
+            dim_bits: g.dim_bits(),
         }
     }
 }
@@ -87,7 +89,7 @@ impl<'m> Command<'m> {
     pub(super) fn latch(m: &'m Builder, p: &CommandPorts<'m>, start: Sig<'m>) -> Self {
         let swap = p.col_major[2];
         let keep = |name: &str, value: Sig<'m>| m.reg_when(name, start, value);
-        let dim = |i: usize| p.dims[i].trunc(DIM_BITS);
+        let dim = |i: usize| p.dims[i].trunc(p.dim_bits);
         let from_a = Side {
             rows: dim(0),
             base: p.addrs[0],
@@ -118,7 +120,7 @@ impl<'m> Command<'m> {
         let empty_k = p.dims[2].is(0);
         let asks = any(&p.steps);
         let too_long = [0, 1, 2].map(|i| {
-            let high = p.dims[i].slice(31, DIM_BITS);
+            let high = p.dims[i].slice(31, p.dim_bits);
             keep(["m_too_long", "n_too_long", "k_too_long"][i], high.red_or())
         });
         Command {
@@ -136,7 +138,7 @@ impl<'m> Command<'m> {
         }
     }
 
-    /// Checks of the latched command: dimensions past the counters, a result that is not aligned to its elements.
+    /// Checks of the latched command: dimensions that the counters or memory cannot hold, a result that is not aligned to its elements.
     pub(super) fn refused(&self, m: &'m Builder) -> Refused<'m> {
         let field = |offset: i128| m.lit(bits(32), offset);
         let past = |x: Sig<'m>| match self.d_size {

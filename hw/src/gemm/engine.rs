@@ -19,7 +19,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `stop` | in | bit | end the command in hand with code 9 |
 /// | `m`, `n`, `k` | in | uint(32) | D is M x N, A is M x K, B is K x N |
 /// | `a_addr`, `b_addr`, `d_addr` | in | uint | byte address of the first element; D's a multiple of 4 |
-/// | `a_stride`, `b_stride`, `d_stride` | in | uint(32) | bytes from a row (column, when column-major) to the next |
+/// | `a_stride`, `b_stride`, `d_stride` | in | uint | bytes from a row (column, when column-major) to the next |
 /// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
 /// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
@@ -28,9 +28,9 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
 /// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; an [`ErrorCode`] and its detail |
-/// | `cycles` | out | uint(64) | `start` to the last write response |
-/// | `compute_cycles` | out | uint(64) | first operand entering the array to the last result leaving it |
-/// | `bytes_read`, `bytes_written`, `macs` | out | uint(64) | bus beats times width; M * N * K |
+/// | `cycles` | out | uint | `start` to the last write response |
+/// | `compute_cycles` | out | uint | first operand entering the array to the last result leaving it |
+/// | `bytes_read`, `bytes_written`, `macs` | out | uint | bus beats times width; M * N * K |
 /// | `m_axi_*` | | | AXI4 master |
 ///
 /// The command is read at `start`. Counters hold until the next `start`. After an error no further commands go to the bus, those under
@@ -375,21 +375,21 @@ impl Module for GemmEngine {
         stopping.drive(!start & (stopping.q() | stop_now));
 
         // ---- counters ----
-        let zero = m.lit(uint(64), 0);
-        let beat_bytes = m.lit(uint(64), g.bus_bytes.into());
-        let cycles = m.state("cycles_q", uint(64), 0);
+        let count_ty = uint(g.count_bits());
+        let (zero, beat_bytes) = (m.lit(count_ty, 0), m.lit(count_ty, g.bus_bytes.into()));
+        let cycles = m.state("cycles_q", count_ty, 0);
         cycles.update(&[(start, zero), (busy.q(), cycles.q().inc())]);
-        let read = m.state("bytes_read_q", uint(64), 0);
+        let read = m.state("bytes_read_q", count_ty, 0);
         read.update(&[(start, zero), (bus.get("rd_beat"), read.q().add_wrap(beat_bytes))]);
-        let written = m.state("bytes_written_q", uint(64), 0);
+        let written = m.state("bytes_written_q", count_ty, 0);
         written.update(&[(start, zero), (bus.get("wr_beat"), written.q().add_wrap(beat_bytes))]);
         // Cycles since the first operand; what it was with the latest result is the answer.
         let operands = sequencer.get("operands");
-        let since_first = m.state("since_first", uint(64), 0);
+        let since_first = m.state("since_first", count_ty, 0);
         let begun = m.state("begun", bit(), 0);
         begun.drive(!start & (begun.q() | operands));
         since_first.update(&[(start, zero), (begun.q() | operands, since_first.q().inc())]);
-        let compute = m.state("compute_cycles_q", uint(64), 0);
+        let compute = m.state("compute_cycles_q", count_ty, 0);
         compute.update(&[(start, zero), (results.get("last_column"), since_first.q().inc())]);
 
         m.output("busy", busy.q());

@@ -2,13 +2,14 @@
 
 use super::model::{compute_cycles, cycle_bound};
 use super::{Array, Epilogue, EpilogueLane, Scratchpad, TypedArray};
+use crate::bus::beats_bits;
 use crate::pe::{PE_VARIANTS, PeShape, PeVariant, variant_of};
 use mattock_spec::config::{ArrayKind, GemmConfig, MemoryConfig, Pe};
 use mattock_spec::format::TupleList;
 use mattock_spec::{EpilogueStep, Tuple};
 use rtl_gen::{Module, Sig};
 
-/// Bits of M, N and K.
+/// Most bits of M, N and K.
 pub const DIM_BITS: u32 = 24;
 
 /// What a dense engine is built from.
@@ -32,8 +33,10 @@ pub struct Geometry {
     pub result_bytes: u32,
     /// Bytes of a bus beat: 8, 16, 32 or 64.
     pub bus_bytes: u32,
-    /// Bits of a bus address, 32 to 64.
+    /// Bits of a bus address, 16 to 64. Counters of what cannot be more than memory holds are as narrow.
     pub addr_bits: u32,
+    /// Whether memory is on the card, a few cycles away; otherwise it may be 200.
+    pub memory_on_card: bool,
     /// Groups of rows the array can be cut into, each with its own steps of k: a power of two, 1 for none.
     pub k_split: u32,
     /// The types commands choose among; of use with the PE `fp`.
@@ -60,6 +63,7 @@ impl Geometry {
             result_bytes,
             bus_bytes: 64,
             addr_bits: 64,
+            memory_on_card: false,
             k_split: 1,
             tuples,
             lane: None,
@@ -88,6 +92,7 @@ impl Geometry {
             result_bytes: config.result_kib * 1024,
             bus_bytes: memory.bus_bytes,
             addr_bits: memory.address_bits,
+            memory_on_card: memory.kib > 0,
             k_split: config.k_split,
             tuples,
             lane: (!config.epilogue.is_empty()).then(|| {
@@ -150,8 +155,9 @@ impl Geometry {
             let step = |on: bool, letter| if on { letter } else { "" };
             format!("_e{}{}", step(lane.leaky, "l"), step(lane.table, "t"))
         });
+        let near = if self.memory_on_card { "_near" } else { "" };
         format!(
-            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{split}{epilogue}"
+            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{near}{split}{epilogue}"
         )
     }
 
@@ -218,7 +224,32 @@ impl Geometry {
 
     /// Runs and bursts in flight: on a wide bus runs are often a beat or two, and memory may be 200 cycles away.
     pub(super) fn in_flight(&self) -> u32 {
-        if self.bus_bytes >= 64 { 256 } else { 64 }
+        match (self.memory_on_card, self.bus_bytes) {
+            (true, _) => 16,
+            (false, 64..) => 256,
+            (false, _) => 64,
+        }
+    }
+
+    /// Bits of M, N and K: a dimension is at most what memory holds, two elements a byte.
+    pub(crate) fn dim_bits(&self) -> u32 {
+        DIM_BITS.min(self.addr_bits + 1)
+    }
+
+    /// Bits of the distance of rows that count: addresses are taken modulo their range.
+    pub(crate) fn stride_bits(&self) -> u32 {
+        self.addr_bits.min(32)
+    }
+
+    /// Bits of the beats of a bus command.
+    pub(crate) fn beats_bits(&self) -> u32 {
+        beats_bits(8 * self.bus_bytes, self.addr_bits)
+    }
+
+    /// Bits of counters of cycles, bytes and products. Memory of 2^x bytes holds 2^x results at most, and rows of
+    /// 2^(x+1) steps; each of their products takes 256 cycles at most, a load of both operands included.
+    pub(crate) fn count_bits(&self) -> u32 {
+        (2 * self.addr_bits + 9).min(64)
     }
 
     /// Steps before the end of a block's last use at which its half's next block is asked for: a memory latency.
@@ -278,8 +309,8 @@ impl Geometry {
         if !self.bus_bytes.is_power_of_two() || !(8..=64).contains(&self.bus_bytes) {
             return Err(format!("bus is {} bytes wide; 8, 16, 32 or 64 are built", self.bus_bytes));
         }
-        if !(32..=64).contains(&self.addr_bits) {
-            return Err(format!("addresses have {} bits; 32 to 64 are built", self.addr_bits));
+        if !(16..=64).contains(&self.addr_bits) {
+            return Err(format!("addresses have {} bits; 16 to 64 are built", self.addr_bits));
         }
         for (key, side, bytes) in [
             ("gemm.a_kib", self.a_side(), self.a_bytes),

@@ -1,6 +1,6 @@
 //! How a product is cut into blocks that fit the scratchpads.
 
-use super::geometry::{DIM_BITS, Geometry, Side, at_most, minus, plus};
+use super::geometry::{Geometry, Side, at_most, minus, plus};
 use rtl_gen::{Builder, Module, Sig, all, bit, uint};
 
 /// Finds the block sizes of a command.
@@ -14,7 +14,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, uint};
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `start` | in | bit | sizes are valid; hold them until `done` |
-/// | `m`, `n`, `k` | in | uint(24) | the product, each at least 1 |
+/// | `m`, `n`, `k` | in | uint | the product, each at least 1 |
 /// | `b_int4` | in | bit | elements of B are nibbles |
 /// | `done` | out | bit | one cycle: the outputs are valid until the next `start` |
 /// | `k_block`, `pitch` | out | uint | steps of k in a block; that rounded up to whole lines |
@@ -39,12 +39,12 @@ impl Module for Plan {
     fn build(&self, m: &Builder) {
         m.doc("Cuts a product into blocks that fit half a scratchpad each.");
         let g = &self.geometry;
-        let width = g.block_bits();
+        let (width, dim_ty) = (g.block_bits(), uint(g.dim_bits()));
         let start = m.input("start", bit());
-        let dim = |name: &str| m.input(name, uint(DIM_BITS));
+        let dim = |name: &str| m.input(name, dim_ty);
         let (rows, cols, k) = (dim("m"), dim("n"), dim("k"));
 
-        let most = m.lit(uint(DIM_BITS), g.max_k_block().into());
+        let most = m.lit(dim_ty, g.max_k_block().into());
         let chunked = m.reg("chunked_q", k.gt(most));
         // `pitch` follows `k` by a cycle.
         let begin = m.reg_reset("begin_sizes", start, 0);
@@ -67,7 +67,7 @@ impl Module for Plan {
         m.output("chunked", chunked);
         m.output("m_block", m_block);
         // Two halves: two blocks of all of K, or one tile of K in two chunks.
-        let two_chunks = at_most(k, m.lit(uint(DIM_BITS + 1), i128::from(g.max_k_block()) * 2));
+        let two_chunks = at_most(k, m.lit(uint(g.dim_bits() + 1), i128::from(g.max_k_block()) * 2));
         let [fits_a, fits_b] = [(rows, m_block), (cols, n_block)].map(|(total, block)| {
             chunked.mux(at_most(total, block) & two_chunks, at_most(total, block.shl_k(1)))
         });
@@ -80,7 +80,7 @@ impl Module for Plan {
         if g.k_split > 1 {
             // The most groups that leave each as many rows as the product has.
             let fits: Vec<Sig> = (1..=g.k_split.ilog2())
-                .map(|cut| at_most(rows, m.lit(uint(DIM_BITS), (g.rows >> cut).into())))
+                .map(|cut| at_most(rows, m.lit(dim_ty, (g.rows >> cut).into())))
                 .collect();
             let none = m.lit(uint(g.split_bits()), 0);
             let split =
@@ -111,16 +111,17 @@ fn chunk_steps<'m>(
 ) -> (Sig<'m>, Sig<'m>) {
     let unit = g.chunk_step().ilog2();
     let longest = g.max_k_block().ilog2();
+    let dim_bits = g.dim_bits();
     let round_up = |value: Sig<'m>, bits: u32| {
-        plus(value.zext(DIM_BITS + 1), m.lit(uint(DIM_BITS + 1), (1 << bits) - 1)).shr_k(bits)
+        plus(value.zext(dim_bits + 1), m.lit(uint(dim_bits + 1), (1 << bits) - 1)).shr_k(bits)
     };
     let width = g.block_bits();
     let most = m.lit(uint(width), g.max_k_block().into());
     if unit == longest {
         return (most, m.high());
     }
-    let chunks = round_up(k, longest).resize(DIM_BITS);
-    let units = round_up(k, unit).resize(DIM_BITS);
+    let chunks = round_up(k, longest).resize(dim_bits);
+    let units = round_up(k, unit).resize(dim_bits);
     let slack = m.reg_decl("slack", uint(longest - unit));
     let steps = m.reg_decl("steps", uint(width));
     let shorter = (chunked & at_most(chunks, slack.q())).named("shorter");

@@ -31,7 +31,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `rd_valid`, `rd_keep`, `a_*`, `b_*` | out | | the read sides of the two [`Scratchpad`]s |
 /// | `first`, `drains` | out | bit | at the array with the step's data: start sums; a real tile leaves |
 /// | `operands` | out | bit | at the array: this cycle carries a step |
-/// | `macs` | out | uint(64) | products that belong to the result, since `start` |
+/// | `macs` | out | uint | products that belong to the result, since `start` |
 /// | `active` | out | bit | tiles are still to come or to be drained |
 #[derive(Clone, Copy, Debug)]
 pub struct Sequencer {
@@ -221,7 +221,7 @@ fn macs<'m>(m: &'m Builder, g: &Geometry, w: &Walk<'m>, start: Sig<'m>, steps: S
         let steps_2 = m.delay("steps", steps, 2);
         let area = m.reg("area_q", (rows * cols).named("area"));
         let products = m.reg("products_q", (area * steps_2).named("products"));
-        let total = m.state("total", uint(64), 0);
+        let total = m.state("total", uint(g.count_bits()), 0);
         total.drive(start.mux(total.q().lit(0), plus(total.q(), products)));
         total.q()
     })

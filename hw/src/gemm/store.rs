@@ -1,6 +1,5 @@
 //! Storing results: rows of the result buffer to strided rows of memory.
 
-use super::Planner;
 use super::geometry::{Geometry, at_most, min, plus};
 use super::rotate::rotate_up;
 use super::walk::{WalkInputs, walk};
@@ -44,7 +43,7 @@ impl Module for Store {
         let size = g.lane.map(|_| m.input("size", uint(2)));
         let inputs = WalkInputs::ports(m, g, false);
         let base = m.input("base", uint(g.addr_bits));
-        let stride = m.input("stride", uint(32));
+        let stride = m.input("stride", uint(g.stride_bits()));
         let all_done = m.input("all_done", bit());
         let tile_done = m.input("tile_done", bit());
         let rd_data = m.input("rd_data", bits(g.cols * 32));
@@ -171,7 +170,7 @@ impl Module for Store {
         }
 
         // ---- queues to the bus ----
-        let cmd_bits = g.addr_bits + Planner::BEATS_BITS;
+        let cmd_bits = g.addr_bits + g.beats_bits();
         let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
         let beat_bits = g.bus_bytes * 9;
         let out = m.inst("beat_stage", &Skid { width: beat_bits });
@@ -182,7 +181,7 @@ impl Module for Store {
         beat.drive_when(send.sig(), last_beat.mux(beat.q().lit(0), beat.q().inc()));
         let low = lane_bits + byte_bits;
         let aligned = cat(&[address_2.slice(g.addr_bits - 1, low), m.lit(bits(low), 0)]);
-        let command = cat(&[aligned, beats.resize(Planner::BEATS_BITS).as_bits()]);
+        let command = cat(&[aligned, beats.resize(g.beats_bits()).as_bits()]);
         commands
             .set("in_valid", send.sig() & first_beat)
             .set("in_data", command)
@@ -192,8 +191,8 @@ impl Module for Store {
 
         let command = commands.get("out_data");
         m.output("cmd_valid", commands.get("out_valid"));
-        m.output("cmd_addr", command.slice(cmd_bits - 1, Planner::BEATS_BITS).as_u());
-        m.output("cmd_beats", command.slice(Planner::BEATS_BITS - 1, 0).as_u());
+        m.output("cmd_addr", command.slice(cmd_bits - 1, g.beats_bits()).as_u());
+        m.output("cmd_beats", command.slice(g.beats_bits() - 1, 0).as_u());
         let sent = out.get("out_data");
         m.output("data_valid", out.get("out_valid"));
         m.output("data", sent.slice(g.bus_bytes * 8 - 1, 0));

@@ -1,6 +1,6 @@
 //! The order of tiles, common to the sequencer and the store unit.
 
-use super::geometry::{DIM_BITS, Geometry, at_most, minus};
+use super::geometry::{Geometry, at_most, minus};
 use rtl_gen::{Builder, Sig, bit, uint};
 
 /// Position in the nest of loops: blocks of rows of A, blocks of columns of B, tiles of columns in the
@@ -44,7 +44,7 @@ impl<'m> WalkInputs<'m> {
     /// Declares the input ports of a module that walks.
     pub(super) fn ports(m: &'m Builder, g: &Geometry, with_chunks: bool) -> Self {
         let flag = |name: &str| m.input(name, bit());
-        let dim = |name: &str| m.input(name, uint(DIM_BITS));
+        let dim = |name: &str| m.input(name, uint(g.dim_bits()));
         let block = |name: &str| m.input(name, uint(g.block_bits()));
         WalkInputs {
             start: flag("start"),
@@ -60,7 +60,7 @@ impl<'m> WalkInputs<'m> {
 
 /// Draws the loop counters; `next` moves on.
 pub(super) fn walk<'m>(m: &'m Builder, g: &Geometry, i: WalkInputs<'m>, next: Sig<'m>) -> Walk<'m> {
-    let dim = uint(DIM_BITS);
+    let dim = uint(g.dim_bits());
     let (rows, cols) = (m.lit(dim, g.rows.into()), m.lit(dim, g.cols.into()));
     let active = m.state("active_q", bit(), 0);
     let m_left = m.reg_decl("m_left", dim);

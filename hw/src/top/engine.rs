@@ -81,7 +81,8 @@ impl EngineSlot {
         engine.set("start", start).set("flush", flush);
         let running = account.get("status_busy");
         let busy = launch.map_or(running, |launch| running | launch.get("waits"));
-        for value in values(&self.map) {
+        // Of addresses the register block has as many bits as the card.
+        for value in values(&self.map, 64) {
             let port = format!("{block}_{}", value.name);
             match value.access {
                 Access::Rw => feed(m, engine, &value, csr.get(&port), launch, block),
@@ -90,7 +91,8 @@ impl EngineSlot {
                 }
                 Access::Ro => {
                     let source = if has_output(account, &value.name) { account } else { engine };
-                    csr.set(&port, source.get(&value.name).as_bits());
+                    // Counters are as wide as they can get.
+                    csr.set(&port, source.get(&value.name).as_bits().resize(value.width));
                 }
                 Access::Wo | Access::W1c => {}
             }
@@ -112,7 +114,7 @@ impl EngineSlot {
                     let mut values = places.filter(|(part, name)| has_output(*part, name));
                     values.next().map_or_else(
                         || m.lit(bits(width), 0),
-                        |(part, name)| part.get(name).as_bits(),
+                        |(part, name)| part.get(name).as_bits().resize(width),
                     )
                 };
                 let counters = Counters::LAYOUT.iter().rev();
@@ -134,7 +136,7 @@ impl EngineSlot {
         };
         csr.set(&format!("{block}_locked"), locked | reset);
         if let Some(more) = &self.more {
-            for value in values(more) {
+            for value in values(more, 64) {
                 let port = format!("{}_{}", more.name, value.name);
                 feed(m, engine, &value, csr.get(&port), launch, more.name);
             }

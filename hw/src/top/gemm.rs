@@ -46,10 +46,12 @@ impl Module for DenseSlot {
         let engine = m.inst("engine", &GemmEngine { geometry: self.geometry });
         expose(m, engine, "m_axi_", "m_axi_");
         engine.set("start", m.input("start", bit())).set("stop", m.input("flush", bit()));
-        for name in ["m", "n", "k", "a_stride", "b_stride", "d_stride"] {
+        for name in ["m", "n", "k"] {
             engine.set(name, m.input(name, uint(32)));
         }
         for name in ["a", "b", "d"] {
+            let stride = format!("{name}_stride");
+            engine.set(&stride, m.input(&stride, uint(self.geometry.stride_bits())));
             engine.set(&format!("{name}_addr"), m.input(name, uint(self.geometry.addr_bits)));
         }
         for name in

@@ -202,7 +202,8 @@ fn a_soft_reset_ends_a_command() {
 /// The same engine on a serial card: registers and memory are reached by frames, the memory is on the card.
 #[test]
 fn a_serial_card_has_its_own_memory() {
-    let config = CardConfig::reference("tiny").unwrap();
+    let mut config = CardConfig::reference("tiny").unwrap();
+    config.memory.address_bits = 32;
     let card = Card::with_engines(&config, vec![copier()]).with_serial_pins(SerialPins::Bytes);
     let design = card.design().unwrap_or_else(|e| panic!("{e}"));
     let sim = Interpreter::new(&design).unwrap();

@@ -81,7 +81,7 @@ impl Job<'_> {
             "sources": sources,
             "masters": masters,
             "memory": [BASE, BYTES],
-            "registers": registers.iter().map(register).collect::<Vec<_>>(),
+            "registers": registers.iter().map(|reg| register(reg, config.memory.address_bits)).collect::<Vec<_>>(),
             "constants": rom,
             "holes": holes.collect::<Vec<u32>>(),
             "at": addresses(),
@@ -231,8 +231,8 @@ fn entry(opcode: Opcode, block: &[u8], cookie: u64) -> [u8; 64] {
     .encode()
 }
 
-fn register(reg: &Reg) -> Value {
-    let mask = reg.fields.iter().fold(0, |mask, field| mask | field.mask());
+fn register(reg: &Reg, address_bits: u32) -> Value {
+    let mask = reg.mask(address_bits);
     let access = match reg.access {
         Access::Ro => "ro",
         Access::Wo => "wo",

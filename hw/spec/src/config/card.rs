@@ -40,6 +40,12 @@ impl Default for MemoryConfig {
 }
 
 impl MemoryConfig {
+    /// Memory on the card, a power of two of KiB: with an address bit more than it needs, so that what runs past its end is told.
+    pub fn on_card(bus_bytes: u32, kib: u32) -> MemoryConfig {
+        let address_bits = (kib.ilog2() + 11).max(16);
+        MemoryConfig { bus_bytes, address_bits, kib }
+    }
+
     fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
         v.number(
             key("bus_bytes", "Data bus width of the AXI4 masters, in bytes"),
@@ -134,7 +140,8 @@ impl CardConfig {
 
     /// The same card under a PCIe bridge, its memory the host's.
     pub fn on_axi(self) -> CardConfig {
-        let memory = MemoryConfig { kib: 0, ..self.memory };
+        let address_bits = self.memory.address_bits.max(32);
+        let memory = MemoryConfig { kib: 0, address_bits, ..self.memory };
         CardConfig { host: HostPort::Axi, uart: None, sdram: None, memory, ..self }
     }
 
@@ -163,13 +170,6 @@ impl CardConfig {
                 "use an allowed value",
             ))
         };
-        if self.gemm.is_some() && self.memory.address_bits < 32 {
-            return later(
-                "memory.address_bits",
-                self.memory.address_bits.to_string(),
-                "32 to 64 with a dense engine",
-            );
-        }
         let unbuilt = |g: &GemmConfig| g.tuples.iter().copied().find(|t| !g.is_buildable(t));
         if let Some(tuple) = self.gemm.as_ref().and_then(unbuilt) {
             return later(

@@ -4,7 +4,8 @@ use super::ConfigError;
 use super::keys::nearest;
 
 /// Smallest first.
-const TEXTS: [(&str, &str); 9] = [
+const TEXTS: [(&str, &str); 10] = [
+    ("nano", include_str!("../../../configs/nano.toml")),
     ("tiny", include_str!("../../../configs/tiny.toml")),
     ("small", include_str!("../../../configs/small.toml")),
     ("small_riscv", include_str!("../../../configs/small_riscv.toml")),

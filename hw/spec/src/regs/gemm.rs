@@ -4,7 +4,7 @@ use super::table::registers;
 
 registers! {
     "gemm" at 0x1000 size 0x1000
-    "GEMM engine: D = A * B with A of M x K, B of K x N and D of M x N. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START."
+    "GEMM engine: D = A * B with A of M x K, B of K x N and D of M x N. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START. Of addresses the card keeps as many bits as the capability list's ADDRESS_BITS; those above read as 0."
 
     START 0x000 Wo "Starts the command described by the other registers." {
         GO 0 1 "Write 1. STATUS.BUSY (or DONE) is set before the write is answered. Ignored while BUSY."

@@ -30,16 +30,16 @@ registers! {
         CAUSE 0 1 "Enables IRQ_STATUS.CAUSE."
     }
     RING_LO 0x14 Rw "Bus address of the submission ring, a multiple of 64, low half." {
-        ADDRESS 0 32 "Bits 31:0."
+        RING_ADDRESS 0 32 "Bits 31:0."
     }
     RING_HI 0x18 Rw "Bus address of the submission ring, high half." {
-        ADDRESS 0 32 "Bits 63:32."
+        RING_ADDRESS 0 32 "Bits 63:32."
     }
     DONE_LO 0x1c Rw "Bus address of the completion ring, a multiple of 128, low half." {
-        ADDRESS 0 32 "Bits 31:0."
+        RING_ADDRESS 0 32 "Bits 31:0."
     }
     DONE_HI 0x20 Rw "Bus address of the completion ring, high half." {
-        ADDRESS 0 32 "Bits 63:32."
+        RING_ADDRESS 0 32 "Bits 63:32."
     }
     SIZE 0x24 Rw "Size of both rings." {
         ENTRIES 0 16 "Entries of 64 bytes and records of 128: a power of two from 2 to 32768."

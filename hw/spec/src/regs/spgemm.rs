@@ -4,7 +4,7 @@ use super::table::registers;
 
 registers! {
     "spgemm" at 0x2000 size 0x1000
-    "SpGEMM engine: C = A * B, all in split CSR with 32-bit row pointers and 32-bit columns that rise within a row, indices from 0. Every array begins at a multiple of the capability's ALIGN. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START."
+    "SpGEMM engine: C = A * B, all in split CSR with 32-bit row pointers and 32-bit columns that rise within a row, indices from 0. Every array begins at a multiple of the capability's ALIGN. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START. Of addresses the card keeps as many bits as the capability list's ADDRESS_BITS; those above read as 0."
 
     START 0x000 Wo "Starts the command described by the other registers." {
         GO 0 1 "Write 1. STATUS.BUSY (or DONE) is set before the write is answered. Ignored while BUSY."

@@ -87,6 +87,26 @@ impl Reg {
     pub const fn address(&self) -> u32 {
         self.base + self.offset
     }
+
+    /// Bits of a field that a card of `address_bits` has: a bus address, which lies in the fields ADDRESS of a `_LO`, `_HI` pair,
+    /// ends with them. What is not there reads as 0.
+    pub fn width_of(&self, field: &Field, address_bits: u32) -> u32 {
+        let before = match (field.name, self.name.rsplit_once('_')) {
+            ("ADDRESS", Some((_, "LO"))) => 0,
+            ("ADDRESS", Some((_, "HI"))) => 32,
+            _ => return field.width,
+        };
+        field.width.min(address_bits.saturating_sub(before))
+    }
+
+    /// All bits of fields that a card of `address_bits` has.
+    pub fn mask(&self, address_bits: u32) -> u32 {
+        let there = |field: &Field| match self.width_of(field, address_bits) {
+            0 => 0,
+            width => u32::MAX >> (32 - width) << field.low,
+        };
+        self.fields.iter().fold(0, |mask, field| mask | there(field))
+    }
 }
 
 /// The registers of one block.

@@ -1,7 +1,7 @@
 //! Reads ring entries ahead, and the parameter blocks they point to.
 
 use super::{COUNT_BITS, GLANCE, Slots, tag_type};
-use crate::bus::AxiReadMaster;
+use crate::bus::{AxiReadMaster, beats_bits};
 use crate::cells::Fifo;
 use mattock_spec::command::{DESCRIPTOR_BYTES, MAX_PARAMETER_BYTES};
 use mattock_spec::regs::queue::{SLOTS, TAGS};
@@ -103,7 +103,10 @@ impl Module for Fetch {
         let entry_beats = beats.lit((DESCRIPTOR_BYTES as u32 / bus_bytes).into());
         reader.set("cmd_valid", block | may);
         reader.set("cmd_addr", block.mux(block_addr, at.add_wrap(place)));
-        reader.set("cmd_beats", block.mux(beats, entry_beats).zext(17));
+        reader.set(
+            "cmd_beats",
+            block.mux(beats, entry_beats).resize(beats_bits(8 * bus_bytes, addr_bits)),
+        );
         let go = (reader.get("cmd_ready") & (block | may) & !flush).named("go");
         blocks.set("out_ready", reader.get("cmd_ready") | flush);
         let whose = block.mux(request.slice(tags - 1, 0), next_tag.as_bits());

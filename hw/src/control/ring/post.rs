@@ -1,7 +1,7 @@
 //! Writes completion records.
 
 use super::{COUNT_BITS, fault_code};
-use crate::bus::AxiWriteMaster;
+use crate::bus::{AxiWriteMaster, beats_bits};
 use crate::cells::Fifo;
 use mattock_spec::ErrorCode;
 use mattock_spec::command::{COMPLETION_BYTES, Counters};
@@ -93,7 +93,7 @@ impl Module for Post {
         let low = COMPLETION_BYTES.trailing_zeros();
         let aligned = cat(&[place.slice(addr_bits - 1, low), m.lit(bits(low), 0)]).as_u();
         writer.set("cmd_valid", address_due.q()).set("cmd_addr", aligned);
-        writer.set("cmd_beats", m.lit(uint(17), beats.into()));
+        writer.set("cmd_beats", m.lit(uint(beats_bits(data_bits, addr_bits)), beats.into()));
         address_due.drive((begins | (address_due.q() & !writer.get("cmd_ready"))) & !flush);
 
         let sent = (data_due.q() & writer.get("data_ready")).named("sent");

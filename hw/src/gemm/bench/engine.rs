@@ -57,6 +57,14 @@ fn random_products_2x4_on_a_narrow_bus() {
     );
 }
 
+/// Counters and addresses as wide as the megabyte behind them, few bursts in flight.
+#[test]
+fn random_products_from_memory_on_the_card() {
+    let near = |g: Geometry| Geometry { addr_bits: 20, memory_on_card: true, ..g };
+    random_products(near(Geometry { a_bytes: 256, b_bytes: 512, ..small(2, 4, 8) }), 40, 60);
+    random_products(near(Geometry { a_bytes: 1024, b_bytes: 1024, ..small(4, 4, 16) }), 40, 70);
+}
+
 #[test]
 fn random_products_wider_than_the_bus() {
     random_products(Geometry { a_bytes: 2048, b_bytes: 1024, ..small(16, 2, 8) }, 20, 60);

@@ -89,7 +89,7 @@ fn geometries_that_cannot_be_built() {
         Geometry { rows: 0, ..good },
         Geometry { cols: 257, ..good },
         Geometry { bus_bytes: 24, ..good },
-        Geometry { addr_bits: 20, ..good },
+        Geometry { addr_bits: 15, ..good },
         Geometry { a_bytes: 3000, ..good },
         Geometry { b_bytes: 64, ..good },
         Geometry { result_bytes: 256, ..good },

@@ -1,7 +1,6 @@
 //! Parameters of a command's epilogue, fetched on the way of A's operands.
 
-use crate::gemm::geometry::{DIM_BITS, Geometry};
-use crate::gemm::load::Planner;
+use crate::gemm::geometry::Geometry;
 use mattock_spec::EpilogueStep;
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
@@ -59,7 +58,7 @@ impl Module for Parameters {
         if !cols.is_multiple_of(self.lanes()) {
             return Err(format!("gemm.cols is {cols}; a multiple of {} is needed", self.lanes()));
         }
-        if beats >> Planner::BEATS_BITS > 0 {
+        if beats >> self.geometry.beats_bits() > 0 {
             return Err(format!("gemm.cols is {cols}; parameters need a wider bus"));
         }
         Ok(())
@@ -71,17 +70,17 @@ impl Module for Parameters {
         let (start, stop) = (m.input("start", bit()), m.input("stop", bit()));
         let base = m.input("base", uint(g.addr_bits));
         let (by_column, columns) =
-            (m.input("by_column", bit()), m.input("columns", uint(DIM_BITS)));
-        let beats_ty = uint(Planner::BEATS_BITS);
+            (m.input("by_column", bit()), m.input("columns", uint(g.dim_bits())));
+        let beats_ty = uint(g.beats_bits());
 
         // ---- the run: header and records, rounded up to beats ----
-        let wide = DIM_BITS + 6;
+        let wide = g.dim_bits() + 6;
         let records = by_column.gate(columns.zext(wide).shl_k(RECORD_BYTES.ilog2()).resize(wide));
         let fixed = |bytes: u32| m.lit(uint(wide), (HEADER_BYTES + bytes + g.bus_bytes - 1).into());
         let by_table = g.lane.filter(|lane| lane.table).map(|_| m.input("by_table", bit()));
         let head = by_table.map_or(fixed(0), |table| table.mux(fixed(TABLE_BYTES), fixed(0)));
         let bytes = records.add_wrap(head);
-        let run = bytes.shr_k(g.bus_bytes.ilog2()).resize(Planner::BEATS_BITS).named("run_beats");
+        let run = bytes.shr_k(g.bus_bytes.ilog2()).resize(g.beats_bits()).named("run_beats");
         let bus_ready = m.input("bus_cmd_ready", bit());
         let asking = m.state("asking", bit(), 0);
         asking.drive(start | (asking.q() & !bus_ready & !stop));

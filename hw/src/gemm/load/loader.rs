@@ -2,7 +2,7 @@
 
 use super::{Filler, Operand, Planner, RunLayout};
 use crate::cells::{Fifo, Skid};
-use crate::gemm::geometry::{DIM_BITS, Geometry};
+use crate::gemm::geometry::Geometry;
 use rtl_gen::{Builder, Module, bit, bits, uint};
 
 /// Loads one operand of a command block by block, as the halves of its scratchpad become free.
@@ -40,9 +40,9 @@ impl Module for Loader {
         planner.set("again", m.input("again", bit())).set("free", m.input("free_soon", bit()));
         filler.set("free", m.input("free", bit()));
         planner.set("base", m.input("base", uint(geometry.addr_bits)));
-        planner.set("stride", m.input("stride", uint(32)));
+        planner.set("stride", m.input("stride", uint(geometry.stride_bits())));
         for name in ["rows", "other", "k"] {
-            planner.set(name, m.input(name, uint(DIM_BITS)));
+            planner.set(name, m.input(name, uint(geometry.dim_bits())));
         }
         for name in ["block", "other_block", "k_block"] {
             planner.set(name, m.input(name, uint(geometry.block_bits())));

@@ -1,7 +1,7 @@
 //! Which runs of memory an operand needs, in which order.
 
 use super::{Operand, Run, RunLayout};
-use crate::gemm::geometry::{DIM_BITS, Geometry, at_most, min, minus, plus};
+use crate::gemm::geometry::{Geometry, at_most, min, minus, plus};
 use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 
 /// Walks the blocks of one operand and emits a bus read and a note for every run.
@@ -14,7 +14,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `start`, `stop` | in | bit | begin; stop after the run on offer |
 /// | `base`, `stride` | in | uint | bytes: address of the first element, distance of rows (`along_k`) or steps of k |
 /// | `along_k`, `int4` | in | bit | layout: k is contiguous; elements are nibbles |
-/// | `rows`, `other`, `k` | in | uint(24) | rows of this and the other operand, depth |
+/// | `rows`, `other`, `k` | in | uint | rows of this and the other operand, depth |
 /// | `block`, `other_block`, `k_block`, `pitch` | in | uint | the [`Plan`](crate::gemm::Plan) |
 /// | `again` | in | bit | read again for every block of the other operand |
 /// | `free` | in | bit | the sequencer will soon have finished with a half of the scratchpad |
@@ -30,11 +30,6 @@ pub struct Planner {
     pub operand: Operand,
 }
 
-impl Planner {
-    /// Bits of a command's beats, as the bus masters take them.
-    pub const BEATS_BITS: u32 = 17;
-}
-
 impl Module for Planner {
     fn name(&self) -> String {
         format!("gemm_planner_{}_{}", self.operand.name(), self.geometry.suffix())
@@ -45,10 +40,10 @@ impl Module for Planner {
         let g = &self.geometry;
         let side = self.operand.side(g);
         let block_ty = uint(g.block_bits());
-        let dim_ty = uint(DIM_BITS);
+        let dim_ty = uint(g.dim_bits());
         let (start, stop) = (m.input("start", bit()), m.input("stop", bit()));
         let base = m.input("base", uint(g.addr_bits));
-        let stride = m.input("stride", uint(32));
+        let stride = m.input("stride", uint(g.stride_bits()));
         let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
         let [rows, other, k] = ["rows", "other", "k"].map(|n| m.input(n, dim_ty));
         let [block, other_block, k_block, pitch] =
@@ -174,7 +169,7 @@ impl Module for Planner {
         m.output("run_valid", running.q());
         m.output("run_note", note);
         m.output("run_addr", cat(&[beat, m.lit(uint(layout.head - 1), 0)]).as_u());
-        m.output("run_beats", span.shr_k(layout.head).resize(Self::BEATS_BITS));
+        m.output("run_beats", span.shr_k(layout.head).resize(g.beats_bits()));
         m.output("active", setup.q() | running.q() | advance.q());
     }
 }

@@ -4,7 +4,7 @@ use super::super::front::LineHub;
 use super::Cluster;
 use super::control::{Command, Control};
 use super::front::Front;
-use crate::bus::{AxiReadMaster, AxiWriteMaster};
+use crate::bus::{AxiReadMaster, AxiWriteMaster, beats_bits};
 use crate::cells::Fifo;
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Sig, all, bit, cat, uint};
@@ -79,7 +79,7 @@ impl Cluster {
             m.output("read_fault", read.get("fault"));
             m.output("read_fault_addr", read.get("fault_addr"));
         }
-        let one = m.lit(uint(17), 1);
+        let one = m.lit(uint(beats_bits(data_bits, addr_bits)), 1);
         let byte = |line: Sig<'m>| line.shl_k(self.offset_bits());
         read.set("cmd_valid", hub.get("mem_req_valid"))
             .set("cmd_addr", byte(hub.get("mem_req_addr")));

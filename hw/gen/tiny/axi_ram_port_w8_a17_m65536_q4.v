@@ -3,7 +3,7 @@
 //
 // in  s_axi_awvalid  bits(1)
 // in  s_axi_awid     bits(1)
-// in  s_axi_awaddr   uint(32)
+// in  s_axi_awaddr   uint(17)
 // in  s_axi_awlen    uint(8)
 // in  s_axi_awsize   uint(3)
 // in  s_axi_awburst  bits(2)
@@ -21,7 +21,7 @@
 // in  s_axi_bready   bits(1)
 // in  s_axi_arvalid  bits(1)
 // in  s_axi_arid     bits(1)
-// in  s_axi_araddr   uint(32)
+// in  s_axi_araddr   uint(17)
 // in  s_axi_arlen    uint(8)
 // in  s_axi_arsize   uint(3)
 // in  s_axi_arburst  bits(2)
@@ -49,10 +49,10 @@
 
 `default_nettype none
 
-module axi_ram_port_w8_a32_m65536_q4 (
+module axi_ram_port_w8_a17_m65536_q4 (
   input  wire s_axi_awvalid,
   input  wire s_axi_awid,
-  input  wire [31:0] s_axi_awaddr,
+  input  wire [16:0] s_axi_awaddr,
   input  wire [7:0] s_axi_awlen,
   input  wire [2:0] s_axi_awsize,
   input  wire [1:0] s_axi_awburst,
@@ -70,7 +70,7 @@ module axi_ram_port_w8_a32_m65536_q4 (
   input  wire s_axi_bready,
   input  wire s_axi_arvalid,
   input  wire s_axi_arid,
-  input  wire [31:0] s_axi_araddr,
+  input  wire [16:0] s_axi_araddr,
   input  wire [7:0] s_axi_arlen,
   input  wire [2:0] s_axi_arsize,
   input  wire [1:0] s_axi_arburst,
@@ -98,7 +98,7 @@ module axi_ram_port_w8_a32_m65536_q4 (
 );
   reg s_axi_awwaiting;
   reg s_axi_awbefore_0;
-  reg [31:0] s_axi_awbefore_1;
+  reg [16:0] s_axi_awbefore_1;
   reg [7:0] s_axi_awbefore_2;
   reg [2:0] s_axi_awbefore_3;
   reg [1:0] s_axi_awbefore_4;
@@ -110,7 +110,7 @@ module axi_ram_port_w8_a32_m65536_q4 (
   reg s_axi_wbefore_2;
   reg s_axi_arwaiting;
   reg s_axi_arbefore_0;
-  reg [31:0] s_axi_arbefore_1;
+  reg [16:0] s_axi_arbefore_1;
   reg [7:0] s_axi_arbefore_2;
   reg [2:0] s_axi_arbefore_3;
   reg [1:0] s_axi_arbefore_4;
@@ -125,12 +125,12 @@ module axi_ram_port_w8_a32_m65536_q4 (
   reg [1:0] s_axi_rbefore_2;
   reg s_axi_rbefore_3;
   reg read_active;
-  reg [28:0] read_beat;
+  reg [13:0] read_beat;
   reg [7:0] read_left;
   reg read_id;
   reg [2:0] read_held;
   reg write_active;
-  reg [28:0] write_beat;
+  reg [13:0] write_beat;
   reg [7:0] write_left;
   reg write_id;
   reg write_answered;
@@ -154,7 +154,7 @@ module axi_ram_port_w8_a32_m65536_q4 (
   wire _t6 = (~read_active) | read_over;
   wire [1:0] _t7 = {2{read_queue_out_data[65]}};
   wire write_offered = (write_active & s_axi_wvalid) & _t2;
-  wire _t8 = |write_beat[28:13];
+  wire _t8 = |write_beat[13];
   wire _t9 = ~s_axi_bready;
   wire read_id_enable = s_axi_arvalid & s_axi_arready;
   wire read_beat_enable = read_id_enable | read_step;
@@ -180,7 +180,7 @@ module axi_ram_port_w8_a32_m65536_q4 (
   wire read_room_for_data_holds = (~read_done) | (read_queue_in_ready & read_notes_out_valid);
   wire write_last_in_its_place_holds = (~write_failed_enable) | (_t1 == s_axi_wlast);
   fifo_w3_d4 read_notes (
-    .in_valid(read_step), .in_data({_t5, |read_beat[28:13], read_id}), .out_ready(read_done),
+    .in_valid(read_step), .in_data({_t5, |read_beat[13], read_id}), .out_ready(read_done),
     .clk(clk), .rst(rst), .in_ready(), .out_valid(read_notes_out_valid),
     .out_data(read_notes_out_data), .count()
   );
@@ -213,10 +213,10 @@ module axi_ram_port_w8_a32_m65536_q4 (
     s_axi_rbefore_1 <= s_axi_rdata;
     s_axi_rbefore_2 <= s_axi_rresp;
     s_axi_rbefore_3 <= s_axi_rlast;
-    if (read_beat_enable) read_beat <= read_id_enable ? s_axi_araddr[31:3] : (read_beat + 29'd1);
+    if (read_beat_enable) read_beat <= read_id_enable ? s_axi_araddr[16:3] : (read_beat + 14'd1);
     if (read_beat_enable) read_left <= read_id_enable ? s_axi_arlen : (read_left - 8'd1);
     if (read_id_enable) read_id <= s_axi_arid;
-    if (write_beat_enable) write_beat <= write_id_enable ? s_axi_awaddr[31:3] : (write_beat + 29'd1);
+    if (write_beat_enable) write_beat <= write_id_enable ? s_axi_awaddr[16:3] : (write_beat + 14'd1);
     if (write_beat_enable) write_left <= write_id_enable ? s_axi_awlen : (write_left - 8'd1);
     if (write_id_enable) write_id <= s_axi_awid;
     if (write_written) write_answer_id <= write_id;

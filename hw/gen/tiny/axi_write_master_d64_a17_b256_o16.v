@@ -5,12 +5,12 @@
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
 // in  cmd_valid      bits(1)
-// in  cmd_addr       uint(32)    byte address, a multiple of the bus width
-// in  cmd_beats      uint(17)    data beats, 1 to 65536
+// in  cmd_addr       uint(17)    byte address, a multiple of the bus width
+// in  cmd_beats      uint(15)    data beats, 1 to 16384
 // out cmd_ready      bits(1)
 // out m_axi_awvalid  bits(1)
 // out m_axi_awid     bits(1)
-// out m_axi_awaddr   uint(32)
+// out m_axi_awaddr   uint(17)
 // out m_axi_awlen    uint(8)
 // out m_axi_awsize   uint(3)
 // out m_axi_awburst  bits(2)
@@ -38,17 +38,17 @@
 
 `default_nettype none
 
-module axi_write_master_d64_a32_b256_o64 (
+module axi_write_master_d64_a17_b256_o16 (
   input  wire flush,
   input  wire clk,
   input  wire rst,
   input  wire cmd_valid,
-  input  wire [31:0] cmd_addr,
-  input  wire [16:0] cmd_beats,
+  input  wire [16:0] cmd_addr,
+  input  wire [14:0] cmd_beats,
   output wire cmd_ready,
   output wire m_axi_awvalid,
   output wire m_axi_awid,
-  output wire [31:0] m_axi_awaddr,
+  output wire [16:0] m_axi_awaddr,
   output wire [7:0] m_axi_awlen,
   output wire [2:0] m_axi_awsize,
   output wire [1:0] m_axi_awburst,
@@ -75,11 +75,11 @@ module axi_write_master_d64_a32_b256_o64 (
   output wire [31:0] fault_addr
 );
   reg active;
-  reg [28:0] addr;
-  reg [16:0] left;
+  reg [13:0] addr;
+  reg [14:0] left;
   reg m_axi_awwaiting;
   reg m_axi_awbefore_0;
-  reg [31:0] m_axi_awbefore_1;
+  reg [16:0] m_axi_awbefore_1;
   reg [7:0] m_axi_awbefore_2;
   reg [2:0] m_axi_awbefore_3;
   reg [1:0] m_axi_awbefore_4;
@@ -94,37 +94,37 @@ module axi_write_master_d64_a32_b256_o64 (
   reg m_axi_bbefore_0;
   reg [1:0] m_axi_bbefore_1;
   reg [1:0] fault_q;
-  reg [31:0] fault_addr_q;
+  reg [16:0] fault_addr_q;
   wire lengths_in_ready, lengths_out_valid;
   wire [7:0] lengths_out_data;
   wire flight_in_ready, flight_out_valid;
-  wire [31:0] flight_out_data;
-  wire [6:0] flight_count;
+  wire [16:0] flight_out_data;
+  wire [4:0] flight_count;
   wire address_stage_in_ready, address_stage_out_valid;
-  wire [36:0] address_stage_out_data;
+  wire [21:0] address_stage_out_data;
   wire data_stage_in_ready, data_stage_out_valid;
   wire [72:0] data_stage_out_data;
-  wire [16:0] _t1 = {8'd0, 9'd256 - {1'd0, addr[7:0]}};
+  wire [14:0] _t1 = {6'd0, 9'd256 - {1'd0, addr[7:0]}};
   wire last_burst = _t1 >= left;
   wire _t2 = ~flush;
   wire issue = ((active & flight_in_ready) & address_stage_in_ready) & _t2;
   wire _t3 = issue & last_burst;
   wire _t4 = ~active;
   wire cmd_free = (_t4 | _t3) | flush;
-  wire [28:0] _t5 = address_stage_out_data[36:8];
-  wire [31:0] _t6 = {_t5, 3'd0};
+  wire [13:0] _t5 = address_stage_out_data[21:8];
+  wire [16:0] _t6 = {_t5, 3'd0};
   wire ready = lengths_out_valid & data_stage_in_ready;
   wire take = (cmd_valid & cmd_free) & _t2;
   wire addr_enable = take | issue;
-  wire [16:0] burst_beats = last_burst ? left : _t1;
+  wire [14:0] burst_beats = last_burst ? left : _t1;
   wire last_beat = beat_index == lengths_out_data;
   wire push = (data_valid | flush) & ready;
   wire first_fault = (m_axi_bvalid & m_axi_bresp[1]) & (~(|fault_q));
-  wire [16:0] _t7 = burst_beats - 17'd1;
+  wire [14:0] _t7 = burst_beats - 15'd1;
   wire [7:0] burst_len = _t7[7:0];
   wire _t8 = ~(cmd_valid & _t2);
   wire command_aligned_holds = _t8 | (cmd_addr[2:0] == 3'd0);
-  wire command_not_empty_holds = _t8 | ((cmd_beats != 17'd0) & (17'h10000 >= cmd_beats));
+  wire command_not_empty_holds = _t8 | ((cmd_beats != 15'd0) & (15'd16384 >= cmd_beats));
   wire _t9 = ((m_axi_awbefore_3 == m_axi_awsize) & (m_axi_awbefore_4 == m_axi_awburst)) & ((m_axi_awbefore_5 == m_axi_awcache) & (m_axi_awbefore_6 == m_axi_awprot));
   wire _t10 = (m_axi_awvalid & (m_axi_awbefore_0 == m_axi_awid)) & ((m_axi_awbefore_1 == m_axi_awaddr) & (m_axi_awbefore_2 == m_axi_awlen));
   wire m_axi_awkept_holds = (~m_axi_awwaiting) | (_t10 & _t9);
@@ -135,17 +135,17 @@ module axi_write_master_d64_a32_b256_o64 (
   wire m_axi_wkept_holds = (~m_axi_wwaiting) | _t12;
   wire m_axi_bkept_holds = (~m_axi_bwaiting) | (m_axi_bvalid & ((m_axi_bbefore_0 == m_axi_bid) & (m_axi_bbefore_1 == m_axi_bresp)));
   wire answers_a_request_holds = (~m_axi_bvalid) | flight_out_valid;
-  fifo_w8_d64 lengths (
+  fifo_w8_d16 lengths (
     .in_valid(issue), .in_data(burst_len), .out_ready(push & last_beat), .clk(clk), .rst(rst),
     .in_ready(lengths_in_ready), .out_valid(lengths_out_valid), .out_data(lengths_out_data),
     .count()
   );
-  fifo_w32_d64 flight (
+  fifo_w17_d16 flight (
     .in_valid(issue), .in_data({addr, 3'd0}), .out_ready(m_axi_bvalid), .clk(clk), .rst(rst),
     .in_ready(flight_in_ready), .out_valid(flight_out_valid), .out_data(flight_out_data),
     .count(flight_count)
   );
-  skid_w37 address_stage (
+  skid_w22 address_stage (
     .in_valid(issue), .in_data({addr, burst_len}), .out_ready(m_axi_awready), .clk(clk), .rst(rst),
     .in_ready(address_stage_in_ready), .out_valid(address_stage_out_valid),
     .out_data(address_stage_out_data)
@@ -156,7 +156,7 @@ module axi_write_master_d64_a32_b256_o64 (
     .out_data(data_stage_out_data)
   );
   always @(posedge clk) begin
-    if (addr_enable) addr <= take ? cmd_addr[31:3] : {addr[28:8] + 21'd1, 8'd0};
+    if (addr_enable) addr <= take ? cmd_addr[16:3] : {addr[13:8] + 6'd1, 8'd0};
     if (addr_enable) left <= take ? cmd_beats : (left - burst_beats);
     m_axi_awbefore_0 <= m_axi_awid;
     m_axi_awbefore_1 <= m_axi_awaddr;
@@ -203,9 +203,9 @@ module axi_write_master_d64_a32_b256_o64 (
   assign m_axi_wlast = data_stage_out_data[72];
   assign beat = m_axi_wvalid & m_axi_wready;
   assign m_axi_bready = 1'b1;
-  assign idle = _t4 & (flight_count == 7'd0);
+  assign idle = _t4 & (flight_count == 5'd0);
   assign fault = fault_q;
-  assign fault_addr = fault_addr_q;
+  assign fault_addr = {15'd0, fault_addr_q};
 `ifdef FORMAL
   always @(posedge clk) if (!rst) command_aligned: assert(command_aligned_holds);
   always @(posedge clk) if (!rst) command_not_empty: assert(command_not_empty_holds);

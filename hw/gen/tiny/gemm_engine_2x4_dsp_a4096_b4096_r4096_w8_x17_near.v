@@ -4,12 +4,12 @@
 // in  m               uint(32)
 // in  n               uint(32)
 // in  k               uint(32)
-// in  a_addr          uint(32)
-// in  b_addr          uint(32)
-// in  d_addr          uint(32)
-// in  a_stride        uint(32)
-// in  b_stride        uint(32)
-// in  d_stride        uint(32)
+// in  a_addr          uint(17)
+// in  b_addr          uint(17)
+// in  d_addr          uint(17)
+// in  a_stride        uint(17)
+// in  b_stride        uint(17)
+// in  d_stride        uint(17)
 // in  a_col_major     bits(1)
 // in  b_col_major     bits(1)
 // in  d_col_major     bits(1)
@@ -25,7 +25,7 @@
 // in  rst             reset       reset, active high
 // out m_axi_arvalid   bits(1)
 // out m_axi_arid      bits(1)
-// out m_axi_araddr    uint(32)
+// out m_axi_araddr    uint(17)
 // out m_axi_arlen     uint(8)
 // out m_axi_arsize    uint(3)
 // out m_axi_arburst   bits(2)
@@ -40,7 +40,7 @@
 // out m_axi_rready    bits(1)
 // out m_axi_awvalid   bits(1)
 // out m_axi_awid      bits(1)
-// out m_axi_awaddr    uint(32)
+// out m_axi_awaddr    uint(17)
 // out m_axi_awlen     uint(8)
 // out m_axi_awsize    uint(3)
 // out m_axi_awburst   bits(2)
@@ -60,24 +60,24 @@
 // out done            bits(1)
 // out error           bits(8)
 // out error_info      bits(32)
-// out cycles          uint(64)
-// out compute_cycles  uint(64)
-// out bytes_read      uint(64)
-// out bytes_written   uint(64)
-// out macs            uint(64)
+// out cycles          uint(43)
+// out compute_cycles  uint(43)
+// out bytes_read      uint(43)
+// out bytes_written   uint(43)
+// out macs            uint(43)
 
 `default_nettype none
 
-module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire [31:0] m,
   input  wire [31:0] n,
   input  wire [31:0] k,
-  input  wire [31:0] a_addr,
-  input  wire [31:0] b_addr,
-  input  wire [31:0] d_addr,
-  input  wire [31:0] a_stride,
-  input  wire [31:0] b_stride,
-  input  wire [31:0] d_stride,
+  input  wire [16:0] a_addr,
+  input  wire [16:0] b_addr,
+  input  wire [16:0] d_addr,
+  input  wire [16:0] a_stride,
+  input  wire [16:0] b_stride,
+  input  wire [16:0] d_stride,
   input  wire a_col_major,
   input  wire b_col_major,
   input  wire d_col_major,
@@ -93,7 +93,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   input  wire rst,
   output wire m_axi_arvalid,
   output wire m_axi_arid,
-  output wire [31:0] m_axi_araddr,
+  output wire [16:0] m_axi_araddr,
   output wire [7:0] m_axi_arlen,
   output wire [2:0] m_axi_arsize,
   output wire [1:0] m_axi_arburst,
@@ -108,7 +108,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire m_axi_rready,
   output wire m_axi_awvalid,
   output wire m_axi_awid,
-  output wire [31:0] m_axi_awaddr,
+  output wire [16:0] m_axi_awaddr,
   output wire [7:0] m_axi_awlen,
   output wire [2:0] m_axi_awsize,
   output wire [1:0] m_axi_awburst,
@@ -128,11 +128,11 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire done,
   output wire [7:0] error,
   output wire [31:0] error_info,
-  output wire [63:0] cycles,
-  output wire [63:0] compute_cycles,
-  output wire [63:0] bytes_read,
-  output wire [63:0] bytes_written,
-  output wire [63:0] macs
+  output wire [42:0] cycles,
+  output wire [42:0] compute_cycles,
+  output wire [42:0] bytes_read,
+  output wire [42:0] bytes_written,
+  output wire [42:0] macs
 );
   reg busy_q;
   reg checking;
@@ -142,34 +142,34 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg m_too_long;
   reg n_too_long;
   reg k_too_long;
-  reg [23:0] left_rows;
-  reg [31:0] left_base;
-  reg [31:0] left_stride;
+  reg [17:0] left_rows;
+  reg [16:0] left_base;
+  reg [16:0] left_stride;
   reg left_along_k;
   reg left_int4;
   reg left_load;
-  reg [23:0] right_rows;
-  reg [31:0] right_base;
-  reg [31:0] right_stride;
+  reg [17:0] right_rows;
+  reg [16:0] right_base;
+  reg [16:0] right_stride;
   reg right_along_k;
   reg right_int4;
   reg right_load;
-  reg [23:0] k_steps;
+  reg [17:0] k_steps;
   reg empty_k;
   reg empty;
   reg compute_q;
   reg store_q;
-  reg [31:0] d_base;
-  reg [31:0] d_stride_q;
+  reg [16:0] d_base;
+  reg [16:0] d_stride_q;
   reg [4:0] settling;
   reg [7:0] error_q;
   reg [31:0] error_info_q;
-  reg [63:0] cycles_q;
-  reg [63:0] bytes_read_q;
-  reg [63:0] bytes_written_q;
-  reg [63:0] since_first;
+  reg [42:0] cycles_q;
+  reg [42:0] bytes_read_q;
+  reg [42:0] bytes_written_q;
+  reg [42:0] since_first;
   reg begun;
-  reg [63:0] compute_cycles_q;
+  reg [42:0] compute_cycles_q;
   reg done_q;
   wire plan_unit_done;
   wire [10:0] plan_unit_k_block, plan_unit_pitch;
@@ -178,14 +178,14 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire plan_unit_hold_a, plan_unit_hold_b;
   wire [10:0] plan_unit_n_block;
   wire bus_m_axi_arvalid, bus_m_axi_arid;
-  wire [31:0] bus_m_axi_araddr;
+  wire [16:0] bus_m_axi_araddr;
   wire [7:0] bus_m_axi_arlen;
   wire [2:0] bus_m_axi_arsize;
   wire [1:0] bus_m_axi_arburst;
   wire [3:0] bus_m_axi_arcache;
   wire [2:0] bus_m_axi_arprot;
   wire bus_m_axi_rready, bus_m_axi_awvalid, bus_m_axi_awid;
-  wire [31:0] bus_m_axi_awaddr;
+  wire [16:0] bus_m_axi_awaddr;
   wire [7:0] bus_m_axi_awlen;
   wire [2:0] bus_m_axi_awsize;
   wire [1:0] bus_m_axi_awburst;
@@ -208,10 +208,10 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [10:0] sequencer_a_word0;
   wire [9:0] sequencer_b_word0;
   wire sequencer_rd_valid, sequencer_first, sequencer_drains, sequencer_operands, sequencer_free_a, sequencer_free_b, sequencer_free_soon_a, sequencer_free_soon_b, sequencer_slots_empty, sequencer_active;
-  wire [63:0] sequencer_macs;
+  wire [42:0] sequencer_macs;
   wire loader_a_cmd_valid;
-  wire [31:0] loader_a_cmd_addr;
-  wire [16:0] loader_a_cmd_beats;
+  wire [16:0] loader_a_cmd_addr;
+  wire [14:0] loader_a_cmd_beats;
   wire loader_a_beat_ready, loader_a_wr_valid;
   wire [15:0] loader_a_wr_data;
   wire [1:0] loader_a_wr_mask;
@@ -220,8 +220,8 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire loader_a_row_filled, loader_a_filled, loader_a_active;
   wire [15:0] scratchpad_a_rd_data;
   wire loader_b_cmd_valid;
-  wire [31:0] loader_b_cmd_addr;
-  wire [16:0] loader_b_cmd_beats;
+  wire [16:0] loader_b_cmd_addr;
+  wire [14:0] loader_b_cmd_beats;
   wire loader_b_beat_ready, loader_b_wr_valid;
   wire [31:0] loader_b_wr_data;
   wire [3:0] loader_b_wr_mask;
@@ -232,8 +232,8 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire store_unit_rd_enable;
   wire [7:0] store_unit_rd_word;
   wire store_unit_slot_free, store_unit_cmd_valid;
-  wire [31:0] store_unit_cmd_addr;
-  wire [16:0] store_unit_cmd_beats;
+  wire [16:0] store_unit_cmd_addr;
+  wire [14:0] store_unit_cmd_beats;
   wire store_unit_data_valid;
   wire [63:0] store_unit_data;
   wire [7:0] store_unit_strobes;
@@ -277,16 +277,16 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire _t22 = _t17 & refused_now;
   wire error_q_enable = (start_now | (_t22 | _t21)) | (_t19 | (_t18 | (_t17 & _t10)));
   wire [31:0] _t23 = _t22 ? (_t6 ? (m_too_long ? 32'd4 : (n_too_long ? 32'd8 : 32'd12)) : 32'd48) : (_t21 ? 32'd0 : (_t19 ? bus_rd_fault_addr : (_t18 ? bus_wr_fault_addr : 32'd0)));
-  wire [63:0] since_first_next = start_now ? 64'd0 : (since_first + 64'd1);
+  wire [42:0] since_first_next = start_now ? 43'd0 : (since_first + 43'd1);
   wire _t24 = begun | sequencer_operands;
   wire sequencer_start = go & compute_q;
-  gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 plan_unit (
+  gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x17_near plan_unit (
     .start(plan_now), .m(left_rows), .n(right_rows), .k(k_steps), .clk(clk), .rst(rst),
     .done(plan_unit_done), .k_block(plan_unit_k_block), .pitch(plan_unit_pitch),
     .chunked(plan_unit_chunked), .m_block(plan_unit_m_block), .hold_a(plan_unit_hold_a),
     .hold_b(plan_unit_hold_b), .b_int4(right_int4), .n_block(plan_unit_n_block)
   );
-  gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 bus (
+  gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x17_near bus (
     .clk(clk), .rst(rst), .m_axi_arvalid(bus_m_axi_arvalid), .m_axi_arid(bus_m_axi_arid),
     .m_axi_araddr(bus_m_axi_araddr), .m_axi_arlen(bus_m_axi_arlen), .m_axi_arsize(bus_m_axi_arsize),
     .m_axi_arburst(bus_m_axi_arburst), .m_axi_arcache(bus_m_axi_arcache),
@@ -313,7 +313,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .wr_data(store_unit_data), .wr_strobes(store_unit_strobes), .wr_cmd_ready(bus_wr_cmd_ready),
     .wr_ready(bus_wr_ready), .idle(bus_idle)
   );
-  gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 sequencer (
+  gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near sequencer (
     .start(sequencer_start), .stop(stopping), .m(left_rows), .n(right_rows),
     .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .k(k_steps),
     .k_block(plan_unit_k_block), .pitch(plan_unit_pitch), .along_k_a(left_along_k),
@@ -327,7 +327,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .free_soon_a(sequencer_free_soon_a), .free_soon_b(sequencer_free_soon_b),
     .slots_empty(sequencer_slots_empty), .active(sequencer_active), .macs(sequencer_macs)
   );
-  gemm_loader_a_2x4_dsp_a4096_b4096_r4096_w8_x32 loader_a (
+  gemm_loader_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near loader_a (
     .clk(clk), .rst(rst), .start((go & left_load) & _t1), .stop(stopping),
     .again(plan_unit_chunked & _t2), .free_soon(sequencer_free_soon_a), .free(sequencer_free_a),
     .base(left_base), .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
@@ -346,7 +346,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .wr_line0(loader_a_wr_line0), .wr_line1(loader_a_wr_line1), .clk(clk),
     .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_a_word0), .rd_data(scratchpad_a_rd_data)
   );
-  gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 loader_b (
+  gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near loader_b (
     .clk(clk), .rst(rst), .start((go & right_load) & _t1), .stop(stopping), .again(loader_b_again),
     .free_soon(sequencer_free_soon_b), .free(sequencer_free_b), .base(right_base),
     .stride(right_stride), .rows(right_rows), .other(left_rows), .k(k_steps),
@@ -365,7 +365,7 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1), .clk(clk),
     .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_b_word0), .rd_data(scratchpad_b_rd_data)
   );
-  gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 store_unit (
+  gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near store_unit (
     .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
     .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .base(d_base), .stride(d_stride_q),
     .all_done(~compute_q), .tile_done(results_tile_done), .rd_data(results_rd_data),
@@ -380,28 +380,28 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .first(sequencer_first), .a(scratchpad_a_rd_data), .b(scratchpad_b_rd_data), .clk(clk),
     .result(array_result)
   );
-  gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x32 results (
+  gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x17_near results (
     .start(sequencer_start), .drains(sequencer_drains), .result(array_result),
     .rd_enable(store_unit_rd_enable), .rd_word(store_unit_rd_word), .clk(clk), .rst(rst),
     .rd_data(results_rd_data), .last_column(results_last_column), .tile_done(results_tile_done)
   );
   always @(posedge clk) begin
-    if (start_now) m_too_long <= |m[31:24];
-    if (start_now) n_too_long <= |n[31:24];
-    if (start_now) k_too_long <= |k[31:24];
-    if (start_now) left_rows <= d_col_major ? n[23:0] : m[23:0];
+    if (start_now) m_too_long <= |m[31:18];
+    if (start_now) n_too_long <= |n[31:18];
+    if (start_now) k_too_long <= |k[31:18];
+    if (start_now) left_rows <= d_col_major ? n[17:0] : m[17:0];
     if (start_now) left_base <= d_col_major ? b_addr : a_addr;
     if (start_now) left_stride <= d_col_major ? b_stride : a_stride;
     if (start_now) left_along_k <= d_col_major ? b_col_major : _t15;
     if (start_now) left_int4 <= d_col_major ? b_int4 : a_int4;
     if (start_now) left_load <= d_col_major ? load_b : load_a;
-    if (start_now) right_rows <= d_col_major ? m[23:0] : n[23:0];
+    if (start_now) right_rows <= d_col_major ? m[17:0] : n[17:0];
     if (start_now) right_base <= d_col_major ? a_addr : b_addr;
     if (start_now) right_stride <= d_col_major ? a_stride : b_stride;
     if (start_now) right_along_k <= d_col_major ? _t15 : b_col_major;
     if (start_now) right_int4 <= d_col_major ? a_int4 : b_int4;
     if (start_now) right_load <= d_col_major ? load_a : load_b;
-    if (start_now) k_steps <= empty_k_next ? 24'd1 : k[23:0];
+    if (start_now) k_steps <= empty_k_next ? 18'd1 : k[17:0];
     if (start_now) empty_k <= empty_k_next;
     if (start_now) empty <= ((m == 32'd0) | (n == 32'd0)) | (~((load_a | load_b) | (compute | store)));
     if (start_now) compute_q <= compute;
@@ -417,12 +417,12 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       settling <= 5'd0;
       error_q <= 8'd0;
       error_info_q <= 32'd0;
-      cycles_q <= 64'd0;
-      bytes_read_q <= 64'd0;
-      bytes_written_q <= 64'd0;
-      since_first <= 64'd0;
+      cycles_q <= 43'd0;
+      bytes_read_q <= 43'd0;
+      bytes_written_q <= 43'd0;
+      since_first <= 43'd0;
       begun <= 1'b0;
-      compute_cycles_q <= 64'd0;
+      compute_cycles_q <= 43'd0;
       done_q <= 1'b0;
     end else begin
       busy_q <= start_now | (busy_q & (~done_now));
@@ -433,9 +433,9 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       if (_t16 | _t8) settling <= _t16 ? 5'd18 : (settling - 5'd1);
       if (error_q_enable) error_q <= start_now ? 8'd0 : (_t22 ? (_t6 ? 8'd5 : 8'd6) : (_t21 ? 8'd7 : _t20));
       if (error_q_enable) error_info_q <= start_now ? 32'd0 : _t23;
-      if (start_now | busy_q) cycles_q <= start_now ? 64'd0 : (cycles_q + 64'd1);
-      if (start_now | bus_rd_beat) bytes_read_q <= start_now ? 64'd0 : (bytes_read_q + 64'd8);
-      if (start_now | bus_wr_beat) bytes_written_q <= start_now ? 64'd0 : (bytes_written_q + 64'd8);
+      if (start_now | busy_q) cycles_q <= start_now ? 43'd0 : (cycles_q + 43'd1);
+      if (start_now | bus_rd_beat) bytes_read_q <= start_now ? 43'd0 : (bytes_read_q + 43'd8);
+      if (start_now | bus_wr_beat) bytes_written_q <= start_now ? 43'd0 : (bytes_written_q + 43'd8);
       if (start_now | _t24) since_first <= since_first_next;
       begun <= _t14 & _t24;
       if (start_now | results_last_column) compute_cycles_q <= since_first_next;

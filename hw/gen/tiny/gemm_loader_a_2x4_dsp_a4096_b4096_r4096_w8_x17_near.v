@@ -8,11 +8,11 @@
 // in  again        bits(1)
 // in  free_soon    bits(1)
 // in  free         bits(1)
-// in  base         uint(32)
-// in  stride       uint(32)
-// in  rows         uint(24)
-// in  other        uint(24)
-// in  k            uint(24)
+// in  base         uint(17)
+// in  stride       uint(17)
+// in  rows         uint(18)
+// in  other        uint(18)
+// in  k            uint(18)
 // in  block        uint(11)
 // in  other_block  uint(11)
 // in  k_block      uint(11)
@@ -21,25 +21,25 @@
 // in  int4         bits(1)
 // in  cmd_ready    bits(1)
 // out cmd_valid    bits(1)
-// out cmd_addr     uint(32)
-// out cmd_beats    uint(17)
+// out cmd_addr     uint(17)
+// out cmd_beats    uint(15)
 // in  beat_valid   bits(1)
 // in  beat_data    bits(64)
 // out beat_ready   bits(1)
 // out wr_valid     bits(1)
-// out wr_data      bits(32)
-// out wr_mask      bits(4)
-// out wr_phase     uint(2)
-// out wr_cross     uint(2)
-// out wr_line0     uint(8)
-// out wr_line1     uint(8)
+// out wr_data      bits(16)
+// out wr_mask      bits(2)
+// out wr_phase     uint(1)
+// out wr_cross     uint(1)
+// out wr_line0     uint(10)
+// out wr_line1     uint(10)
 // out row_filled   bits(1)
 // out filled       bits(1)
 // out active       bits(1)
 
 `default_nettype none
 
-module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_loader_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire clk,
   input  wire rst,
   input  wire start,
@@ -47,11 +47,11 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   input  wire again,
   input  wire free_soon,
   input  wire free,
-  input  wire [31:0] base,
-  input  wire [31:0] stride,
-  input  wire [23:0] rows,
-  input  wire [23:0] other,
-  input  wire [23:0] k,
+  input  wire [16:0] base,
+  input  wire [16:0] stride,
+  input  wire [17:0] rows,
+  input  wire [17:0] other,
+  input  wire [17:0] k,
   input  wire [10:0] block,
   input  wire [10:0] other_block,
   input  wire [10:0] k_block,
@@ -60,45 +60,45 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   input  wire int4,
   input  wire cmd_ready,
   output wire cmd_valid,
-  output wire [31:0] cmd_addr,
-  output wire [16:0] cmd_beats,
+  output wire [16:0] cmd_addr,
+  output wire [14:0] cmd_beats,
   input  wire beat_valid,
   input  wire [63:0] beat_data,
   output wire beat_ready,
   output wire wr_valid,
-  output wire [31:0] wr_data,
-  output wire [3:0] wr_mask,
-  output wire [1:0] wr_phase,
-  output wire [1:0] wr_cross,
-  output wire [7:0] wr_line0,
-  output wire [7:0] wr_line1,
+  output wire [15:0] wr_data,
+  output wire [1:0] wr_mask,
+  output wire wr_phase,
+  output wire wr_cross,
+  output wire [9:0] wr_line0,
+  output wire [9:0] wr_line1,
   output wire row_filled,
   output wire filled,
   output wire active
 );
   wire planner_run_valid;
-  wire [25:0] planner_run_note;
-  wire [31:0] planner_run_addr;
-  wire [16:0] planner_run_beats;
+  wire [26:0] planner_run_note;
+  wire [16:0] planner_run_addr;
+  wire [14:0] planner_run_beats;
   wire planner_active;
   wire filler_run_ready, filler_beat_ready, filler_active, filler_wr_valid;
-  wire [31:0] filler_wr_data;
-  wire [3:0] filler_wr_mask;
-  wire [1:0] filler_wr_phase, filler_wr_cross;
-  wire [7:0] filler_wr_line0, filler_wr_line1;
+  wire [15:0] filler_wr_data;
+  wire [1:0] filler_wr_mask;
+  wire filler_wr_phase, filler_wr_cross;
+  wire [9:0] filler_wr_line0, filler_wr_line1;
   wire filler_row_filled, filler_filled;
   wire notes_in_ready, notes_out_valid;
-  wire [25:0] notes_out_data;
+  wire [26:0] notes_out_data;
   wire next_note_in_ready, next_note_out_valid;
-  wire [25:0] next_note_out_data;
-  gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 planner (
+  wire [26:0] next_note_out_data;
+  gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near planner (
     .start(start), .stop(stop), .base(base), .stride(stride), .along_k(along_k), .int4(int4),
     .rows(rows), .other(other), .k(k), .block(block), .other_block(other_block), .k_block(k_block),
     .pitch(pitch), .again(again), .free(free_soon), .run_ready(notes_in_ready & cmd_ready),
     .clk(clk), .rst(rst), .run_valid(planner_run_valid), .run_note(planner_run_note),
     .run_addr(planner_run_addr), .run_beats(planner_run_beats), .active(planner_active)
   );
-  gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x32 filler (
+  gemm_filler_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near filler (
     .start(start), .stop(stop), .free(free), .along_k(along_k), .int4(int4), .pitch(pitch),
     .run_valid(next_note_out_valid), .run_note(next_note_out_data), .beat_valid(beat_valid),
     .beat_data(beat_data), .clk(clk), .rst(rst), .run_ready(filler_run_ready),
@@ -107,12 +107,12 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .wr_cross(filler_wr_cross), .wr_line0(filler_wr_line0), .wr_line1(filler_wr_line1),
     .row_filled(filler_row_filled), .filled(filler_filled)
   );
-  fifo_w26_d64 notes (
+  fifo_w27_d16 notes (
     .in_valid(planner_run_valid & cmd_ready), .in_data(planner_run_note),
     .out_ready(next_note_in_ready), .clk(clk), .rst(rst), .in_ready(notes_in_ready),
     .out_valid(notes_out_valid), .out_data(notes_out_data), .count()
   );
-  skid_w26 next_note (
+  skid_w27 next_note (
     .in_valid(notes_out_valid), .in_data(notes_out_data), .out_ready(filler_run_ready), .clk(clk),
     .rst(rst), .in_ready(next_note_in_ready), .out_valid(next_note_out_valid),
     .out_data(next_note_out_data)

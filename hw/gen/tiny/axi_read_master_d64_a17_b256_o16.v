@@ -5,12 +5,12 @@
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
 // in  cmd_valid      bits(1)
-// in  cmd_addr       uint(32)    byte address, a multiple of the bus width
-// in  cmd_beats      uint(17)    data beats, 1 to 65536
+// in  cmd_addr       uint(17)    byte address, a multiple of the bus width
+// in  cmd_beats      uint(15)    data beats, 1 to 16384
 // out cmd_ready      bits(1)
 // out m_axi_arvalid  bits(1)
 // out m_axi_arid     bits(1)
-// out m_axi_araddr   uint(32)
+// out m_axi_araddr   uint(17)
 // out m_axi_arlen    uint(8)
 // out m_axi_arsize   uint(3)
 // out m_axi_arburst  bits(2)
@@ -36,17 +36,17 @@
 
 `default_nettype none
 
-module axi_read_master_d64_a32_b256_o64 (
+module axi_read_master_d64_a17_b256_o16 (
   input  wire flush,
   input  wire clk,
   input  wire rst,
   input  wire cmd_valid,
-  input  wire [31:0] cmd_addr,
-  input  wire [16:0] cmd_beats,
+  input  wire [16:0] cmd_addr,
+  input  wire [14:0] cmd_beats,
   output wire cmd_ready,
   output wire m_axi_arvalid,
   output wire m_axi_arid,
-  output wire [31:0] m_axi_araddr,
+  output wire [16:0] m_axi_araddr,
   output wire [7:0] m_axi_arlen,
   output wire [2:0] m_axi_arsize,
   output wire [1:0] m_axi_arburst,
@@ -71,11 +71,11 @@ module axi_read_master_d64_a32_b256_o64 (
   output wire [31:0] fault_addr
 );
   reg active;
-  reg [28:0] addr;
-  reg [16:0] left;
+  reg [13:0] addr;
+  reg [14:0] left;
   reg m_axi_arwaiting;
   reg m_axi_arbefore_0;
-  reg [31:0] m_axi_arbefore_1;
+  reg [16:0] m_axi_arbefore_1;
   reg [7:0] m_axi_arbefore_2;
   reg [2:0] m_axi_arbefore_3;
   reg [1:0] m_axi_arbefore_4;
@@ -87,33 +87,33 @@ module axi_read_master_d64_a32_b256_o64 (
   reg [1:0] m_axi_rbefore_2;
   reg m_axi_rbefore_3;
   reg [1:0] fault_q;
-  reg [31:0] fault_addr_q;
+  reg [16:0] fault_addr_q;
   reg [7:0] beat_index;
   wire flight_in_ready, flight_out_valid;
-  wire [40:0] flight_out_data;
-  wire [6:0] flight_count;
+  wire [25:0] flight_out_data;
+  wire [4:0] flight_count;
   wire address_stage_in_ready, address_stage_out_valid;
-  wire [36:0] address_stage_out_data;
-  wire [16:0] _t1 = {8'd0, 9'd256 - {1'd0, addr[7:0]}};
+  wire [21:0] address_stage_out_data;
+  wire [14:0] _t1 = {6'd0, 9'd256 - {1'd0, addr[7:0]}};
   wire last_burst = _t1 >= left;
   wire _t2 = ~flush;
   wire issue = ((active & flight_in_ready) & address_stage_in_ready) & _t2;
   wire _t3 = issue & last_burst;
   wire _t4 = ~active;
   wire cmd_free = (_t4 | _t3) | flush;
-  wire [28:0] _t5 = address_stage_out_data[36:8];
-  wire [31:0] _t6 = {_t5, 3'd0};
+  wire [13:0] _t5 = address_stage_out_data[21:8];
+  wire [16:0] _t6 = {_t5, 3'd0};
   wire _t7 = data_ready | flush;
   wire beat_taken = m_axi_rvalid & m_axi_rready;
   wire take = (cmd_valid & cmd_free) & _t2;
   wire addr_enable = take | issue;
-  wire [16:0] burst_beats = last_burst ? left : _t1;
+  wire [14:0] burst_beats = last_burst ? left : _t1;
   wire first_fault = (beat_taken & data_error) & (~(|fault_q));
-  wire [16:0] _t8 = burst_beats - 17'd1;
+  wire [14:0] _t8 = burst_beats - 15'd1;
   wire [7:0] burst_len = _t8[7:0];
   wire _t9 = ~(cmd_valid & _t2);
   wire command_aligned_holds = _t9 | (cmd_addr[2:0] == 3'd0);
-  wire command_not_empty_holds = _t9 | ((cmd_beats != 17'd0) & (17'h10000 >= cmd_beats));
+  wire command_not_empty_holds = _t9 | ((cmd_beats != 15'd0) & (15'd16384 >= cmd_beats));
   wire _t10 = ((m_axi_arbefore_3 == m_axi_arsize) & (m_axi_arbefore_4 == m_axi_arburst)) & ((m_axi_arbefore_5 == m_axi_arcache) & (m_axi_arbefore_6 == m_axi_arprot));
   wire _t11 = (m_axi_arvalid & (m_axi_arbefore_0 == m_axi_arid)) & ((m_axi_arbefore_1 == m_axi_araddr) & (m_axi_arbefore_2 == m_axi_arlen));
   wire m_axi_arkept_holds = (~m_axi_arwaiting) | (_t11 & _t10);
@@ -122,19 +122,19 @@ module axi_read_master_d64_a32_b256_o64 (
   wire _t13 = (m_axi_rvalid & (m_axi_rbefore_0 == m_axi_rid)) & ((m_axi_rbefore_1 == m_axi_rdata) & ((m_axi_rbefore_2 == m_axi_rresp) & (m_axi_rbefore_3 == m_axi_rlast)));
   wire m_axi_rkept_holds = (~m_axi_rwaiting) | _t13;
   wire answers_a_request_holds = (~m_axi_rvalid) | flight_out_valid;
-  wire rlast_on_time_holds = (~(m_axi_rvalid & flight_out_valid)) | (m_axi_rlast == (beat_index == flight_out_data[39:32]));
-  fifo_w41_d64 flight (
+  wire rlast_on_time_holds = (~(m_axi_rvalid & flight_out_valid)) | (m_axi_rlast == (beat_index == flight_out_data[24:17]));
+  fifo_w26_d16 flight (
     .in_valid(issue), .in_data({last_burst, burst_len, {addr, 3'd0}}),
     .out_ready(beat_taken & m_axi_rlast), .clk(clk), .rst(rst), .in_ready(flight_in_ready),
     .out_valid(flight_out_valid), .out_data(flight_out_data), .count(flight_count)
   );
-  skid_w37 address_stage (
+  skid_w22 address_stage (
     .in_valid(issue), .in_data({addr, burst_len}), .out_ready(m_axi_arready), .clk(clk), .rst(rst),
     .in_ready(address_stage_in_ready), .out_valid(address_stage_out_valid),
     .out_data(address_stage_out_data)
   );
   always @(posedge clk) begin
-    if (addr_enable) addr <= take ? cmd_addr[31:3] : {addr[28:8] + 21'd1, 8'd0};
+    if (addr_enable) addr <= take ? cmd_addr[16:3] : {addr[13:8] + 6'd1, 8'd0};
     if (addr_enable) left <= take ? cmd_beats : (left - burst_beats);
     m_axi_arbefore_0 <= m_axi_arid;
     m_axi_arbefore_1 <= m_axi_araddr;
@@ -147,7 +147,7 @@ module axi_read_master_d64_a32_b256_o64 (
     m_axi_rbefore_1 <= m_axi_rdata;
     m_axi_rbefore_2 <= m_axi_rresp;
     m_axi_rbefore_3 <= m_axi_rlast;
-    if (first_fault) fault_addr_q <= flight_out_data[31:0];
+    if (first_fault) fault_addr_q <= flight_out_data[16:0];
     if (rst) begin
       active <= 1'b0;
       m_axi_arwaiting <= 1'b0;
@@ -174,12 +174,12 @@ module axi_read_master_d64_a32_b256_o64 (
   assign m_axi_rready = _t7;
   assign data_valid = m_axi_rvalid & _t2;
   assign data = m_axi_rdata;
-  assign data_last = m_axi_rlast & flight_out_data[40];
+  assign data_last = m_axi_rlast & flight_out_data[25];
   assign data_error = m_axi_rresp[1];
   assign beat = beat_taken;
-  assign idle = _t4 & (flight_count == 7'd0);
+  assign idle = _t4 & (flight_count == 5'd0);
   assign fault = fault_q;
-  assign fault_addr = fault_addr_q;
+  assign fault_addr = {15'd0, fault_addr_q};
 `ifdef FORMAL
   always @(posedge clk) if (!rst) command_aligned: assert(command_aligned_holds);
   always @(posedge clk) if (!rst) command_not_empty: assert(command_not_empty_holds);

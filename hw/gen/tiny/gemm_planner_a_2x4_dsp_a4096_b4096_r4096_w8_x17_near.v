@@ -3,13 +3,13 @@
 //
 // in  start        bits(1)
 // in  stop         bits(1)
-// in  base         uint(32)
-// in  stride       uint(32)
+// in  base         uint(17)
+// in  stride       uint(17)
 // in  along_k      bits(1)
 // in  int4         bits(1)
-// in  rows         uint(24)
-// in  other        uint(24)
-// in  k            uint(24)
+// in  rows         uint(18)
+// in  other        uint(18)
+// in  k            uint(18)
 // in  block        uint(11)
 // in  other_block  uint(11)
 // in  k_block      uint(11)
@@ -21,22 +21,22 @@
 // in  rst          reset       reset, active high
 // out run_valid    bits(1)
 // out run_note     bits(27)
-// out run_addr     uint(32)
-// out run_beats    uint(17)
+// out run_addr     uint(17)
+// out run_beats    uint(15)
 // out active       bits(1)
 
 `default_nettype none
 
-module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire start,
   input  wire stop,
-  input  wire [31:0] base,
-  input  wire [31:0] stride,
+  input  wire [16:0] base,
+  input  wire [16:0] stride,
   input  wire along_k,
   input  wire int4,
-  input  wire [23:0] rows,
-  input  wire [23:0] other,
-  input  wire [23:0] k,
+  input  wire [17:0] rows,
+  input  wire [17:0] other,
+  input  wire [17:0] k,
   input  wire [10:0] block,
   input  wire [10:0] other_block,
   input  wire [10:0] k_block,
@@ -48,21 +48,21 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   input  wire rst,
   output wire run_valid,
   output wire [26:0] run_note,
-  output wire [31:0] run_addr,
-  output wire [16:0] run_beats,
+  output wire [16:0] run_addr,
+  output wire [14:0] run_beats,
   output wire active
 );
-  reg [23:0] rows_left;
-  reg [23:0] k_left;
-  reg [23:0] other_left;
+  reg [17:0] rows_left;
+  reg [17:0] k_left;
+  reg [17:0] other_left;
   reg setup;
   reg running;
   reg advance;
   reg [1:0] halves_free;
   reg [10:0] lines_left;
-  reg [32:0] rows_at;
-  reg [32:0] k_at;
-  reg [32:0] line_at;
+  reg [17:0] rows_at;
+  reg [17:0] k_at;
+  reg [17:0] line_at;
   reg [10:0] count;
   reg half;
   reg cross_at;
@@ -70,11 +70,11 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire one_line = lines_left == 11'd1;
   wire [3:0] _t1 = line_at[3:0];
   wire [13:0] _t2 = ((int4 ? {3'd0, count} : {2'd0, {count, 1'd0}}) + {10'd0, _t1}) + 14'd15;
-  wire [23:0] _t3 = {13'd0, block};
+  wire [17:0] _t3 = {7'd0, block};
   wire _t4 = start | 1'b0;
-  wire [23:0] _t5 = {13'd0, other_block};
+  wire [17:0] _t5 = {7'd0, other_block};
   wire last_other = (~again) | (_t5 >= other_left);
-  wire [23:0] _t6 = {13'd0, k_block};
+  wire [17:0] _t6 = {7'd0, k_block};
   wire last_k = _t6 >= k_left;
   wire wrap_k = advance & last_k;
   wire _t7 = wrap_k & last_other;
@@ -93,8 +93,8 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [10:0] n_k = (k_left < _t6) ? k_left[10:0] : k_block;
   wire [10:0] n_rows = (rows_left < _t3) ? rows_left[10:0] : block;
   wire lines_left_enable = begin_block | fire;
-  wire [32:0] _t13 = along_k ? (line_at - k_at) : (rows_at + (int4 ? {22'd0, block} : {21'd0, {block, 1'd0}}));
-  wire [32:0] _t14 = along_k ? (k_at + (int4 ? {22'd0, k_block} : {21'd0, {k_block, 1'd0}})) : (line_at - rows_at);
+  wire [17:0] _t13 = along_k ? (line_at - k_at) : (rows_at + (int4 ? _t3 : {6'd0, {block, 1'd0}}));
+  wire [17:0] _t14 = along_k ? (k_at + (int4 ? _t6 : {6'd0, {k_block, 1'd0}})) : (line_at - rows_at);
   wire [18:0] _t15 = {{9'd0, half}, 9'd0};
   always @(posedge clk) begin
     if (rows_left_enable) rows_left <= _t4 ? rows : (rows_left - _t3);
@@ -102,7 +102,7 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     if (_t9 | (wrap_k & (~last_other))) other_left <= _t9 ? other : (other_left - _t5);
     if (lines_left_enable) lines_left <= begin_block ? (along_k ? n_rows : n_k) : (lines_left - 11'd1);
     if (rows_left_enable) rows_at <= _t4 ? {base, 1'd0} : _t13;
-    if (k_left_enable) k_at <= _t8 ? 33'd0 : _t14;
+    if (k_left_enable) k_at <= _t8 ? 18'd0 : _t14;
     if (lines_left_enable) line_at <= begin_block ? (rows_at + k_at) : (line_at + {stride, 1'd0});
     if (begin_block) count <= along_k ? n_k : n_rows;
     if (lines_left_enable) cross_at <= begin_block ? 1'b0 : (cross_at + 1'b1);
@@ -123,8 +123,8 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   end
   assign run_valid = running;
   assign run_note = {int4 ? _t1 : {1'd0, _t1[3:1]}, count, cross_at, line, one_line};
-  assign run_addr = {line_at[32:4], 3'd0};
-  assign run_beats = {7'd0, _t2[13:4]};
+  assign run_addr = {line_at[17:4], 3'd0};
+  assign run_beats = {5'd0, _t2[13:4]};
   assign active = (setup | running) | advance;
 endmodule
 

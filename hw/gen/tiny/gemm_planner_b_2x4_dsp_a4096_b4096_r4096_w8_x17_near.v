@@ -3,13 +3,13 @@
 //
 // in  start        bits(1)
 // in  stop         bits(1)
-// in  base         uint(32)
-// in  stride       uint(32)
+// in  base         uint(17)
+// in  stride       uint(17)
 // in  along_k      bits(1)
 // in  int4         bits(1)
-// in  rows         uint(24)
-// in  other        uint(24)
-// in  k            uint(24)
+// in  rows         uint(18)
+// in  other        uint(18)
+// in  k            uint(18)
 // in  block        uint(11)
 // in  other_block  uint(11)
 // in  k_block      uint(11)
@@ -21,22 +21,22 @@
 // in  rst          reset       reset, active high
 // out run_valid    bits(1)
 // out run_note     bits(26)
-// out run_addr     uint(32)
-// out run_beats    uint(17)
+// out run_addr     uint(17)
+// out run_beats    uint(15)
 // out active       bits(1)
 
 `default_nettype none
 
-module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire start,
   input  wire stop,
-  input  wire [31:0] base,
-  input  wire [31:0] stride,
+  input  wire [16:0] base,
+  input  wire [16:0] stride,
   input  wire along_k,
   input  wire int4,
-  input  wire [23:0] rows,
-  input  wire [23:0] other,
-  input  wire [23:0] k,
+  input  wire [17:0] rows,
+  input  wire [17:0] other,
+  input  wire [17:0] k,
   input  wire [10:0] block,
   input  wire [10:0] other_block,
   input  wire [10:0] k_block,
@@ -48,21 +48,21 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   input  wire rst,
   output wire run_valid,
   output wire [25:0] run_note,
-  output wire [31:0] run_addr,
-  output wire [16:0] run_beats,
+  output wire [16:0] run_addr,
+  output wire [14:0] run_beats,
   output wire active
 );
-  reg [23:0] rows_left;
-  reg [23:0] k_left;
-  reg [23:0] other_left;
+  reg [17:0] rows_left;
+  reg [17:0] k_left;
+  reg [17:0] other_left;
   reg setup;
   reg running;
   reg advance;
   reg [1:0] halves_free;
   reg [10:0] lines_left;
-  reg [32:0] rows_at;
-  reg [32:0] k_at;
-  reg [32:0] line_at;
+  reg [17:0] rows_at;
+  reg [17:0] k_at;
+  reg [17:0] line_at;
   reg [10:0] count;
   reg half;
   reg [1:0] cross_at;
@@ -70,9 +70,9 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire one_line = lines_left == 11'd1;
   wire [3:0] _t1 = line_at[3:0];
   wire [13:0] _t2 = ((int4 ? {3'd0, count} : {2'd0, {count, 1'd0}}) + {10'd0, _t1}) + 14'd15;
-  wire [23:0] _t3 = {13'd0, block};
+  wire [17:0] _t3 = {7'd0, block};
   wire last_rows = _t3 >= rows_left;
-  wire [23:0] _t4 = {13'd0, k_block};
+  wire [17:0] _t4 = {7'd0, k_block};
   wire last_k = _t4 >= k_left;
   wire wrap_k = advance & last_k;
   wire other_left_enable = start | (wrap_k & last_rows);
@@ -80,7 +80,7 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire _t5 = start | wrap_k;
   wire step_k = advance & (~last_k);
   wire k_left_enable = _t5 | step_k;
-  wire [23:0] _t6 = {13'd0, other_block};
+  wire [17:0] _t6 = {7'd0, other_block};
   wire _t7 = ~stop;
   wire begin_block = (setup & (halves_free != 2'd0)) & _t7;
   wire last_other = (~again) | (_t6 >= other_left);
@@ -91,8 +91,8 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [10:0] n_k = (k_left < _t4) ? k_left[10:0] : k_block;
   wire [10:0] n_rows = (rows_left < _t3) ? rows_left[10:0] : block;
   wire lines_left_enable = begin_block | fire;
-  wire [32:0] _t10 = along_k ? (line_at - k_at) : (rows_at + (int4 ? {22'd0, block} : {21'd0, {block, 1'd0}}));
-  wire [32:0] _t11 = along_k ? (k_at + (int4 ? {22'd0, k_block} : {21'd0, {k_block, 1'd0}})) : (line_at - rows_at);
+  wire [17:0] _t10 = along_k ? (line_at - k_at) : (rows_at + (int4 ? _t3 : {6'd0, {block, 1'd0}}));
+  wire [17:0] _t11 = along_k ? (k_at + (int4 ? _t4 : {6'd0, {k_block, 1'd0}})) : (line_at - rows_at);
   wire [8:0] _t12 = pitch[10:2];
   wire [14:0] _t13 = {{7'd0, half}, 7'd0};
   always @(posedge clk) begin
@@ -101,7 +101,7 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     if (other_left_enable) other_left <= start ? other : (other_left - _t6);
     if (lines_left_enable) lines_left <= begin_block ? (along_k ? n_rows : n_k) : (lines_left - 11'd1);
     if (rows_left_enable) rows_at <= other_left_enable ? {base, 1'd0} : _t10;
-    if (k_left_enable) k_at <= _t5 ? 33'd0 : _t11;
+    if (k_left_enable) k_at <= _t5 ? 18'd0 : _t11;
     if (lines_left_enable) line_at <= begin_block ? (rows_at + k_at) : (line_at + {stride, 1'd0});
     if (begin_block) count <= along_k ? n_k : n_rows;
     if (lines_left_enable) cross_at <= begin_block ? 2'd0 : (cross_at + 2'd1);
@@ -122,8 +122,8 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   end
   assign run_valid = running;
   assign run_note = {int4 ? _t1 : {1'd0, _t1[3:1]}, count, cross_at, line, one_line};
-  assign run_addr = {line_at[32:4], 3'd0};
-  assign run_beats = {7'd0, _t2[13:4]};
+  assign run_addr = {line_at[17:4], 3'd0};
+  assign run_beats = {5'd0, _t2[13:4]};
   assign active = (setup | running) | advance;
 endmodule
 

@@ -28,7 +28,7 @@
 
 `default_nettype none
 
-module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire start,
   input  wire stop,
   input  wire free,

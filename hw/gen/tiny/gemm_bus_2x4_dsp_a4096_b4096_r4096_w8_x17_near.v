@@ -5,7 +5,7 @@
 // in  rst            reset       reset, active high
 // out m_axi_arvalid  bits(1)
 // out m_axi_arid     bits(1)
-// out m_axi_araddr   uint(32)
+// out m_axi_araddr   uint(17)
 // out m_axi_arlen    uint(8)
 // out m_axi_arsize   uint(3)
 // out m_axi_arburst  bits(2)
@@ -20,7 +20,7 @@
 // out m_axi_rready   bits(1)
 // out m_axi_awvalid  bits(1)
 // out m_axi_awid     bits(1)
-// out m_axi_awaddr   uint(32)
+// out m_axi_awaddr   uint(17)
 // out m_axi_awlen    uint(8)
 // out m_axi_awsize   uint(3)
 // out m_axi_awburst  bits(2)
@@ -43,12 +43,12 @@
 // out wr_fault       bits(2)
 // out wr_fault_addr  bits(32)
 // out wr_beat        bits(1)
-// in  a_cmd_addr     uint(32)
-// in  a_cmd_beats    uint(17)
+// in  a_cmd_addr     uint(17)
+// in  a_cmd_beats    uint(15)
 // in  a_cmd_valid    bits(1)
 // out a_cmd_ready    bits(1)
-// in  b_cmd_addr     uint(32)
-// in  b_cmd_beats    uint(17)
+// in  b_cmd_addr     uint(17)
+// in  b_cmd_beats    uint(15)
 // in  b_cmd_valid    bits(1)
 // out b_cmd_ready    bits(1)
 // in  a_beat_ready   bits(1)
@@ -58,8 +58,8 @@
 // out b_beat_valid   bits(1)
 // out b_beat_data    bits(64)
 // in  wr_cmd_valid   bits(1)
-// in  wr_cmd_addr    uint(32)
-// in  wr_cmd_beats   uint(17)
+// in  wr_cmd_addr    uint(17)
+// in  wr_cmd_beats   uint(15)
 // in  wr_valid       bits(1)
 // in  wr_data        bits(64)
 // in  wr_strobes     bits(8)
@@ -69,12 +69,12 @@
 
 `default_nettype none
 
-module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire clk,
   input  wire rst,
   output wire m_axi_arvalid,
   output wire m_axi_arid,
-  output wire [31:0] m_axi_araddr,
+  output wire [16:0] m_axi_araddr,
   output wire [7:0] m_axi_arlen,
   output wire [2:0] m_axi_arsize,
   output wire [1:0] m_axi_arburst,
@@ -89,7 +89,7 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire m_axi_rready,
   output wire m_axi_awvalid,
   output wire m_axi_awid,
-  output wire [31:0] m_axi_awaddr,
+  output wire [16:0] m_axi_awaddr,
   output wire [7:0] m_axi_awlen,
   output wire [2:0] m_axi_awsize,
   output wire [1:0] m_axi_awburst,
@@ -112,12 +112,12 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire [1:0] wr_fault,
   output wire [31:0] wr_fault_addr,
   output wire wr_beat,
-  input  wire [31:0] a_cmd_addr,
-  input  wire [16:0] a_cmd_beats,
+  input  wire [16:0] a_cmd_addr,
+  input  wire [14:0] a_cmd_beats,
   input  wire a_cmd_valid,
   output wire a_cmd_ready,
-  input  wire [31:0] b_cmd_addr,
-  input  wire [16:0] b_cmd_beats,
+  input  wire [16:0] b_cmd_addr,
+  input  wire [14:0] b_cmd_beats,
   input  wire b_cmd_valid,
   output wire b_cmd_ready,
   input  wire a_beat_ready,
@@ -127,8 +127,8 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire b_beat_valid,
   output wire [63:0] b_beat_data,
   input  wire wr_cmd_valid,
-  input  wire [31:0] wr_cmd_addr,
-  input  wire [16:0] wr_cmd_beats,
+  input  wire [16:0] wr_cmd_addr,
+  input  wire [14:0] wr_cmd_beats,
   input  wire wr_valid,
   input  wire [63:0] wr_data,
   input  wire [7:0] wr_strobes,
@@ -136,13 +136,13 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire wr_ready,
   output wire idle
 );
-  reg [17:0] a_owed;
-  reg [17:0] b_owed;
-  reg [16:0] a_asked;
-  reg [16:0] b_asked;
-  reg signed [17:0] a_ahead;
+  reg [15:0] a_owed;
+  reg [15:0] b_owed;
+  reg [14:0] a_asked;
+  reg [14:0] b_asked;
+  reg signed [15:0] a_ahead;
   wire reader_cmd_ready, reader_m_axi_arvalid, reader_m_axi_arid;
-  wire [31:0] reader_m_axi_araddr;
+  wire [16:0] reader_m_axi_araddr;
   wire [7:0] reader_m_axi_arlen;
   wire [2:0] reader_m_axi_arsize;
   wire [1:0] reader_m_axi_arburst;
@@ -154,7 +154,7 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [1:0] reader_fault;
   wire [31:0] reader_fault_addr;
   wire writer_cmd_ready, writer_m_axi_awvalid, writer_m_axi_awid;
-  wire [31:0] writer_m_axi_awaddr;
+  wire [16:0] writer_m_axi_awaddr;
   wire [7:0] writer_m_axi_awlen;
   wire [2:0] writer_m_axi_awsize;
   wire [1:0] writer_m_axi_awburst;
@@ -167,9 +167,9 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [1:0] writer_fault;
   wire [31:0] writer_fault_addr;
   wire a_commands_in_ready, a_commands_out_valid;
-  wire [48:0] a_commands_out_data;
+  wire [31:0] a_commands_out_data;
   wire b_commands_in_ready, b_commands_out_valid;
-  wire [48:0] b_commands_out_data;
+  wire [31:0] b_commands_out_data;
   wire order_in_ready, order_out_valid, order_out_data;
   wire a_beats_in_ready, a_beats_out_valid;
   wire [63:0] a_beats_out_data;
@@ -177,36 +177,38 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [63:0] b_beats_out_data;
   wire _t1 = ~order_out_data;
   wire reader_data_ready = ((order_out_valid & _t1) & a_beats_in_ready) | ((order_out_valid & order_out_data) & b_beats_in_ready);
-  wire signed [17:0] _t2 = {1'd0, a_commands_out_data[16:0]} - {1'd0, a_asked};
-  wire [16:0] _t3 = _t2[16:0];
-  wire _t4 = 17'd32 >= _t3;
-  wire [16:0] _t5 = _t4 ? _t3 : 17'd32;
-  wire [17:0] _t6 = {1'd0, _t5};
+  wire signed [15:0] _t2 = {1'd0, a_commands_out_data[14:0]} - {1'd0, a_asked};
+  wire [14:0] _t3 = _t2[14:0];
+  wire _t4 = 15'd8 >= _t3;
+  wire [14:0] _t5 = _t4 ? _t3 : 15'd8;
+  wire [15:0] _t6 = {1'd0, _t5};
   wire _t7 = reader_cmd_ready & order_in_ready;
-  wire signed [17:0] _t8 = {1'd0, b_commands_out_data[16:0]} - {1'd0, b_asked};
-  wire [16:0] _t9 = _t8[16:0];
-  wire _t10 = 17'd32 >= _t9;
-  wire [16:0] _t11 = _t10 ? _t9 : 17'd32;
-  wire [17:0] _t12 = {1'd0, _t11};
-  wire [18:0] _t13 = {1'd0, b_owed} + {1'd0, _t12};
-  wire b_fits = (b_owed == 18'd0) | (19'd64 >= _t13);
+  wire signed [15:0] _t8 = {1'd0, b_commands_out_data[14:0]} - {1'd0, b_asked};
+  wire [14:0] _t9 = _t8[14:0];
+  wire _t10 = 15'd8 >= _t9;
+  wire [14:0] _t11 = _t10 ? _t9 : 15'd8;
+  wire [15:0] _t12 = {1'd0, _t11};
+  wire [16:0] _t13 = {1'd0, b_owed} + {1'd0, _t12};
+  wire b_fits = (b_owed == 16'd0) | (17'd16 >= _t13);
   wire _t14 = b_commands_out_valid & b_fits;
-  wire [18:0] _t15 = {1'd0, a_owed} + {1'd0, _t6};
-  wire a_fits = (a_owed == 18'd0) | (19'd64 >= _t15);
+  wire [16:0] _t15 = {1'd0, a_owed} + {1'd0, _t6};
+  wire a_fits = (a_owed == 16'd0) | (17'd16 >= _t15);
   wire _t16 = a_commands_out_valid & a_fits;
-  wire _t17 = _t16 & ((~_t14) | a_ahead[17]);
+  wire _t17 = _t16 & ((~_t14) | a_ahead[15]);
   wire a_asked_enable = _t17 & _t7;
   wire a_beat_taken = a_beat_ready & a_beats_out_valid;
   wire order_in_data = _t14 & (~_t17);
   wire b_asked_enable = order_in_data & _t7;
   wire b_beat_taken = b_beat_ready & b_beats_out_valid;
-  wire [16:0] reader_cmd_beats = order_in_data ? _t11 : _t5;
-  wire [17:0] _t18 = {1'd0, reader_cmd_beats};
+  wire [14:0] reader_cmd_beats = order_in_data ? _t11 : _t5;
+  wire [15:0] _t18 = {1'd0, reader_cmd_beats};
   wire _t19 = _t17 | order_in_data;
   wire a_ahead_enable = _t19 & _t7;
-  wire [31:0] reader_cmd_addr = order_in_data ? (b_commands_out_data[48:17] + {12'd0, {b_asked, 3'd0}}) : (a_commands_out_data[48:17] + {12'd0, {a_asked, 3'd0}});
-  wire _t20 = reader_data_valid & order_out_valid;
-  axi_read_master_d64_a32_b256_o64 reader (
+  wire [17:0] _t20 = {a_asked, 3'd0};
+  wire [17:0] _t21 = {b_asked, 3'd0};
+  wire [16:0] reader_cmd_addr = order_in_data ? (b_commands_out_data[31:15] + _t21[16:0]) : (a_commands_out_data[31:15] + _t20[16:0]);
+  wire _t22 = reader_data_valid & order_out_valid;
+  axi_read_master_d64_a17_b256_o16 reader (
     .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(_t19 & order_in_ready),
     .cmd_addr(reader_cmd_addr), .cmd_beats(reader_cmd_beats), .cmd_ready(reader_cmd_ready),
     .m_axi_arvalid(reader_m_axi_arvalid), .m_axi_arid(reader_m_axi_arid),
@@ -220,7 +222,7 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .beat(reader_beat), .idle(reader_idle), .fault_clear(fault_clear), .fault(reader_fault),
     .fault_addr(reader_fault_addr)
   );
-  axi_write_master_d64_a32_b256_o64 writer (
+  axi_write_master_d64_a17_b256_o16 writer (
     .flush(1'b0), .clk(clk), .rst(rst), .cmd_valid(wr_cmd_valid), .cmd_addr(wr_cmd_addr),
     .cmd_beats(wr_cmd_beats), .cmd_ready(writer_cmd_ready), .m_axi_awvalid(writer_m_axi_awvalid),
     .m_axi_awid(writer_m_axi_awid), .m_axi_awaddr(writer_m_axi_awaddr),
@@ -234,44 +236,44 @@ module gemm_bus_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .m_axi_bresp(m_axi_bresp), .m_axi_bready(writer_m_axi_bready), .idle(writer_idle),
     .fault_clear(fault_clear), .fault(writer_fault), .fault_addr(writer_fault_addr)
   );
-  fifo_w49_d2 a_commands (
+  fifo_w32_d2 a_commands (
     .in_valid(a_cmd_valid), .in_data({a_cmd_addr, a_cmd_beats}), .out_ready(a_asked_enable & _t4),
     .clk(clk), .rst(rst), .in_ready(a_commands_in_ready), .out_valid(a_commands_out_valid),
     .out_data(a_commands_out_data), .count()
   );
-  fifo_w49_d2 b_commands (
+  fifo_w32_d2 b_commands (
     .in_valid(b_cmd_valid), .in_data({b_cmd_addr, b_cmd_beats}), .out_ready(b_asked_enable & _t10),
     .clk(clk), .rst(rst), .in_ready(b_commands_in_ready), .out_valid(b_commands_out_valid),
     .out_data(b_commands_out_data), .count()
   );
-  fifo_w1_d64 order (
+  fifo_w1_d16 order (
     .in_valid(a_ahead_enable), .in_data(order_in_data),
     .out_ready((reader_data_valid & reader_data_ready) & reader_data_last), .clk(clk), .rst(rst),
     .in_ready(order_in_ready), .out_valid(order_out_valid), .out_data(order_out_data), .count()
   );
-  fifo_w64_d64 a_beats (
-    .in_valid(_t20 & _t1), .in_data(reader_data), .out_ready(a_beat_ready), .clk(clk), .rst(rst),
+  fifo_w64_d16 a_beats (
+    .in_valid(_t22 & _t1), .in_data(reader_data), .out_ready(a_beat_ready), .clk(clk), .rst(rst),
     .in_ready(a_beats_in_ready), .out_valid(a_beats_out_valid), .out_data(a_beats_out_data),
     .count()
   );
-  fifo_w64_d64 b_beats (
-    .in_valid(_t20 & order_out_data), .in_data(reader_data), .out_ready(b_beat_ready), .clk(clk),
+  fifo_w64_d16 b_beats (
+    .in_valid(_t22 & order_out_data), .in_data(reader_data), .out_ready(b_beat_ready), .clk(clk),
     .rst(rst), .in_ready(b_beats_in_ready), .out_valid(b_beats_out_valid),
     .out_data(b_beats_out_data), .count()
   );
   always @(posedge clk) begin
     if (rst) begin
-      a_owed <= 18'd0;
-      b_owed <= 18'd0;
-      a_asked <= 17'd0;
-      b_asked <= 17'd0;
-      a_ahead <= 18'sd0;
+      a_owed <= 16'd0;
+      b_owed <= 16'd0;
+      a_asked <= 15'd0;
+      b_asked <= 15'd0;
+      a_ahead <= 16'sd0;
     end else begin
-      a_owed <= (a_owed - {17'd0, a_beat_taken}) + (a_asked_enable ? _t6 : 18'd0);
-      b_owed <= (b_owed - {17'd0, b_beat_taken}) + (b_asked_enable ? _t12 : 18'd0);
-      if (a_asked_enable) a_asked <= _t4 ? 17'd0 : (a_asked + 17'd32);
-      if (b_asked_enable) b_asked <= _t10 ? 17'd0 : (b_asked + 17'd32);
-      if (a_ahead_enable) a_ahead <= (_t16 & _t14) ? (_t17 ? (a_ahead + _t18) : (a_ahead - _t18)) : 18'sd0;
+      a_owed <= (a_owed - {15'd0, a_beat_taken}) + (a_asked_enable ? _t6 : 16'd0);
+      b_owed <= (b_owed - {15'd0, b_beat_taken}) + (b_asked_enable ? _t12 : 16'd0);
+      if (a_asked_enable) a_asked <= _t4 ? 15'd0 : (a_asked + 15'd8);
+      if (b_asked_enable) b_asked <= _t10 ? 15'd0 : (b_asked + 15'd8);
+      if (a_ahead_enable) a_ahead <= (_t16 & _t14) ? (_t17 ? (a_ahead + _t18) : (a_ahead - _t18)) : 16'sd0;
     end
   end
   assign m_axi_arvalid = reader_m_axi_arvalid;

@@ -2,56 +2,56 @@
 // FIFO in LUT RAM, first word falls through.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(27)
+// in  in_data    bits(8)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(27)
-// out count      uint(7)
+// out out_data   bits(8)
+// out count      uint(5)
 
 `default_nettype none
 
-module fifo_w27_d64 (
+module fifo_w8_d16 (
   input  wire in_valid,
-  input  wire [26:0] in_data,
+  input  wire [7:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [26:0] out_data,
-  output wire [6:0] count
+  output wire [7:0] out_data,
+  output wire [4:0] count
 );
-  reg [5:0] head;
-  reg [5:0] tail;
-  reg [6:0] held;
+  reg [3:0] head;
+  reg [3:0] tail;
+  reg [4:0] held;
   reg in_ready_q;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [26:0] store [0:63];
-  wire [26:0] front = store[head];
+  reg [7:0] store [0:15];
+  wire [7:0] front = store[head];
   wire pop = out_valid & out_ready;
   wire push = in_valid & in_ready_q;
-  wire [6:0] next_count = (push & (~pop)) ? (held + 7'd1) : ((pop & (~push)) ? (held - 7'd1) : held);
+  wire [4:0] next_count = (push & (~pop)) ? (held + 5'd1) : ((pop & (~push)) ? (held - 5'd1) : held);
   always @(posedge clk) begin
     if (push) store[tail] <= in_data;
   end
   always @(posedge clk) begin
     if (rst) begin
-      head <= 6'd0;
-      tail <= 6'd0;
-      held <= 7'd0;
+      head <= 4'd0;
+      tail <= 4'd0;
+      held <= 5'd0;
       in_ready_q <= 1'b1;
     end else begin
-      if (pop) head <= head + 6'd1;
-      if (push) tail <= tail + 6'd1;
+      if (pop) head <= head + 4'd1;
+      if (push) tail <= tail + 4'd1;
       held <= next_count;
-      in_ready_q <= next_count != 7'd64;
+      in_ready_q <= next_count != 5'd16;
     end
   end
   assign in_ready = in_ready_q;
-  assign out_valid = held != 7'd0;
+  assign out_valid = held != 5'd0;
   assign out_data = front;
   assign count = held;
 endmodule

@@ -2,9 +2,9 @@
 // Cuts a product into blocks that fit half a scratchpad each.
 //
 // in  start    bits(1)
-// in  m        uint(24)
-// in  n        uint(24)
-// in  k        uint(24)
+// in  m        uint(18)
+// in  n        uint(18)
+// in  k        uint(18)
 // in  clk      clock       clock, rising edge
 // in  rst      reset       reset, active high
 // out done     bits(1)
@@ -19,11 +19,11 @@
 
 `default_nettype none
 
-module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire start,
-  input  wire [23:0] m,
-  input  wire [23:0] n,
-  input  wire [23:0] k,
+  input  wire [17:0] m,
+  input  wire [17:0] n,
+  input  wire [17:0] k,
   input  wire clk,
   input  wire rst,
   output wire done,
@@ -54,13 +54,13 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg [10:0] n_block_q;
   wire [10:0] _t1 = k_block_q + 11'd3;
   wire [10:0] pitch_words = {_t1[10:2], 2'd0};
-  wire chunked_q_next = 24'd512 < k;
-  wire [24:0] _t2 = {1'd0, k};
-  wire [24:0] _t3 = _t2 + 25'd511;
-  wire [23:0] _t4 = {8'd0, _t3[24:9]};
-  wire [24:0] _t5 = _t2 + 25'd15;
-  wire [23:0] _t6 = {3'd0, _t5[24:4]};
-  wire [23:0] _t7 = {19'd0, k_slack};
+  wire chunked_q_next = 18'd512 < k;
+  wire [18:0] _t2 = {1'd0, k};
+  wire [18:0] _t3 = _t2 + 19'd511;
+  wire [17:0] _t4 = {8'd0, _t3[18:9]};
+  wire [18:0] _t5 = _t2 + 19'd15;
+  wire [17:0] _t6 = {3'd0, _t5[18:4]};
+  wire [17:0] _t7 = {13'd0, k_slack};
   wire k_shorter = chunked_q & (_t7 >= _t4);
   wire k_slack_enable = begin_sizes | k_shorter;
   wire [11:0] _t8 = {1'd0, n_used} + {1'd0, pitch_words};
@@ -68,7 +68,7 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [11:0] _t10 = {1'd0, n_room};
   wire n_fits = _t10 >= _t9;
   wire _t11 = ~n_fits;
-  wire [23:0] _t12 = {13'd0, n_rows};
+  wire [17:0] _t12 = {7'd0, n_rows};
   wire _t13 = _t12 >= n;
   wire n_done = (_t13 | chunked_q) | (_t11 & (~(12'd512 >= _t8)));
   wire [11:0] _t14 = {1'd0, m_used} + {1'd0, pitch_words};
@@ -76,7 +76,7 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [11:0] _t16 = {1'd0, m_room};
   wire m_fits = _t16 >= _t15;
   wire _t17 = ~m_fits;
-  wire [23:0] _t18 = {13'd0, m_rows};
+  wire [17:0] _t18 = {7'd0, m_rows};
   wire _t19 = _t18 >= m;
   wire m_done = (_t19 | chunked_q) | (_t17 & (~(12'd1024 >= _t14)));
   wire finished = (busy & m_done) & (n_done & ((~begin_sizes) & (~k_shorter)));
@@ -84,9 +84,9 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire m_room_enable = begin_sizes | (m_step & _t17);
   wire n_step = busy & (~n_done);
   wire n_room_enable = begin_sizes | (n_step & _t11);
-  wire [23:0] _t20 = {12'd0, {m_rows, 1'd0}};
-  wire _t21 = 25'd1024 >= _t2;
-  wire [23:0] _t22 = {12'd0, {n_rows, 1'd0}};
+  wire [17:0] _t20 = {6'd0, {m_rows, 1'd0}};
+  wire _t21 = 19'd1024 >= _t2;
+  wire [17:0] _t22 = {6'd0, {n_rows, 1'd0}};
   wire hold_b_q_next = chunked_q ? (_t13 & _t21) : (_t22 >= n);
   wire [10:0] _t23 = b_int4 ? 11'd16 : 11'd8;
   always @(posedge clk) begin

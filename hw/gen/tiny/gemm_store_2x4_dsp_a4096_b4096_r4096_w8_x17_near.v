@@ -3,12 +3,12 @@
 //
 // in  start       bits(1)
 // in  stop        bits(1)
-// in  m           uint(24)
-// in  n           uint(24)
+// in  m           uint(18)
+// in  n           uint(18)
 // in  m_block     uint(11)
 // in  n_block     uint(11)
-// in  base        uint(32)
-// in  stride      uint(32)
+// in  base        uint(17)
+// in  stride      uint(17)
 // in  all_done    bits(1)
 // in  tile_done   bits(1)
 // in  rd_data     bits(128)
@@ -20,8 +20,8 @@
 // out rd_word     uint(8)
 // out slot_free   bits(1)
 // out cmd_valid   bits(1)
-// out cmd_addr    uint(32)
-// out cmd_beats   uint(17)
+// out cmd_addr    uint(17)
+// out cmd_beats   uint(15)
 // out data_valid  bits(1)
 // out data        bits(64)
 // out strobes     bits(8)
@@ -29,15 +29,15 @@
 
 `default_nettype none
 
-module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire start,
   input  wire stop,
-  input  wire [23:0] m,
-  input  wire [23:0] n,
+  input  wire [17:0] m,
+  input  wire [17:0] n,
   input  wire [10:0] m_block,
   input  wire [10:0] n_block,
-  input  wire [31:0] base,
-  input  wire [31:0] stride,
+  input  wire [16:0] base,
+  input  wire [16:0] stride,
   input  wire all_done,
   input  wire tile_done,
   input  wire [127:0] rd_data,
@@ -49,39 +49,39 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire [7:0] rd_word,
   output wire slot_free,
   output wire cmd_valid,
-  output wire [31:0] cmd_addr,
-  output wire [16:0] cmd_beats,
+  output wire [16:0] cmd_addr,
+  output wire [14:0] cmd_beats,
   output wire data_valid,
   output wire [63:0] data,
   output wire [7:0] strobes,
   output wire active
 );
   reg active_q;
-  reg [23:0] m_left;
-  reg [23:0] n_left;
-  reg [23:0] m_left_block;
+  reg [17:0] m_left;
+  reg [17:0] n_left;
+  reg [17:0] m_left_block;
   reg [10:0] m_room;
   reg [10:0] n_room;
   reg [7:0] tiles_ready;
-  reg [40:0] tile_stride;
-  reg [31:0] at_block;
-  reg [31:0] at_tile;
-  reg [31:0] at_row;
-  reg [31:0] at_col;
+  reg [25:0] tile_stride;
+  reg [16:0] at_block;
+  reg [16:0] at_tile;
+  reg [16:0] at_row;
+  reg [16:0] at_col;
   reg row;
   reg [6:0] slot;
   reg slot_free_q;
   reg read_valid;
   reg held_valid;
-  reg [31:0] address_1;
+  reg [16:0] address_1;
   reg [2:0] cols_1;
-  reg [31:0] address_2;
+  reg [16:0] address_2;
   reg [2:0] cols_2;
   reg [127:0] values;
   reg [1:0] beat;
   reg [63:0] carry;
   wire commands_in_ready, commands_out_valid;
-  wire [48:0] commands_out_data;
+  wire [31:0] commands_out_data;
   wire beat_stage_in_ready, beat_stage_out_valid;
   wire [71:0] beat_stage_out_data;
   wire _t1 = ~stop;
@@ -98,14 +98,14 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire room_2 = (~held_valid) | cut;
   wire room_1 = (~read_valid) | room_2;
   wire request = (active_q & (all_done | (tiles_ready != 8'd0))) & (room_1 & _t1);
-  wire last_rows = 24'd2 >= m_left;
-  wire last_cols = 24'd4 >= n_left;
-  wire [23:0] _t5 = {13'd0, n_room};
-  wire last_col_tile = last_cols | (24'd4 >= _t5);
-  wire [23:0] _t6 = {13'd0, m_room};
-  wire last_row_tile = last_rows | (24'd2 >= _t6);
+  wire last_rows = 18'd2 >= m_left;
+  wire last_cols = 18'd4 >= n_left;
+  wire [17:0] _t5 = {7'd0, n_room};
+  wire last_col_tile = last_cols | (18'd4 >= _t5);
+  wire [17:0] _t6 = {7'd0, m_room};
+  wire last_row_tile = last_rows | (18'd2 >= _t6);
   wire [1:0] _t7 = {1'd0, row} + 2'd1;
-  wire last_row = _t7 == ((m_left < 24'd2) ? m_left[1:0] : 2'd2);
+  wire last_row = _t7 == ((m_left < 18'd2) ? m_left[1:0] : 2'd2);
   wire next_tile_value = request & last_row;
   wire next_tile = next_tile_value;
   wire tile_over = next_tile & 1'b1;
@@ -113,7 +113,7 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire block_done = _t8 & last_col_tile;
   wire _t9 = block_done & last_cols;
   wire finished = _t9 & last_rows;
-  wire signed [24:0] _t10 = {1'd0, m_left} - 25'd2;
+  wire signed [18:0] _t10 = {1'd0, m_left} - 19'd2;
   wire next_row_block = _t9 & (~last_rows);
   wire _t11 = ~last_row_tile;
   wire next_row_tile = tile_over & _t11;
@@ -125,13 +125,13 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire _t14 = (start | next_col_tile) | block_done;
   wire _t15 = start | block_done;
   wire _t16 = tile_done & (~next_tile);
-  wire [40:0] rows_stride = stride * 9'd2;
-  wire [32:0] _t17 = {1'd0, at_tile} + {1'd0, tile_stride[31:0]};
+  wire [25:0] rows_stride = stride * 9'd2;
+  wire [17:0] _t17 = {1'd0, at_tile} + {1'd0, tile_stride[16:0]};
   wire _t18 = (last_row_tile & last_col_tile) & last_cols;
   wire at_block_enable = start | (next_tile & _t18);
   wire _t19 = next_tile & (_t11 | _t18);
   wire first_row = row == 1'b0;
-  wire [31:0] row_base = first_row ? (at_tile + at_col) : at_row;
+  wire [16:0] row_base = first_row ? (at_tile + at_col) : at_row;
   wire _t20 = start | next_tile_value;
   wire address_2_enable = read_valid & room_2;
   wire [63:0] _t21 = beat <= 2'd1 ? values[{beat[0:0], 6'd0} +: 64] : 64'd0;
@@ -144,8 +144,8 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [6:0] _t28 = _t26 + 7'd1;
   wire [7:0] _t29 = {{4{(_t28 < _t25) & (~(first_beat & 1'b0))}}, {4{(_t27 < _t25) & (~(first_beat & _t24))}}};
   wire [71:0] beat_stage_in_data = {_t29, {1'b0 ? carry[63:32] : _t23, _t24 ? carry[31:0] : _t22}};
-  fifo_w49_d4 commands (
-    .in_valid(send & first_beat), .in_data({{address_2[31:3], 3'd0}, {13'd0, beats}}),
+  fifo_w32_d4 commands (
+    .in_valid(send & first_beat), .in_data({{address_2[16:3], 3'd0}, {11'd0, beats}}),
     .out_ready(cmd_ready), .clk(clk), .rst(rst), .in_ready(commands_in_ready),
     .out_valid(commands_out_valid), .out_data(commands_out_data), .count()
   );
@@ -154,18 +154,18 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     .in_ready(beat_stage_in_ready), .out_valid(beat_stage_out_valid), .out_data(beat_stage_out_data)
   );
   always @(posedge clk) begin
-    if (start | (_t12 | _t13)) m_left <= start ? m : (_t12 ? _t10[23:0] : m_left_block);
-    if (m_left_block_enable | _t13) n_left <= m_left_block_enable ? n : (n_left - 24'd4);
-    if (m_left_block_enable) m_left_block <= start ? m : _t10[23:0];
+    if (start | (_t12 | _t13)) m_left <= start ? m : (_t12 ? _t10[17:0] : m_left_block);
+    if (m_left_block_enable | _t13) n_left <= m_left_block_enable ? n : (n_left - 18'd4);
+    if (m_left_block_enable) m_left_block <= start ? m : _t10[17:0];
     if (_t14 | next_row_tile) m_room <= _t14 ? m_block : (m_room - 11'd2);
     if (_t15 | next_col_tile) n_room <= _t15 ? n_block : (n_room - 11'd4);
     tile_stride <= rows_stride;
-    if (at_block_enable) at_block <= start ? base : _t17[31:0];
-    if (start | (_t19 | next_tile)) at_tile <= start ? base : (_t19 ? _t17[31:0] : at_block);
+    if (at_block_enable) at_block <= start ? base : _t17[16:0];
+    if (start | (_t19 | next_tile)) at_tile <= start ? base : (_t19 ? _t17[16:0] : at_block);
     if (request) at_row <= row_base + stride;
-    if (at_block_enable | (next_tile & last_row_tile)) at_col <= at_block_enable ? 32'd0 : (at_col + 32'd16);
+    if (at_block_enable | (next_tile & last_row_tile)) at_col <= at_block_enable ? 17'd0 : (at_col + 17'd16);
     if (request) address_1 <= row_base;
-    if (request) cols_1 <= (n_left < 24'd4) ? n_left[2:0] : 3'd4;
+    if (request) cols_1 <= (n_left < 18'd4) ? n_left[2:0] : 3'd4;
     if (address_2_enable) address_2 <= address_1;
     if (address_2_enable) cols_2 <= cols_1;
     if (address_2_enable) values <= rd_data;
@@ -194,8 +194,8 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   assign rd_word = {slot, row};
   assign slot_free = slot_free_q;
   assign cmd_valid = commands_out_valid;
-  assign cmd_addr = commands_out_data[48:17];
-  assign cmd_beats = commands_out_data[16:0];
+  assign cmd_addr = commands_out_data[31:15];
+  assign cmd_beats = commands_out_data[14:0];
   assign data_valid = beat_stage_out_valid;
   assign data = beat_stage_out_data[63:0];
   assign strobes = beat_stage_out_data[71:64];

@@ -3,11 +3,11 @@
 //
 // in  start          bits(1)
 // in  stop           bits(1)
-// in  m              uint(24)
-// in  n              uint(24)
+// in  m              uint(18)
+// in  n              uint(18)
 // in  m_block        uint(11)
 // in  n_block        uint(11)
-// in  k              uint(24)
+// in  k              uint(18)
 // in  k_block        uint(11)
 // in  pitch          uint(11)
 // in  along_k_a      bits(1)
@@ -36,18 +36,18 @@
 // out free_soon_b    bits(1)
 // out slots_empty    bits(1)
 // out active         bits(1)
-// out macs           uint(64)
+// out macs           uint(43)
 
 `default_nettype none
 
-module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
+module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire start,
   input  wire stop,
-  input  wire [23:0] m,
-  input  wire [23:0] n,
+  input  wire [17:0] m,
+  input  wire [17:0] n,
   input  wire [10:0] m_block,
   input  wire [10:0] n_block,
-  input  wire [23:0] k,
+  input  wire [17:0] k,
   input  wire [10:0] k_block,
   input  wire [10:0] pitch,
   input  wire along_k_a,
@@ -76,15 +76,15 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   output wire free_soon_b,
   output wire slots_empty,
   output wire active,
-  output wire [63:0] macs
+  output wire [42:0] macs
 );
   reg active_q;
-  reg [23:0] m_left;
-  reg [23:0] n_left;
-  reg [23:0] m_left_block;
+  reg [17:0] m_left;
+  reg [17:0] n_left;
+  reg [17:0] m_left_block;
   reg [10:0] m_room;
   reg [10:0] n_room;
-  reg [23:0] k_left;
+  reg [17:0] k_left;
   reg first_chunk;
   reg cuts_k;
   reg a_half;
@@ -130,7 +130,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   reg [10:0] macs_steps_2;
   reg [4:0] macs_area_q;
   reg [15:0] macs_products_q;
-  reg [63:0] macs_total;
+  reg [42:0] macs_total;
   wire _t1 = ~empty_k;
   wire _t2 = ~b_partial;
   wire _t3 = ~a_partial;
@@ -139,16 +139,16 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire step = streaming & (_t4 | stop);
   wire final_step = steps_left == 11'd1;
   wire last_step = step & final_step;
-  wire free_soon = (streaming & (11'd64 >= steps_left)) & (_t3 & (_t2 & (~told)));
+  wire free_soon = (streaming & (11'd16 >= steps_left)) & (_t3 & (_t2 & (~told)));
   wire no_slot = first_chunk & (slots == 8'd0);
   wire _t5 = ~stop;
-  wire last_rows = 24'd2 >= m_left;
-  wire last_cols = 24'd4 >= n_left;
-  wire [23:0] _t6 = {13'd0, n_room};
-  wire last_col_tile = last_cols | (24'd4 >= _t6);
-  wire [23:0] _t7 = {13'd0, m_room};
-  wire last_row_tile = last_rows | (24'd2 >= _t7);
-  wire [23:0] _t8 = {13'd0, k_block};
+  wire last_rows = 18'd2 >= m_left;
+  wire last_cols = 18'd4 >= n_left;
+  wire [17:0] _t6 = {7'd0, n_room};
+  wire last_col_tile = last_cols | (18'd4 >= _t6);
+  wire [17:0] _t7 = {7'd0, m_room};
+  wire last_row_tile = last_rows | (18'd2 >= _t7);
+  wire [17:0] _t8 = {7'd0, k_block};
   wire last_k = _t8 >= k_left;
   wire gap_over = gap == 2'd0;
   wire _t9 = ~last_col_tile;
@@ -171,7 +171,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire block_done = _t19 & last_col_tile;
   wire _t20 = block_done & last_cols;
   wire finished = _t20 & last_rows;
-  wire signed [24:0] _t21 = {1'd0, m_left} - 25'd2;
+  wire signed [18:0] _t21 = {1'd0, m_left} - 19'd2;
   wire next_row_block = _t20 & (~last_rows);
   wire next_row_tile = tile_over & _t13;
   wire _t22 = next_row_tile | next_row_block;
@@ -215,9 +215,9 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
   wire [4:0] macs_area = macs_rows * macs_cols;
   wire [15:0] macs_products = macs_area_q * macs_steps_2;
   always @(posedge clk) begin
-    if (start | (_t22 | _t23)) m_left <= start ? m : (_t22 ? _t21[23:0] : m_left_block);
-    if (m_left_block_enable | _t23) n_left <= m_left_block_enable ? n : (n_left - 24'd4);
-    if (m_left_block_enable) m_left_block <= start ? m : _t21[23:0];
+    if (start | (_t22 | _t23)) m_left <= start ? m : (_t22 ? _t21[17:0] : m_left_block);
+    if (m_left_block_enable | _t23) n_left <= m_left_block_enable ? n : (n_left - 18'd4);
+    if (m_left_block_enable) m_left_block <= start ? m : _t21[17:0];
     if (_t24 | next_row_tile) m_room <= _t24 ? m_block : (m_room - 11'd2);
     if (_t25 | next_col_tile) n_room <= _t25 ? n_block : (n_room - 11'd4);
     if (_t26 | begin_chunk) k_left <= _t26 ? k : (k_left - _t8);
@@ -231,8 +231,8 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
     if (steps_left_enable) a_word0_q <= begin_chunk ? {a_half, a_group} : (a_word0_q + 11'd1);
     if (b_rows_needed_enable) b_group <= _t43 ? 9'd0 : (b_group + pitch[8:0]);
     if (steps_left_enable) b_word0_q <= begin_chunk ? {b_half, b_group} : (b_word0_q + 10'd1);
-    macs_rows <= (m_left < 24'd2) ? m_left[1:0] : 2'd2;
-    macs_cols <= (n_left < 24'd4) ? n_left[2:0] : 3'd4;
+    macs_rows <= (m_left < 18'd2) ? m_left[1:0] : 2'd2;
+    macs_cols <= (n_left < 18'd4) ? n_left[2:0] : 3'd4;
     macs_steps_1 <= (begin_chunk & _t1) ? depth : 11'd0;
     macs_steps_2 <= macs_steps_1;
     macs_area_q <= macs_area;
@@ -268,7 +268,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       operands_at_1 <= 1'b0;
       operands_at_2 <= 1'b0;
       operands_at_3 <= 1'b0;
-      macs_total <= 64'd0;
+      macs_total <= 43'd0;
     end else begin
       active_q <= (start | (active_q & (~finished))) & _t5;
       if (start | _t29) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
@@ -300,7 +300,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x32 (
       operands_at_1 <= step;
       operands_at_2 <= operands_at_1;
       operands_at_3 <= operands_at_2;
-      macs_total <= start ? 64'd0 : (macs_total + {48'd0, macs_products_q});
+      macs_total <= start ? 43'd0 : (macs_total + {27'd0, macs_products_q});
     end
   end
   assign a_word0 = a_word0_q;
