@@ -4,11 +4,15 @@ use super::{BITSTREAM, Flow, NETLIST, REPORT, Step, die, nextpnr_arguments, word
 use crate::top::TOP;
 
 pub(super) const FLOW: Flow = Flow {
-    // The family has no LUT RAM: memories that ask for it become flip-flops or block RAM, as fits.
+    // The family has no LUT RAM: memories that ask for it become flip-flops or block RAM, as fits. A card's own memory is SPRAM.
+    // yosys 0.70 loses a product whose register is followed by another one when it packs both into an SB_MAC16, so multipliers
+    // are mapped by themselves.
     synthesis: |_, files| {
         format!(
             "read_verilog {files}; setattr -unset ram_style -unset syn_ramstyle a:ram_style=distributed; \
-             synth_ice40 -dsp -spram -top {TOP} -json {NETLIST}"
+             setattr -set ram_style \"huge\" card_memory_*/ram; \
+             setattr -mod -set keep_hierarchy 1 block_multiplier_*; synth_ice40 -dsp -spram -top {TOP}; \
+             setattr -mod -unset keep_hierarchy *; flatten; opt_clean -purge; write_json {NETLIST}"
         )
     },
     constraints: |_, top| {

@@ -74,13 +74,7 @@ pub fn plan(board: &Board, design: &Design, options: Options) -> Result<Plan, Bo
         .collect();
     files.extend((flow.constraints)(board, &top));
     let steps = vec![
-        Step {
-            what: "synthesis",
-            tool: "yosys",
-            args: vec!["-p".into(), (flow.synthesis)(board, &verilog.join(" "))],
-            reads: verilog,
-            writes: vec![NETLIST],
-        },
+        yosys("synthesis", (flow.synthesis)(board, &verilog.join(" ")), verilog, vec![NETLIST]),
         (flow.place_and_route)(board, &top, options),
         (flow.pack)(board),
     ];
@@ -95,6 +89,18 @@ pub fn plan(board: &Board, design: &Design, options: Options) -> Result<Plan, Bo
         oscillator_mhz: top.oscillator_mhz,
         uart: top.uart,
     })
+}
+
+/// A run of yosys. A net it finds with two drivers is an error: our modules have none, so a pass of its own made the second, and
+/// one of the two is about to be dropped.
+pub(crate) fn yosys(
+    what: &'static str,
+    script: String,
+    reads: Vec<String>,
+    writes: Vec<&'static str>,
+) -> Step {
+    let args = ["-e", "Driver-driver conflict", "-p", &script].map(String::from).to_vec();
+    Step { what, tool: "yosys", args, reads, writes }
 }
 
 const NETLIST: &str = "netlist.json";

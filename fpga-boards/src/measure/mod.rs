@@ -20,6 +20,7 @@ use crate::Port;
 use crate::build::BuildError;
 use crate::flow::Step;
 use crate::flow::ecp5::SYNTHESIS;
+use crate::flow::yosys;
 use crate::report::{Cells, CriticalPath, TimedClock, Timing};
 use crate::steps::{self, file, write_if_changed};
 
@@ -214,15 +215,6 @@ impl From<TimedClock> for StudiedClock {
         let outside = |path: &CriticalPath| !of_module(&path.from) && !of_module(&path.to);
         Self { in_harness: clock.critical_path.as_ref().is_some_and(outside), clock }
     }
-}
-
-fn yosys(
-    what: &'static str,
-    script: String,
-    reads: Vec<String>,
-    writes: Vec<&'static str>,
-) -> Step {
-    Step { what, tool: "yosys", args: vec!["-p".into(), script], reads, writes }
 }
 
 /// Writes the files; their names.
