@@ -260,12 +260,15 @@ impl Task<'_> {
                 .allowed(format!("at most {MOST_PAIRED}: there is a length for each pair"))
                 .next("take a smaller graph"));
         }
-        let value = value_type(self.asked, self.config, self.field, types)?;
+        // Lengths are sums themselves.
+        let have: Vec<ValueType> =
+            self.config.values.iter().copied().filter(|value| value.sum() == *value).collect();
+        let value = value_type(self.asked, &have, self.field, types)?;
         let bytes = 4 * 8 * (vertices as u64 + 1).pow(2) + (1 << 16);
         let refused =
             |error| Failure::new(self.asked, error).next("take the lengths as `--types f32`");
-        let (distances, stats) = match value {
-            ValueType::I32 => {
+        let (distances, stats) = match value.is_float() {
+            false => {
                 let lengths = self.graph.to_i32().map_err(refused)?;
                 let (d, stats) = self
                     .open(bytes)?
@@ -274,7 +277,7 @@ impl Task<'_> {
                     .map_err(|e| self.refused(e))?;
                 (d.map(|&d| f64::from(d)), stats)
             }
-            ValueType::F32 => {
+            true => {
                 let lengths = self.graph.to_f32().map_err(refused)?;
                 let (d, stats) = self
                     .open(bytes)?
@@ -284,7 +287,7 @@ impl Task<'_> {
                 (d.map(|&d| f64::from(d)), stats)
             }
         };
-        let rounding = if value == ValueType::F32 { f64::from(f32::EPSILON) } else { 0.0 };
+        let rounding = if value.is_float() { f64::from(f32::EPSILON) } else { 0.0 };
         let mismatches = self.wrong_lengths(&distances, rounding);
         let longest = distances.values().iter().copied().fold(0.0, f64::max);
         Ok((Answer::Apsp { pairs: distances.nnz(), longest }, stats, mismatches))

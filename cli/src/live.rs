@@ -66,7 +66,7 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
         align: caps.align,
         adder_latency: caps.adder_latency,
         seed: caps.seed,
-        values: ValueType::ALL.into_iter().filter(|value| caps.has(*value)).collect(),
+        values: ValueType::ALL.iter().copied().filter(|value| caps.has(*value)).collect(),
         semirings: SEMIRINGS.iter().copied().filter(|s| caps.has_semiring(*s)).collect(),
         ..base
     });

@@ -178,7 +178,7 @@ impl Session {
         b: &Csr<T>,
         semiring: Semiring,
         mask: Option<&Mask<'_, i32>>,
-    ) -> Result<(Csr<T>, SpgemmCounts), Failure> {
+    ) -> Result<(Csr<T::Sum>, SpgemmCounts), Failure> {
         let what = format!("multiplying {} by {} entries", a.nnz(), b.nnz());
         let _progress = Progress::start(self.output, what);
         let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use mattock::Csr;
 use mattock::io::{Field, MatrixMarketValue, write_matrix_market};
-use mattock::sparse::Mask;
+use mattock::sparse::{ConvertError, Mask, SparseValue};
 use mattock_spec::config::SpgemmConfig;
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     b: Option<PathBuf>,
     #[command(flatten)]
     card: CardOptions,
-    /// Type of the values: i32 or f32 [default: f32 if a file has real values, else i32]
+    /// Type of the values: i32, f32, i16, f16, i8 or bf16, as far as the card has it; sums are i32 or f32 [default: f32 if a file has real values, else i32]
     #[arg(long, value_name = "TYPE")]
     types: Option<String>,
     /// What stands for multiplication and addition
@@ -112,6 +112,8 @@ pub(crate) struct Report {
     windows: u64,
     pub(crate) mismatches: u64,
     simulator: &'static str,
+    /// Of the values of A and B.
+    types: &'static str,
     semiring: &'static str,
     /// How C was masked, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,7 +124,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let chosen = options.card.any("spgemm")?;
     let config = engine("spgemm", &chosen)?;
     let Operands { a, b, field } = options.operands(output)?;
-    let value = value_type("spgemm", config, field, options.types.as_deref())?;
+    let value = value_type("spgemm", &config.values, field, options.types.as_deref())?;
     let semiring = semiring("spgemm", config, &options.semiring)?;
     let transposed = |matrix: Csr<f64>, yes: bool| {
         if yes {
@@ -148,32 +150,50 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let mask = options.read_mask(a.rows(), b.cols(), output)?;
     let mask = mask.as_ref();
     let bytes = memory_bytes(&a, &b)?;
-    let refused = |error| options.bad_value(&error);
     let open = || Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output);
-    // Values are looked at before a card is built: that takes longer than to find a wrong one.
+    let product = Product { options, config, semiring, mask, a: &a, b: &b, open: &open };
     let mut report = match value {
-        ValueType::I32 => {
-            let (a, b) = (a.to_i32().map_err(refused)?, b.to_i32().map_err(refused)?);
-            let mut session = open()?;
-            let simulator = options.simulator;
-            let job = Job { session: &mut session, config, simulator, semiring, mask };
-            let (c, report) = job.integers(&a, &b)?;
-            options.write(&c, &report)?;
-            report
-        }
-        ValueType::F32 => {
-            let (a, b) = (a.to_f32().map_err(refused)?, b.to_f32().map_err(refused)?);
-            let mut session = open()?;
-            let simulator = options.simulator;
-            let job = Job { session: &mut session, config, simulator, semiring, mask };
-            let (c, report) = job.floats(&a, &b)?;
-            options.write(&c, &report)?;
-            report
-        }
-    };
+        ValueType::I32 => product.of(Csr::to_i32, |job, a, b| job.integers(a, b)),
+        ValueType::I16 => product.of(Csr::to_i16, |job, a, b| job.integers(a, b)),
+        ValueType::I8 => product.of(Csr::to_i8, |job, a, b| job.integers(a, b)),
+        ValueType::F32 => product.of(Csr::to_f32, |job, a, b| job.floats(a, b)),
+        ValueType::F16 => product.of(Csr::to_f16, |job, a, b| job.floats(a, b)),
+        ValueType::BF16 => product.of(Csr::to_bf16, |job, a, b| job.floats(a, b)),
+    }?;
     report.simulator = chosen.runner(options.simulator);
     output.result(&report, || report.page(&chosen, value));
     Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A product whose type of values is still to be chosen.
+struct Product<'a, O> {
+    options: &'a Options,
+    config: &'a SpgemmConfig,
+    semiring: Semiring,
+    mask: Option<&'a MaskFile>,
+    a: &'a Csr<f64>,
+    b: &'a Csr<f64>,
+    open: &'a O,
+}
+
+impl<O: Fn() -> Result<Session, Failure>> Product<'_, O> {
+    /// Converts the values, multiplies and checks.
+    fn of<T: SparseValue<Sum: MatrixMarketValue>>(
+        &self,
+        convert: impl Fn(&Csr<f64>) -> Result<Csr<T>, ConvertError>,
+        check: impl FnOnce(Job<'_>, &Csr<T>, &Csr<T>) -> Result<(Csr<T::Sum>, Report), Failure>,
+    ) -> Result<Report, Failure> {
+        let Product { options, config, semiring, mask, .. } = *self;
+        let typed = |matrix| convert(matrix).map_err(|error| options.bad_value(&error));
+        // Values are looked at before a card is built: that takes longer than to find a wrong one.
+        let (a, b) = (typed(self.a)?, typed(self.b)?);
+        let mut session = (self.open)()?;
+        let simulator = options.simulator;
+        let job = Job { session: &mut session, config, simulator, semiring, mask };
+        let (c, report) = check(job, &a, &b)?;
+        options.write(&c, &report)?;
+        Ok(report)
+    }
 }
 
 /// The sparse engine of the card.
@@ -186,20 +206,21 @@ pub(crate) fn engine<'c>(asked: &str, chosen: &'c Chosen) -> Result<&'c SpgemmCo
     })
 }
 
-/// The type of that name, or the one that holds a file's values, which the card must have.
+/// The type of that name, or the one that holds a file's values, which must be one of `types`, those of the card.
 pub(crate) fn value_type(
     asked: &str,
-    config: &SpgemmConfig,
+    types: &[ValueType],
     field: Field,
     name: Option<&str>,
 ) -> Result<ValueType, Failure> {
-    let have: Vec<&str> = config.values.iter().map(|value| value.format().name()).collect();
+    let have: Vec<&str> = types.iter().map(|value| value.format().name()).collect();
     let name = name.unwrap_or(if field == Field::Real { "f32" } else { "i32" });
-    let found = config.values.iter().find(|value| value.format().name() == name);
+    let known = ValueType::ALL.iter().any(|value| value.format().name() == name);
+    let found = types.iter().find(|value| value.format().name() == name);
     found.copied().ok_or_else(|| {
         let next = match nearest(name, &have) {
-            Some(near) => format!("did you mean {near:?}?"),
-            None => "choose one of the card's types".into(),
+            Some(near) if !known => format!("did you mean {near:?}?"),
+            _ => "choose one of the card's types".into(),
         };
         Failure::argument(asked, "--types", format!("{name:?}"))
             .allowed(have.join(" or "))
@@ -258,7 +279,7 @@ impl Options {
         Ok(Operands { a: a.matrix, b: b.map(|b| b.matrix), field })
     }
 
-    fn bad_value(&self, error: &mattock::sparse::ConvertError) -> Failure {
+    fn bad_value(&self, error: &ConvertError) -> Failure {
         Failure::new("spgemm", format!("{}: {error}", self.a.display()))
             .next("take the values as `--types f32`, or every entry as 1 with `--values ones`")
     }
@@ -268,8 +289,8 @@ impl Options {
         match (self.values, value) {
             (Values::File, _) => matrix,
             (Values::Ones, _) => matrix.pattern(1.0),
-            (Values::Random, ValueType::I32) => matrix.map(|_| source.whole().into()),
-            (Values::Random, ValueType::F32) => matrix.map(|_| source.real().into()),
+            (Values::Random, value) if value.is_float() => matrix.map(|_| source.real().into()),
+            (Values::Random, _) => matrix.map(|_| source.whole().into()),
         }
     }
 
@@ -344,14 +365,15 @@ pub(crate) struct Job<'a> {
 
 impl Job<'_> {
     /// In 32-bit integers, where the result must be exact.
-    pub(crate) fn integers(
+    pub(crate) fn integers<T: SparseValue<Sum = i32>>(
         self,
-        a: &Csr<i32>,
-        b: &Csr<i32>,
+        a: &Csr<T>,
+        b: &Csr<T>,
     ) -> Result<(Csr<i32>, Report), Failure> {
         let mask = self.mask.map(MaskFile::driver);
         let (c, counts) = self.session.spgemm(a, b, self.semiring, mask.as_ref())?;
-        let mut expected = reference::spgemm_over(a, b, self.semiring)
+        let (wide_a, wide_b) = (reference::widened(a), reference::widened(b));
+        let mut expected = reference::spgemm_over(&wide_a, &wide_b, self.semiring)
             .map_err(|error| Failure::new("spgemm", error))?;
         if let Some(mask) = self.mask {
             expected = mask.reference().apply(&expected);
@@ -362,7 +384,11 @@ impl Job<'_> {
     }
 
     /// In fp32, where every sum must be within its error bound and every other entry exact.
-    pub(crate) fn floats(self, a: &Csr<f32>, b: &Csr<f32>) -> Result<(Csr<f32>, Report), Failure> {
+    pub(crate) fn floats<T: SparseValue<Sum = f32>>(
+        self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+    ) -> Result<(Csr<f32>, Report), Failure> {
         let mask = self.mask.map(MaskFile::driver);
         let (c, counts) = self.session.spgemm(a, b, self.semiring, mask.as_ref())?;
         let mask = self.mask.map(MaskFile::reference);
@@ -372,11 +398,11 @@ impl Job<'_> {
         Ok((c, report))
     }
 
-    fn report<T>(
+    fn report<T: SparseValue, C>(
         &self,
         a: &Csr<T>,
         b: &Csr<T>,
-        c: &Csr<T>,
+        c: &Csr<C>,
         counts: &SpgemmCounts,
         comparison: &Comparison,
     ) -> Result<Report, Failure> {
@@ -400,6 +426,7 @@ impl Job<'_> {
             windows: counts.windows,
             mismatches: comparison.mismatches(),
             simulator: self.simulator.name(),
+            types: T::TYPE.format().name(),
             semiring: self.semiring.name(),
             mask: self.mask.map(MaskFile::name),
         })

@@ -4,7 +4,7 @@
 //! those of Kepner and Gilbert (ed.), Graph Algorithms in the Language of Linear Algebra, SIAM 2011.
 
 use crate::device::Context;
-use crate::sparse::{Mask, Semiring, SparseValue, SpgemmOptions, SpgemmStats, Triplets};
+use crate::sparse::{Mask, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats, Triplets};
 use crate::{Csr, Error};
 
 /// Positions of the arguments, for [`Error::InvalidArg`].
@@ -108,7 +108,7 @@ impl Context {
     /// # Errors
     /// [`Error::InvalidArg`] for a matrix that is not square, lengths that are NaN or whose sums may leave `i32`, and a cycle
     /// of negative length; otherwise as [`spgemm`](Self::spgemm).
-    pub fn shortest_paths<T: SparseValue + PartialOrd + Into<f64>>(
+    pub fn shortest_paths<T: SparseSum + PartialOrd + Into<f64>>(
         &self,
         graph: &Csr<T>,
     ) -> Result<(Csr<T>, SpgemmStats), Error> {
@@ -231,7 +231,7 @@ fn check_lengths<T: SparseValue + Into<f64>>(graph: &Csr<T>) -> Result<(), Error
 }
 
 /// The same lengths, and from each vertex to itself at most 0.
-fn with_diagonal<T: SparseValue + PartialOrd>(graph: &Csr<T>) -> Result<Csr<T>, Error> {
+fn with_diagonal<T: SparseSum + PartialOrd>(graph: &Csr<T>) -> Result<Csr<T>, Error> {
     let mut lengths = Triplets::new();
     for (row, col, &value) in graph.entries() {
         lengths.push(row as u32, col, value);
@@ -243,7 +243,7 @@ fn with_diagonal<T: SparseValue + PartialOrd>(graph: &Csr<T>) -> Result<Csr<T>, 
     Ok(lengths.into_csr(graph.rows(), graph.cols(), least)?)
 }
 
-fn negative_cycle<T: SparseValue + PartialOrd>(distances: &Csr<T>) -> Option<usize> {
+fn negative_cycle<T: SparseSum + PartialOrd>(distances: &Csr<T>) -> Option<usize> {
     let negative = |&(row, col, value): &(usize, u32, &T)| row == col as usize && *value < T::ZERO;
     distances.entries().find(negative).map(|(row, _, _)| row)
 }

@@ -55,7 +55,8 @@ pub struct EpilogueLimits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SpgemmLimits {
-    /// Bit n set: values of type n; 0 when there is no such engine.
+    /// Two bits for each type of values, bit 2n the lower one of type n: 1, 2, 3 for 1, 2, 4 bytes each, 0 for a type that is
+    /// not built in. 0 when there is no such engine.
     pub values: u32,
     /// Bit n set: semiring number n.
     pub semirings: u32,
@@ -130,7 +131,8 @@ impl EpilogueLimits {
 impl SpgemmLimits {
     fn of(caps: &SpgemmCaps) -> SpgemmLimits {
         SpgemmLimits {
-            values: caps.values & ((1 << ValueType::ALL.len()) - 1),
+            values: (ValueType::ALL.iter().filter(|value| caps.has(**value)))
+                .fold(0, |all, value| all | (1 + value.bytes().ilog2()) << (2 * *value as u32)),
             semirings: (0..16)
                 .filter(|n| Semiring::from_u8(*n).is_some())
                 .fold(0, |mask, n| mask | 1 << n)

@@ -157,7 +157,8 @@ pub(crate) fn spgemm<S: Source + ?Sized>(
         return Err(no_engine(Opcode::Spgemm));
     }
     let (value, semiring) = (sparse::VALUE.get(c.mode()), sparse::SEMIRING.get(c.mode()));
-    if engine.values >> value & engine.semirings >> semiring & 1 == 0 {
+    let bytes = 1 << (engine.values >> (2 * value) & 3) >> 1;
+    if bytes == 0 || engine.semirings >> semiring & 1 == 0 {
         return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() });
     }
     let bad_shape = |at| Err(Rejected { code: ErrorCode::BadShape, info: at });
@@ -175,9 +176,9 @@ pub(crate) fn spgemm<S: Source + ?Sized>(
     let memory =
         Memory { source: c.source(), last: limits.last_address, align_mask: engine.align_mask };
     let first = SpgemmCommand::OFFSET_ADDRESSES;
-    memory.matrix(first, rows, nnz_a)?;
-    memory.matrix(first + 24, inner, nnz_b)?;
-    memory.matrix(first + 48, rows, room)?;
+    memory.matrix(first, rows, nnz_a, bytes)?;
+    memory.matrix(first + 24, inner, nnz_b, bytes)?;
+    memory.matrix(first + 48, rows, room, 4)?;
     if c.parts() > engine.parts {
         return bad_shape(SpgemmCommand::OFFSET_PARTS);
     }
@@ -227,17 +228,15 @@ impl<S: Source + ?Sized> Memory<'_, S> {
         last <= reachable && base as u32 & self.align_mask == 0
     }
 
-    /// Checks the three arrays of a matrix.
+    /// Checks the three arrays of a matrix, whose values take so many bytes each.
     #[inline(never)]
-    fn matrix(&self, at: u32, lines: u32, entries: u32) -> Result<(), Rejected> {
-        if !self.holds(at, 4 * (u64::from(lines) + 1)) {
-            return Err(bad_address(at));
-        }
-        let bytes = 4 * u64::from(entries);
-        for at in [at + 8, at + 16] {
-            if !self.holds(at, bytes) {
+    fn matrix(&self, mut at: u32, lines: u32, entries: u32, bytes: u32) -> Result<(), Rejected> {
+        let entries = u64::from(entries);
+        for size in [4 * (u64::from(lines) + 1), 4 * entries, u64::from(bytes) * entries] {
+            if !self.holds(at, size) {
                 return Err(bad_address(at));
             }
+            at += 8;
         }
         Ok(())
     }

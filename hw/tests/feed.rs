@@ -1,7 +1,9 @@
 //! The row-by-row front end against CSR arrays: every product once, windows within their limits,
 //! restarts, passes, corrupt arrays.
 
-use mattock_hw::spgemm::front::Feed;
+use mattock_hw::spgemm::front::{Feed, Values};
+use mattock_spec::Value;
+use mattock_spec::regs::ValueType;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rtl_gen::{Design, sim::Interpreter};
 use std::collections::VecDeque;
@@ -12,10 +14,42 @@ struct Csr {
     ptr: Vec<u32>,
     col: Vec<u32>,
     val: Vec<u32>,
+    /// Type of the values; `val` holds their codes.
+    value: ValueType,
+}
+
+impl Csr {
+    /// The values as they lie in memory.
+    fn packed(&self) -> Vec<u32> {
+        let per_word = 4 / self.value.bytes();
+        let pack = |codes: &[u32]| {
+            let placed = codes.iter().enumerate().map(|(i, c)| c << (32 / per_word * i as u32));
+            placed.fold(0, |word, code| word | code)
+        };
+        self.val.chunks(per_word as usize).map(pack).collect()
+    }
+
+    /// The same matrix with values of this type.
+    fn typed(mut self, value: ValueType) -> Self {
+        self.value = value;
+        let number = |code: &u32| !value.format().decode(*code).to_f64().is_nan();
+        let codes = self.val.iter().map(|v| v >> (32 - 8 * value.bytes()));
+        self.val = codes.map(|code| if number(&code) { code } else { 1 }).collect();
+        self
+    }
+
+    /// Value number i, as it is computed with.
+    fn wide(&self, i: usize) -> u32 {
+        match (self.value, self.value.format().decode(self.val[i])) {
+            (ValueType::F32, _) => self.val[i],
+            (_, Value::Int(number)) => number as u32,
+            (_, Value::Float(number)) => (number as f32).to_bits(),
+        }
+    }
 }
 
 fn random(rng: &mut StdRng, rows: u32, cols: u32, most: u32) -> Csr {
-    let mut m = Csr { ptr: vec![0], col: vec![], val: vec![] };
+    let mut m = Csr { ptr: vec![0], col: vec![], val: vec![], value: ValueType::I32 };
     for _ in 0..rows {
         let count = if rng.random_bool(0.3) { 0 } else { rng.random_range(0..=most.min(cols)) };
         let mut row: Vec<u32> = (0..count).map(|_| rng.random_range(0..cols)).collect();
@@ -70,11 +104,15 @@ fn bench(a: &Csr, b: &Csr, limit: u32, tasks: u32, seed: u64) -> Bench {
         tag_bits: 6,
         tasks,
         limit,
+        values: Values::of(&[ValueType::I32, a.value]),
     };
     let design = Design::elaborate(&shape).unwrap_or_else(|e| panic!("{e}"));
     let mut sim = Interpreter::new(&design).unwrap();
+    if a.value.bytes() < 4 {
+        sim.set("value", a.value as u64);
+    }
     let mut memory = vec![0u32; 0x10000];
-    for (at, words) in [(0, &a.ptr), (0x4000, &a.col), (0x8000, &a.val), (0xc000, &b.ptr)] {
+    for (at, words) in [(0, &a.ptr), (0x4000, &a.col), (0x8000, &a.packed()), (0xc000, &b.ptr)] {
         memory[at..at + words.len()].copy_from_slice(words);
     }
     sim.set("rst", 1);
@@ -221,7 +259,7 @@ fn tasks_of_row(a: &Csr, b: &Csr, row: u32, slot: u32) -> Vec<Task> {
                 row: slot,
                 start: b.ptr[k],
                 length: b.ptr[k + 1] - b.ptr[k],
-                a: a.val[i as usize],
+                a: a.wide(i as usize),
             }
         })
         .filter(|t| t.length > 0)
@@ -270,8 +308,15 @@ fn packs_every_row_once() {
 
 #[test]
 fn restarts_and_repeats_rows() {
+    for value in [ValueType::I32, ValueType::I16, ValueType::F16, ValueType::I8, ValueType::BF16] {
+        restarts_and_repeats(value);
+    }
+}
+
+fn restarts_and_repeats(value: ValueType) {
     let mut rng = StdRng::seed_from_u64(7);
     let (a, b) = (random(&mut rng, 200, 100, 30), random(&mut rng, 100, 300, 10));
+    let a = a.typed(value);
     let mut bench = bench(&a, &b, 100, 32, 5);
     bench.sim.set("cols", 300);
     bench.run(&PLAIN, 0.2, Some(100));

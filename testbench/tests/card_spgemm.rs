@@ -1,11 +1,12 @@
 //! Sparse products through the driver on simulated cards.
 
 use mattock::io::{ReadOptions, read_matrix};
-use mattock::sparse::SpgemmOptions;
-use mattock::{Context, ContextOptions, Csr, Error};
+use mattock::sparse::{SparseValue, SpgemmOptions, SpgemmStats};
+use mattock::{Context, ContextOptions, Csr, Error, View, ViewMut, bf16, f16};
+use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::SEMIRINGS;
 use mattock_spec::{CardConfig, ErrorCode, Semiring};
-use mattock_testbench::reference::{self, Element, compare_exact, spgemm, spgemm_over};
+use mattock_testbench::reference::{self, Element, compare_exact, spgemm, spgemm_over, widened};
 use mattock_testbench::sim::{
     Direction, FaultyCard, Response, SimOptions, SimulatorKind, open_device,
 };
@@ -80,6 +81,155 @@ fn every_semiring_in_both_types() {
         let comparison = reference::check_over(&x, &y, semiring, &c).unwrap();
         assert_eq!(comparison.mismatches(), 0, "{semiring}: {comparison:?}");
     }
+}
+
+/// The small card with every type of values.
+fn all_types() -> CardConfig {
+    let mut config = CardConfig::reference("small").unwrap();
+    config.gemm = None;
+    config.spgemm.as_mut().unwrap().values = ValueType::ALL.to_vec();
+    config
+}
+
+fn i8_of(v: &i32) -> i8 {
+    *v as i8
+}
+
+fn i16_of(v: &i32) -> i16 {
+    *v as i16
+}
+
+/// The number with that code.
+fn f16_of(v: &i32) -> f16 {
+    f16::from_bits(*v as u16)
+}
+
+fn check_integers<T: SparseValue<Sum = i32>>(card: &Context, a: &Csr<T>, b: &Csr<T>) {
+    for &semiring in SEMIRINGS {
+        let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
+        let (c, _) = card.spgemm(a, b, &options).unwrap_or_else(|e| panic!("{e}"));
+        let right = spgemm_over(&widened(a), &widened(b), semiring).unwrap();
+        let comparison = compare_exact(&right, &c);
+        assert_eq!(comparison.mismatches(), 0, "{semiring} of {:?}: {comparison:?}", T::TYPE);
+    }
+}
+
+fn check_floats<T: SparseValue<Sum = f32>>(card: &Context, a: &Csr<T>, b: &Csr<T>) {
+    for &semiring in SEMIRINGS {
+        let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
+        let (c, _) = card.spgemm(a, b, &options).unwrap_or_else(|e| panic!("{e}"));
+        let comparison = reference::check_over(a, b, semiring, &c).unwrap();
+        assert_eq!(comparison.mismatches(), 0, "{semiring} of {:?}: {comparison:?}", T::TYPE);
+    }
+}
+
+/// Any codes, NaN, infinities and subnormal numbers among them; rows of one to many lines, which begin anywhere.
+#[test]
+fn every_type_of_values_over_every_semiring() {
+    let card = open_config(&all_types(), SimulatorKind::Interpreter, 1 << 20);
+    let mut rng = StdRng::seed_from_u64(21);
+    for (rows, inner, cols, nnz) in [(9, 12, 40, 60), (6, 5, 300, 500)] {
+        let (a, b) = (random(&mut rng, rows, inner, nnz), random(&mut rng, inner, cols, nnz));
+        let (a, b) = (a.map(|_| rng.random()), b.map(|_| rng.random()));
+        check_integers(&card, &a, &b);
+        check_integers(&card, &a.map(i16_of), &b.map(i16_of));
+        check_integers(&card, &a.map(i8_of), &b.map(i8_of));
+        let f32_of = |v: &i32| f32::from_bits(*v as u32);
+        check_floats(&card, &a.map(f32_of), &b.map(f32_of));
+        check_floats(&card, &a.map(f16_of), &b.map(f16_of));
+        let bf16_of = |v: &i32| bf16::from_bits(*v as u16);
+        check_floats(&card, &a.map(bf16_of), &b.map(bf16_of));
+    }
+    // Sums of numbers of like size, where an error would not hide behind infinities.
+    let (a, b) = (random(&mut rng, 20, 20, 150), random(&mut rng, 20, 30, 200));
+    let small = |m: &Csr<i32>| m.map(|&v| f16::from_f32(v as f32 * 0.37));
+    check_floats(&card, &small(&a), &small(&b));
+    let subnormal = |m: &Csr<i32>| m.map(|&v| f16::from_bits((v & 0x7) as u16 | 0x8000));
+    check_floats(&card, &subnormal(&a), &small(&b));
+    let small = |m: &Csr<i32>| m.map(|&v| bf16::from_f32(v as f32 * 0.37));
+    check_floats(&card, &small(&a), &small(&b));
+}
+
+/// Fewer bytes are read, and no line of B's values twice.
+#[test]
+fn narrow_values_take_fewer_bytes() {
+    let card = open_config(&all_types(), SimulatorKind::Interpreter, 1 << 20);
+    let mut rng = StdRng::seed_from_u64(22);
+    let b = random(&mut rng, 4, 4000, 2000);
+    let a = random(&mut rng, 1, 4, 40);
+    assert_eq!(a.nnz(), 4);
+    let options = SpgemmOptions::default();
+    let words = card.spgemm(&a, &b, &options).unwrap().1;
+    let halves = card.spgemm(&a.map(i16_of), &b.map(i16_of), &options).unwrap().1;
+    let bytes = card.spgemm(&a.map(i8_of), &b.map(i8_of), &options).unwrap().1;
+    let saved = |stats: &SpgemmStats| words.bytes_read - stats.bytes_read;
+    let entries = b.nnz() as u64;
+    // Of each array, one line more or less at its ends.
+    assert!(saved(&halves).abs_diff(2 * entries) <= 64, "{} of {entries}", saved(&halves));
+    assert!(saved(&bytes).abs_diff(3 * entries) <= 64, "{} of {entries}", saved(&bytes));
+    assert_eq!(words.bytes_written, bytes.bytes_written);
+}
+
+#[test]
+fn narrow_values_in_phases_parts_and_dense_products() {
+    let card = open_config(&all_types(), SimulatorKind::Interpreter, 1 << 18);
+    let mut rng = StdRng::seed_from_u64(23);
+    let (a, b) = (random(&mut rng, 30, 20, 90), random(&mut rng, 20, 25, 90));
+    let (a, b) = (a.map(i8_of), b.map(i8_of));
+    let right = spgemm(&widened(&a), &widened(&b)).unwrap();
+    let options = SpgemmOptions::default();
+    let estimate = card.spgemm_estimate(&a, &b).unwrap();
+    let wide = card.spgemm_estimate(&widened(&a), &widened(&b)).unwrap();
+    assert_eq!(wide.workspace - estimate.workspace, 3 * (a.nnz() + b.nnz()) as u64);
+    let mut plan = card.spgemm_symbolic(&a, &b, &options).unwrap();
+    assert_eq!(plan.numeric(a.values(), b.values()).unwrap().0, right);
+    let chunked =
+        SpgemmOptions { memory_budget: Some(8 * right.nnz() as u64 / 3), chunked: true, ..options };
+    let (c, stats) = card.spgemm(&a, &b, &chunked).unwrap();
+    assert!(stats.commands > 2);
+    assert_eq!(c, right);
+    // y = 3 A x - y.
+    let x: Vec<i8> = (0..20).map(|i| i * 5 - 50).collect();
+    let mut y: Vec<i32> = (0..30).collect();
+    let want: Vec<i32> = (0..30)
+        .map(|row| {
+            let (columns, values) = a.row(row);
+            let terms =
+                columns.iter().zip(values).map(|(&k, &v)| i32::from(v) * i32::from(x[k as usize]));
+            3 * terms.sum::<i32>() - row as i32
+        })
+        .collect();
+    let (x, into) = (View::rows(&x, 20, 1).unwrap(), ViewMut::rows(&mut y, 30, 1).unwrap());
+    card.spmv(3, &a, x, -1, into, &options).unwrap();
+    assert_eq!(y, want);
+    let (sum, _) = card.spadd(2, &b, -3, &b, &options).unwrap();
+    assert_eq!(sum, widened(&b).map(|v| -v));
+
+    let mut config = clusters(2);
+    let engine = config.spgemm.as_mut().unwrap();
+    engine.values = ValueType::ALL.to_vec();
+    engine.semirings = SEMIRINGS.to_vec();
+    let card = open_config(&config, SimulatorKind::Interpreter, 1 << 19);
+    let (a, b) = (random(&mut rng, 90, 40, 300), random(&mut rng, 40, 60, 300));
+    check_integers(&card, &a.map(i16_of), &b.map(i16_of));
+    check_floats(&card, &a.map(f16_of), &b.map(f16_of));
+}
+
+#[test]
+fn a_card_computes_with_the_types_it_was_built_with() {
+    let mut config = all_types();
+    config.spgemm.as_mut().unwrap().values = vec![ValueType::F16, ValueType::I32];
+    let card = open_config(&config, SimulatorKind::Interpreter, 1 << 16);
+    let mut rng = StdRng::seed_from_u64(24);
+    let a = random(&mut rng, 9, 9, 30);
+    check_floats(&card, &a.map(f16_of), &a.map(f16_of));
+    check(&card, &a, &a);
+    let eight = a.map(i8_of);
+    let error = card.spgemm(&eight, &eight, &SpgemmOptions::default()).unwrap_err().to_string();
+    assert_eq!(error, "the card cannot do spgemm of i8; it has i32, f16");
+    config.spgemm.as_mut().unwrap().values = vec![ValueType::I8];
+    let card = open_config(&config, SimulatorKind::Interpreter, 1 << 16);
+    check_integers(&card, &eight, &eight);
 }
 
 /// C + A * B against the product and C added entry by entry.

@@ -71,6 +71,7 @@ fn sparse_arguments_that_make_no_sense() {
     session.write("noise.mtx", [0xffu8, 0x00, 0x1f, 0x8b]);
     session.write("cut.mtx.gz", [0x1fu8, 0x8b, 8, 0, 0, 0]);
     session.write("min.toml", "name = \"m\"\n[spgemm]\nsemirings = [\"min-plus\", \"or-and\"]\n");
+    session.write("big.mtx", format!("{header}2 2 1\n1 2 70000\n"));
     let lines = [
         "spgemm",
         "spgemm nowhere.mtx",
@@ -78,6 +79,9 @@ fn sparse_arguments_that_make_no_sense() {
         "spgemm half.mtx --types i32",
         "spgemm half.mtx --types f23",
         "spgemm half.mtx --types i8",
+        "spgemm half.mtx --types i8 --config min.toml",
+        "spgemm big.mtx --types f16",
+        "spgemm big.mtx --types i16",
         "spgemm nan.mtx",
         "spgemm short.mtx",
         "spgemm huge.mtx",
@@ -124,6 +128,7 @@ fn graphs_that_make_no_sense() {
         "graph truss ring.mtx --k 2",
         "graph apsp half.mtx --types i32",
         "graph apsp half.mtx --types i64",
+        "graph apsp half.mtx --types f16",
         "graph apsp many.mtx",
         "graph apsp nan.mtx --simulator interpreter",
         "graph apsp long.mtx --types i32 --simulator interpreter",
@@ -193,6 +198,17 @@ fn sparse_products_are_right_and_written() {
         let report = session.json(&format!("{line} {rest} --json"));
         assert_eq!(report["mismatches"], 0, "{rest}: {report}");
     }
+    let words = session.json(&format!("{line} --values random --types f32 --json"));
+    for types in ["i8", "i16", "f16", "bf16"] {
+        let rest = format!("--values random --types {types} --semiring plus-times");
+        let report = session.json(&format!("{line} {rest} --json"));
+        assert_eq!((&report["mismatches"], &report["types"]), (&0.into(), &types.into()));
+        assert!(report["dram_bytes"].as_u64() <= words["dram_bytes"].as_u64(), "{report}");
+    }
+    // What becomes of 0.5 * 0.5 + 2 * 2 in halves is written as it is.
+    let report = session.json(&format!("{line} --types f16 --output h.mtx --json"));
+    assert_eq!(report["mismatches"], 0, "{report}");
+    assert!(session.read("h.mtx").contains("\n1 1 4.25e0\n"));
     let empty = "spgemm e.mtx a.mtx --transpose-a --simulator interpreter --json";
     let report = session.json(empty);
     assert_eq!((report["mismatches"].as_u64(), report["nnz_c"].as_u64()), (Some(0), Some(0)));

@@ -141,6 +141,26 @@
 #define MATTOCK_VALUES_F32 1
 
 /**
+ * Values of `int16_t`, computed with as `int32_t`.
+ */
+#define MATTOCK_VALUES_I16 2
+
+/**
+ * Values of IEEE binary16, computed with as `float`.
+ */
+#define MATTOCK_VALUES_F16 3
+
+/**
+ * Values of `int8_t`, computed with as `int32_t`.
+ */
+#define MATTOCK_VALUES_I8 4
+
+/**
+ * Values of bfloat16, the upper half of a `float`, computed with as `float`.
+ */
+#define MATTOCK_VALUES_BF16 5
+
+/**
  * Entries of the product where the mask has none, instead of those where it has one.
  */
 #define MATTOCK_MASK_COMPLEMENT 1
@@ -379,7 +399,7 @@ typedef struct MattockCsr {
    */
   uint32_t struct_size;
   /**
-   * `MATTOCK_VALUES_I32` or `MATTOCK_VALUES_F32`.
+   * One of `MATTOCK_VALUES_...`; of a product, `MATTOCK_VALUES_I32` or `MATTOCK_VALUES_F32`.
    */
   int32_t value_type;
   /**
@@ -796,8 +816,8 @@ int32_t mattock_product_csr(const struct MattockProduct *product,
 void mattock_product_free(struct MattockProduct *product);
 
 /**
- * `Y = alpha * A * X + beta * Y` with a sparse A and dense X and Y of the same type of values, `"i32"` or `"f32"`; alpha and beta
- * point to values of it. With X and Y of one column this is `spmv`. `options` and `stats` may be null.
+ * `Y = alpha * A * X + beta * Y` with a sparse A and a dense X of the same type of values, and a dense Y of the type they are
+ * computed in, `"i32"` or `"f32"`; alpha and beta point to values of that. With X and Y of one column this is `spmv`. `options` and `stats` may be null.
  *
  * The caller sees to it:
  * As `mattock_spgemm` and `mattock_gemm`; `stats` is null or a structure of its `struct_size`.

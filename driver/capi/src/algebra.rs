@@ -2,12 +2,12 @@
 
 use crate::card::MattockContext;
 use crate::sparse::{
-    Either, MATTOCK_VALUES_F32, MATTOCK_VALUES_I32, MattockCsr, MattockProduct,
-    MattockSpgemmOptions, Pair, matrix, operands, options,
+    MattockCsr, MattockProduct, MattockSpgemmOptions, Pair, Value, matrix, operands, options, pair,
+    with_values,
 };
 use crate::status::{Fail, bad, named, run, text};
 use crate::structure::{hand_out, handle, required, size, slice};
-use driver::sparse::{Mask, SEMIRINGS, SparseValue, SpgemmOptions, SpgemmStats};
+use driver::sparse::{Mask, SEMIRINGS, SparseValue, SpgemmOptions};
 use driver::{Context, Csr};
 use std::ffi::c_char;
 
@@ -53,20 +53,21 @@ pub unsafe extern "C" fn mattock_spgemm_masked(
     flags: i32,
     product: *mut *mut MattockProduct,
 ) -> i32 {
-    fn multiply<T: SparseValue>(
+    fn multiply<T: Value>(
         card: &Context,
         [a, b]: &Pair<T>,
         mask: &Mask<'_, i32>,
         how: &SpgemmOptions,
-    ) -> Result<(Csr<T>, SpgemmStats), Fail> {
-        named(card.spgemm_masked(a, b, mask, how), &NAMES)
+    ) -> Result<MattockProduct, Fail> {
+        let (c, stats) = named(card.spgemm_masked(a, b, mask, how), &NAMES)?;
+        Ok(MattockProduct { product: T::either(c), stats })
     }
     run(|| {
         // SAFETY: by the contract.
         unsafe {
             let card = &handle(1, "context", context)?.context;
             let how = options(how)?;
-            let pair = operands(a, b)?;
+            let (ab, values) = operands(a, b)?;
             if flags & !(MATTOCK_MASK_COMPLEMENT | MATTOCK_MASK_BY_VALUE) != 0 {
                 return bad(6, "flags", format!("is {flags}, must be 0 to 3"));
             }
@@ -74,14 +75,10 @@ pub unsafe extern "C" fn mattock_spgemm_masked(
             let wanted = entries(&required(5, "mask", mask)?, by_value)?;
             let complement = flags & MATTOCK_MASK_COMPLEMENT != 0;
             let mask = Mask { matrix: &wanted, complement, by_value };
-            let (c, stats) =
-                match pair {
-                    Either::I32(pair) => multiply(card, &pair, &mask, &how)
-                        .map(|(c, stats)| (Either::I32(c), stats))?,
-                    Either::F32(pair) => multiply(card, &pair, &mask, &how)
-                        .map(|(c, stats)| (Either::F32(c), stats))?,
-                };
-            hand_out(7, "product", product, MattockProduct { product: c, stats })
+            let done = with_values!(3, "A", values, T => {
+                multiply::<T>(card, &pair(&ab)?, &mask, &how)
+            })?;
+            hand_out(7, "product", product, done)
         }
     })
 }
@@ -94,20 +91,15 @@ unsafe fn entries(mask: &MattockCsr, by_value: bool) -> Result<Csr<i32>, Fail> {
     const PLACE: (usize, &str) = (5, "mask");
     let (index, name) = PLACE;
     let nnz = size(index, name, "nnz", mask.nnz)?;
-    let set: Vec<i32> = match mask.value_type {
-        MATTOCK_VALUES_I32 | MATTOCK_VALUES_F32 if !by_value => vec![1; nnz],
-        MATTOCK_VALUES_I32 => {
+    let set: Vec<i32> = with_values!(index, name, mask.value_type, T => {
+        if by_value {
             // SAFETY: by the contract.
-            let values = unsafe { slice(index, name, mask.values.cast::<i32>(), nnz)? };
-            values.iter().map(|value| i32::from(*value != 0)).collect()
+            let values = unsafe { slice(index, name, mask.values.cast::<T>(), nnz)? };
+            Ok(values.iter().map(|value| i32::from(*value != T::ZERO)).collect())
+        } else {
+            Ok(vec![1; nnz])
         }
-        MATTOCK_VALUES_F32 => {
-            // SAFETY: by the contract.
-            let values = unsafe { slice(index, name, mask.values.cast::<f32>(), nnz)? };
-            values.iter().map(|value| i32::from(*value != 0.0)).collect()
-        }
-        other => return bad(index, name, format!("has value_type {other}, must be 0 or 1")),
-    };
+    })?;
     let shown = MattockCsr { values: set.as_ptr().cast(), ..*mask };
     // SAFETY: by the contract, and the values are those above.
     unsafe { matrix(index, name, &shown) }

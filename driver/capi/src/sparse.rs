@@ -16,6 +16,14 @@ use std::sync::{Mutex, PoisonError};
 pub const MATTOCK_VALUES_I32: i32 = 0;
 /// Values of `float`.
 pub const MATTOCK_VALUES_F32: i32 = 1;
+/// Values of `int16_t`, computed with as `int32_t`.
+pub const MATTOCK_VALUES_I16: i32 = 2;
+/// Values of IEEE binary16, computed with as `float`.
+pub const MATTOCK_VALUES_F16: i32 = 3;
+/// Values of `int8_t`, computed with as `int32_t`.
+pub const MATTOCK_VALUES_I8: i32 = 4;
+/// Values of bfloat16, the upper half of a `float`, computed with as `float`.
+pub const MATTOCK_VALUES_BF16: i32 = 5;
 
 /// A sparse matrix in compressed rows; columns rise within each row.
 #[repr(C)]
@@ -23,7 +31,7 @@ pub const MATTOCK_VALUES_F32: i32 = 1;
 pub struct MattockCsr {
     /// `sizeof(MattockCsr)`.
     pub struct_size: u32,
-    /// `MATTOCK_VALUES_I32` or `MATTOCK_VALUES_F32`.
+    /// One of `MATTOCK_VALUES_...`; of a product, `MATTOCK_VALUES_I32` or `MATTOCK_VALUES_F32`.
     pub value_type: i32,
     /// Rows.
     pub rows: i64,
@@ -98,22 +106,100 @@ pub struct MattockSpgemmEstimate {
     pub workspace: u64,
 }
 
-/// One of the two types of values.
-pub(crate) enum Either<I, F> {
-    I32(I),
-    F32(F),
+/// A product, in one of the two types cards compute in.
+pub(crate) enum Either {
+    I32(Csr<i32>),
+    F32(Csr<f32>),
 }
+
+impl From<Csr<i32>> for Either {
+    fn from(c: Csr<i32>) -> Self {
+        Either::I32(c)
+    }
+}
+
+impl From<Csr<f32>> for Either {
+    fn from(c: Csr<f32>) -> Self {
+        Either::F32(c)
+    }
+}
+
+/// A type of values.
+pub(crate) trait Value: SparseValue {
+    /// A result in either type.
+    fn either(c: Csr<Self::Sum>) -> Either;
+}
+
+impl<T: SparseValue> Value for T
+where
+    Either: From<Csr<T::Sum>>,
+{
+    fn either(c: Csr<T::Sum>) -> Either {
+        c.into()
+    }
+}
+
+/// `$body` with `$T` for the type of `value_type`, or the failure of argument `$index`, `$name`.
+macro_rules! with_values {
+    ($index:expr, $name:expr, $value_type:expr, $T:ident => $body:expr) => {
+        with_values!(@each $index, $name, $value_type, $T => $body,
+            MATTOCK_VALUES_I32 i32, MATTOCK_VALUES_F32 f32, MATTOCK_VALUES_I16 i16,
+            MATTOCK_VALUES_F16 driver::f16, MATTOCK_VALUES_I8 i8, MATTOCK_VALUES_BF16 driver::bf16)
+    };
+    (@each $index:expr, $name:expr, $value_type:expr, $T:ident => $body:expr, $($code:ident $type:ty),*) => {
+        match $value_type {
+            $( $crate::sparse::$code => { type $T = $type; $body } )*
+            other => {
+                let most = [$( $crate::sparse::$code ),*].len() - 1;
+                $crate::status::bad($index, $name, format!("has value_type {other}, must be 0 to {most}"))
+            }
+        }
+    };
+}
+pub(crate) use with_values;
 
 /// A sparse result. `mattock_product_csr` shows its arrays.
 pub struct MattockProduct {
-    pub(crate) product: Either<Csr<i32>, Csr<f32>>,
+    pub(crate) product: Either,
     pub(crate) stats: SpgemmStats,
 }
 
 /// Structure of a sparse product, kept on the card.
 pub struct MattockPlan {
-    plan: Mutex<Either<SpgemmPlan<i32>, SpgemmPlan<f32>>>,
+    plan: Mutex<Box<dyn Plan>>,
     nnz: [usize; 2],
+}
+
+/// A plan for values of some type.
+trait Plan: Send {
+    /// The product with these values of A and B.
+    ///
+    /// # Safety
+    /// The arrays have as many values of the plan's type as A and B have entries, `nnz`.
+    unsafe fn numeric(
+        &mut self,
+        values: [*const c_void; 2],
+        nnz: [usize; 2],
+    ) -> Result<MattockProduct, Fail>;
+}
+
+impl<T: Value> Plan for SpgemmPlan<T> {
+    unsafe fn numeric(
+        &mut self,
+        [a, b]: [*const c_void; 2],
+        nnz: [usize; 2],
+    ) -> Result<MattockProduct, Fail> {
+        // SAFETY: by the contract.
+        let (a, b) = unsafe {
+            (
+                slice(2, "a_values", a.cast::<T>(), nnz[0])?,
+                slice(3, "b_values", b.cast::<T>(), nnz[1])?,
+            )
+        };
+        let (c, stats) =
+            named(SpgemmPlan::numeric(self, a, b), &[(2, "a_values"), (3, "b_values")])?;
+        Ok(MattockProduct { product: T::either(c), stats })
+    }
 }
 
 pub(crate) type Pair<T> = [Csr<T>; 2];
@@ -144,26 +230,29 @@ pub(crate) unsafe fn matrix<T: SparseValue>(
     }
 }
 
-/// Both operands, at positions 3 and 4.
+/// The type of both operands' values; they stand at positions 3 and 4.
 ///
 /// # Safety
-/// `a` and `b` are null or structures of their `struct_size` with arrays as long as they say.
+/// `a` and `b` are null or structures of their `struct_size`.
 pub(crate) unsafe fn operands(
     a: *const MattockCsr,
     b: *const MattockCsr,
-) -> Result<Either<Pair<i32>, Pair<f32>>, Fail> {
+) -> Result<([MattockCsr; 2], i32), Fail> {
     // SAFETY: by the contract.
-    unsafe {
-        let (a, b) = (required(3, "A", a)?, required(4, "B", b)?);
-        if a.value_type != b.value_type {
-            return bad(4, "B", format!("has value_type {}, A has {}", b.value_type, a.value_type));
-        }
-        match a.value_type {
-            MATTOCK_VALUES_I32 => Ok(Either::I32([matrix(3, "A", &a)?, matrix(4, "B", &b)?])),
-            MATTOCK_VALUES_F32 => Ok(Either::F32([matrix(3, "A", &a)?, matrix(4, "B", &b)?])),
-            other => bad(3, "A", format!("has value_type {other}, must be 0 or 1")),
-        }
+    let (a, b) = unsafe { (required(3, "A", a)?, required(4, "B", b)?) };
+    if a.value_type != b.value_type {
+        return bad(4, "B", format!("has value_type {}, A has {}", b.value_type, a.value_type));
     }
+    Ok(([a, b], a.value_type))
+}
+
+/// The operands as matrices.
+///
+/// # Safety
+/// Their arrays are as long as the structures say, and values are of this type.
+pub(crate) unsafe fn pair<T: SparseValue>([a, b]: &[MattockCsr; 2]) -> Result<Pair<T>, Fail> {
+    // SAFETY: by the contract.
+    unsafe { Ok([matrix(3, "A", a)?, matrix(4, "B", b)?]) }
 }
 
 /// # Safety
@@ -200,27 +289,22 @@ pub unsafe extern "C" fn mattock_spgemm(
     b: *const MattockCsr,
     product: *mut *mut MattockProduct,
 ) -> i32 {
-    fn multiply<T: SparseValue>(
+    fn multiply<T: Value>(
         card: &Context,
         [a, b]: &Pair<T>,
         how: &SpgemmOptions,
-    ) -> Result<(Csr<T>, SpgemmStats), Fail> {
-        named(card.spgemm(a, b, how), &NAMES)
+    ) -> Result<MattockProduct, Fail> {
+        let (c, stats) = named(card.spgemm(a, b, how), &NAMES)?;
+        Ok(MattockProduct { product: T::either(c), stats })
     }
     run(|| {
         // SAFETY: by the contract.
         unsafe {
             let card = &handle(1, "context", context)?.context;
             let how = options(how)?;
-            let (c, stats) = match operands(a, b)? {
-                Either::I32(pair) => {
-                    multiply(card, &pair, &how).map(|(c, stats)| (Either::I32(c), stats))?
-                }
-                Either::F32(pair) => {
-                    multiply(card, &pair, &how).map(|(c, stats)| (Either::F32(c), stats))?
-                }
-            };
-            hand_out(5, "product", product, MattockProduct { product: c, stats })
+            let (ab, values) = operands(a, b)?;
+            let done = with_values!(3, "A", values, T => multiply::<T>(card, &pair(&ab)?, &how))?;
+            hand_out(5, "product", product, done)
         }
     })
 }
@@ -242,11 +326,11 @@ pub unsafe extern "C" fn mattock_spgemm_estimate(
         unsafe {
             let card = &handle(1, "context", context)?.context;
             options(how)?;
-            let found = match operands(a, b)? {
-                Either::I32([a, b]) => card.spgemm_estimate(&a, &b),
-                Either::F32([a, b]) => card.spgemm_estimate(&a, &b),
-            };
-            let found = named(found, &NAMES)?;
+            let (ab, values) = operands(a, b)?;
+            let found = with_values!(3, "A", values, T => {
+                let [a, b]: Pair<T> = pair(&ab)?;
+                named(card.spgemm_estimate(&a, &b), &NAMES)
+            })?;
             give(5, "estimate", estimate, |old| MattockSpgemmEstimate {
                 struct_size: old.struct_size,
                 reserved: 0,
@@ -272,29 +356,24 @@ pub unsafe extern "C" fn mattock_spgemm_symbolic(
     nnz: *mut u64,
     plan: *mut *mut MattockPlan,
 ) -> i32 {
-    fn form<T: SparseValue>(
+    fn form<T: Value>(
         card: &Context,
         [a, b]: &Pair<T>,
         how: &SpgemmOptions,
-    ) -> Result<(SpgemmPlan<T>, u64, [usize; 2]), Fail> {
+    ) -> Result<(MattockPlan, u64), Fail> {
         let plan = named(card.spgemm_symbolic(a, b, how), &NAMES)?;
         let nnz = plan.nnz();
-        Ok((plan, nnz, [a.nnz(), b.nnz()]))
+        Ok((MattockPlan { plan: Mutex::new(Box::new(plan)), nnz: [a.nnz(), b.nnz()] }, nnz))
     }
     run(|| {
         // SAFETY: by the contract.
         unsafe {
             let card = &handle(1, "context", context)?.context;
             let how = options(how)?;
-            let (formed, entries, sizes) = match operands(a, b)? {
-                Either::I32(pair) => {
-                    form(card, &pair, &how).map(|(plan, n, s)| (Either::I32(plan), n, s))?
-                }
-                Either::F32(pair) => {
-                    form(card, &pair, &how).map(|(plan, n, s)| (Either::F32(plan), n, s))?
-                }
-            };
-            hand_out(6, "plan", plan, MattockPlan { plan: Mutex::new(formed), nnz: sizes })?;
+            let (ab, values) = operands(a, b)?;
+            let (formed, entries) =
+                with_values!(3, "A", values, T => form::<T>(card, &pair(&ab)?, &how))?;
+            hand_out(6, "plan", plan, formed)?;
             if let Some(nnz) = nnz.as_mut() {
                 *nnz = entries;
             }
@@ -315,31 +394,13 @@ pub unsafe extern "C" fn mattock_spgemm_numeric(
     b_values: *const c_void,
     product: *mut *mut MattockProduct,
 ) -> i32 {
-    /// # Safety
-    /// The arrays have as many values as the plan has entries.
-    unsafe fn multiply<T: SparseValue>(
-        plan: &mut SpgemmPlan<T>,
-        [a, b]: [*const c_void; 2],
-        nnz: [usize; 2],
-    ) -> Result<(Csr<T>, SpgemmStats), Fail> {
-        // SAFETY: by the contract.
-        let (a, b) = unsafe {
-            (slice(2, "a_values", a.cast(), nnz[0])?, slice(3, "b_values", b.cast(), nnz[1])?)
-        };
-        named(plan.numeric(a, b), &[(2, "a_values"), (3, "b_values")])
-    }
     run(|| {
         // SAFETY: by the contract.
         unsafe {
             let MattockPlan { plan, nnz } = handle(1, "plan", plan.cast_const())?;
             let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
-            let (c, stats) = match &mut *plan {
-                Either::I32(plan) => multiply(plan, [a_values, b_values], *nnz)
-                    .map(|(c, stats)| (Either::I32(c), stats))?,
-                Either::F32(plan) => multiply(plan, [a_values, b_values], *nnz)
-                    .map(|(c, stats)| (Either::F32(c), stats))?,
-            };
-            hand_out(4, "product", product, MattockProduct { product: c, stats })
+            let done = plan.numeric([a_values, b_values], *nnz)?;
+            hand_out(4, "product", product, done)
         }
     })
 }
@@ -421,8 +482,8 @@ pub unsafe extern "C" fn mattock_product_free(product: *mut MattockProduct) {
     });
 }
 
-/// `Y = alpha * A * X + beta * Y` with a sparse A and dense X and Y of the same type of values, `"i32"` or `"f32"`; alpha and beta
-/// point to values of it. With X and Y of one column this is `spmv`. `options` and `stats` may be null.
+/// `Y = alpha * A * X + beta * Y` with a sparse A and a dense X of the same type of values, and a dense Y of the type they are
+/// computed in, `"i32"` or `"f32"`; alpha and beta point to values of that. With X and Y of one column this is `spmv`. `options` and `stats` may be null.
 ///
 /// # Safety
 /// As `mattock_spgemm` and `mattock_gemm`; `stats` is null or a structure of its `struct_size`.
@@ -450,7 +511,7 @@ pub unsafe extern "C" fn mattock_spmm(
     ) -> Result<SpgemmStats, Fail> {
         // SAFETY: by the contract.
         let (a, alpha, beta) = unsafe {
-            let scalar = |p: *const c_void| p.cast::<T>().read_unaligned();
+            let scalar = |p: *const c_void| p.cast::<T::Sum>().read_unaligned();
             (matrix::<T>(4, "A", a)?, scalar(alpha), scalar(beta))
         };
         let x = named(View::try_from(x), &[(5, "X")])?;
@@ -472,11 +533,9 @@ pub unsafe extern "C" fn mattock_spmm(
             let (mx, my) = (Checked::new(5, "X", x)?, Checked::new(7, "Y", y)?);
             my.apart_from([&mx, &mx])?;
             let (x, y) = (mx.view()?, my.view_mut()?);
-            let done = match a.value_type {
-                MATTOCK_VALUES_I32 => multiply::<i32>(card, &how, &a, [alpha, beta], x, y)?,
-                MATTOCK_VALUES_F32 => multiply::<f32>(card, &how, &a, [alpha, beta], x, y)?,
-                other => return bad(4, "A", format!("has value_type {other}, must be 0 or 1")),
-            };
+            let done = with_values!(4, "A", a.value_type, T => {
+                multiply::<T>(card, &how, &a, [alpha, beta], x, y)
+            })?;
             give(8, "stats", stats, |old| sparse_stats(old.struct_size, &done))
         }
     })

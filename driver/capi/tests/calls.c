@@ -192,6 +192,39 @@ static void sparse(MattockContext *card) {
     MattockMatrix X = matrix("i32", 3, 1, 1, x), Y = matrix("i32", 3, 1, 1, y);
     OK(mattock_spmm(card, NULL, &two, &A, &X, &one, &Y, NULL));
     EXPECT(y[0] == 407 && y[1] == 65 && y[2] == 5);
+    /* Values of one byte: sums of four. */
+    int8_t bytes[] = {-128, 2, 3}, x8[3] = {1, 10, 100};
+    int32_t y8[3];
+    MattockCsr A8 = {sizeof A8, MATTOCK_VALUES_I8, 3, 3, 3, row_ptr, columns, bytes};
+    MattockMatrix X8 = matrix("i8", 3, 1, 1, x8), Y8 = matrix("i32", 3, 1, 1, y8);
+    int32_t none_of_it = 0;
+    OK(mattock_spgemm_symbolic(card, NULL, &A8, &A8, NULL, &plan));
+    for (int round = 0; round < 2; round++) {
+        MattockProduct *product;
+        if (round) {
+            OK(mattock_spgemm(card, NULL, &A8, &A8, &product));
+        } else {
+            OK(mattock_spgemm_numeric(plan, bytes, bytes, &product));
+        }
+        MattockCsr C = {sizeof C};
+        OK(mattock_product_csr(product, &C, NULL));
+        const int32_t *c = C.values;
+        EXPECT(C.value_type == MATTOCK_VALUES_I32 && c[0] == 16384 && c[1] == -256 && c[2] == 9);
+        mattock_product_free(product);
+    }
+    mattock_plan_free(plan);
+    OK(mattock_spmm(card, NULL, &one, &A8, &X8, &none_of_it, &Y8, NULL));
+    EXPECT(y8[0] == 72 && y8[1] == 30 && y8[2] == 0);
+    /* Halves: 1.5 and the least number, whose product a float holds. */
+    uint16_t halves[] = {0x3e00, 0x0001, 0x3c00};
+    MattockCsr A16 = {sizeof A16, MATTOCK_VALUES_F16, 3, 3, 3, row_ptr, columns, halves};
+    MattockProduct *real;
+    MattockCsr R = {sizeof R};
+    OK(mattock_spgemm(card, NULL, &A16, &A16, &real));
+    OK(mattock_product_csr(real, &R, NULL));
+    const float *r = R.values;
+    EXPECT(R.value_type == MATTOCK_VALUES_F32 && r[0] == 2.25f && r[1] == 1.5f / 16777216 && r[2] == 1);
+    mattock_product_free(real);
     /* Of the product only what a mask wants: (0,0) and (2,2), by structure, value, complement. */
     uint64_t mask_ptr[] = {0, 1, 1, 2};
     uint32_t mask_cols[] = {0, 2};

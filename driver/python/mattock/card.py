@@ -18,6 +18,8 @@ _FORMATS = {
 #: Those of less than a byte, and their bits.
 _NARROW = {"i4": 4, "u4": 4, "i2": 2, "u2": 2, "e2m1": 4}
 _RESULTS = {"i32": np.int32, "f32": np.float32}
+#: Formats of sparse values, in the order of their numbers, and those they are computed in.
+_VALUES = {"i32": "i32", "f32": "f32", "i16": "i32", "f16": "f32", "i8": "i32", "bf16": "f32"}
 _ROUNDING = ["rne", "rz", "ru", "rd", "rna"]
 _SEMIRINGS = native.semirings()
 
@@ -295,14 +297,17 @@ class Card:
         return out if isinstance(out, Event) else out[:, 0]
 
     def spgemm(self, a, b=None, *, chunked=True, semiring="plus_times", ordered=False, memory_budget=0, mask=None,
-               complement=False, by_value=False):  # fmt: skip
-        """``a @ b`` of scipy.sparse matrices with values of ``float32`` or ``int32``, ``a @ a`` without ``b``; a ``csr_array``
-        whose values and columns lie where the library has put them.
+               complement=False, by_value=False, values=None):  # fmt: skip
+        """``a @ b`` of scipy.sparse matrices with values of ``float32``, ``int32``, ``int16`` or ``int8``, ``a @ a`` without ``b``;
+        a ``csr_array`` of ``float32`` or ``int32`` whose values and columns lie where the library has put them.
+
+        ``values`` is ``"f16"`` or ``"bf16"`` to round the values of ``float32`` matrices to these first, which SciPy has no
+        matrices of; ``"bf16"`` needs ml_dtypes.
 
         With ``mask``, a matrix of the product's shape, only entries where it has one; with ``by_value`` one that is not zero, and
         with ``complement`` where it has none."""
-        left = _csr("a", a)
-        right = left if b is None else _csr("b", b)
+        left = _csr("a", a, values)
+        right = left if b is None else _csr("b", b, values)
         options = native.SpgemmOptions(
             chunked=chunked, semiring=_choice("semiring", semiring, _SEMIRINGS), ordered=ordered,
             memory_budget=memory_budget,
@@ -321,16 +326,17 @@ class Card:
         return product.csr()
 
     def spmm(self, a, x, y=None, alpha=1, beta=0, **options):
-        """``alpha * a @ x + beta * y`` of a scipy.sparse matrix and a dense matrix or vector of the same type of values."""
+        """``alpha * a @ x + beta * y`` of a scipy.sparse matrix and a dense matrix or vector of the same type of values; y is of
+        ``int32``, or ``float32`` for floats."""
         left, x = _csr("a", a), np.asarray(x)
         if y is None:
             if beta:
                 raise ValueError(f"beta is {beta} and there is no y")
-            y = np.empty((left.shape[0],) + x.shape[1:], x.dtype)
+            y = np.empty((left.shape[0],) + x.shape[1:], _RESULTS[_VALUES[left.format]])
         right, to = _described("x", x), _described("y", y)
         if to.matrix.data != y.ctypes.data or not y.flags.writeable:
             raise ValueError("y must be writable, with rows or columns that lie together")
-        scalar = ctypes.c_int32 if left.format == "i32" else ctypes.c_float
+        scalar = ctypes.c_int32 if _VALUES[left.format] == "i32" else ctypes.c_float
         alpha, beta = scalar(alpha), scalar(beta)
         stats = native.SpgemmStats()
         check(lib.mattock_spmm(
@@ -362,15 +368,34 @@ def _choice(name, value, known):
     return known.index(value)
 
 
-def _csr(name, matrix):
+def _rounded(name, values, format):
+    """Values of ``float32`` rounded to ``"f16"`` or ``"bf16"``."""
+    if format not in ("f16", "bf16"):
+        raise ValueError(f"values is {format!r}, must be f16 or bf16; integers are asked for by the type of the matrix")
+    if values.dtype != np.float32:
+        raise TypeError(f"{name} has values of {values.dtype}, must be float32 to be rounded: convert it with astype")
+    if format == "f16":
+        narrow = np.float16
+    else:
+        from ml_dtypes import bfloat16 as narrow
+    with np.errstate(over="ignore"):
+        rounded = values.astype(narrow)
+    if (np.isinf(rounded.astype(np.float32)) & np.isfinite(values)).any():
+        raise ValueError(f"{name} has values that {format} cannot reach")
+    return rounded
+
+
+def _csr(name, matrix, values=None):
     """A scipy.sparse matrix: its columns and values where they lie, its row pointers as 64-bit numbers."""
     import scipy.sparse
 
     if not scipy.sparse.issparse(matrix):
         raise TypeError(f"{name} is a {type(matrix).__name__}, must be a matrix of scipy.sparse")
     matrix = matrix.tocsr()
-    if matrix.dtype not in (np.float32, np.int32):
-        raise TypeError(f"{name} has values of {matrix.dtype}, must be float32 or int32: convert it with astype")
+    if matrix.dtype not in (np.float32, np.int32, np.int16, np.int8):
+        raise TypeError(
+            f"{name} has values of {matrix.dtype}, must be float32, int32, int16 or int8: convert it with astype"
+        )
     if not matrix.has_canonical_format:
         matrix = matrix.copy()
         matrix.sum_duplicates()
@@ -378,10 +403,11 @@ def _csr(name, matrix):
     pointers = matrix.indptr.astype(np.uint64)
     columns = np.ascontiguousarray(matrix.indices)
     columns = columns.view(np.uint32) if columns.dtype == np.int32 else columns.astype(np.uint32)
-    values = np.ascontiguousarray(matrix.data)
-    format = "i32" if matrix.dtype == np.int32 else "f32"
+    data = np.ascontiguousarray(matrix.data)
+    values = data if values is None else _rounded(name, data, values)
+    format = _FORMATS[values.dtype.name]
     csr = native.Csr(
-        value_type=0 if format == "i32" else 1, rows=rows, cols=cols, nnz=len(values), row_ptr=pointers.ctypes.data,
+        value_type=list(_VALUES).index(format), rows=rows, cols=cols, nnz=len(values), row_ptr=pointers.ctypes.data,
         columns=columns.ctypes.data, values=values.ctypes.data,
     )  # fmt: skip
     return _Described(csr, format, (rows, cols), (pointers, columns, values))

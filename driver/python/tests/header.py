@@ -5,7 +5,7 @@ import pathlib
 import re
 import sys
 
-from mattock import native
+from mattock import card, native
 
 TYPES = {
     "int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "int64_t": ctypes.c_int64, "uint64_t": ctypes.c_uint64,
@@ -32,6 +32,8 @@ def main(path):
     constants = dict(re.findall(r"#define (MATTOCK_\w+) (\d+)", header))
     for name in ("ROW_MAJOR", "COL_MAJOR", "NO_TRANS", "TRANS", "MASK_COMPLEMENT", "MASK_BY_VALUE", "ABI_VERSION"):
         assert getattr(native, name) == int(constants[f"MATTOCK_{name}"]), name
+    values = {name: int(constants[f"MATTOCK_VALUES_{name.upper()}"]) for name in card._VALUES}
+    assert list(values.values()) == list(range(len(values))), values
     calls = re.sub(r"/\*.*?\*/", "", header, flags=re.DOTALL)
     calls = dict(re.findall(r"(mattock_\w+)\(([^;]*?)\);", calls, re.DOTALL))
     for name, arguments in native._CALLS.items():

@@ -1,6 +1,6 @@
 //! Sums of sparse matrices, and products that no card does yet.
 
-use super::{SEMIRINGS, Semiring, SparseValue, SpgemmOptions, SpgemmStats};
+use super::{SEMIRINGS, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::view::View;
 use crate::{Csr, Error};
@@ -14,7 +14,7 @@ const ARG_SUM: usize = 3;
 impl Context {
     /// `C = alpha * A + beta * B`; C has an entry where A or B has one.
     ///
-    /// One command of the sparse engine: the rows of A and B side by side, times two scaled identities one
+    /// The sum has the type the card computes in. One command of the sparse engine: the rows of A and B side by side, times two scaled identities one
     /// above the other.
     ///
     /// # Errors
@@ -26,7 +26,7 @@ impl Context {
         beta: T,
         b: &Csr<T>,
         options: &SpgemmOptions,
-    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+    ) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         if (a.rows(), a.cols()) != (b.rows(), b.cols()) {
             let what =
                 format!("it is {} x {}, A is {} x {}", b.rows(), b.cols(), a.rows(), a.cols());
@@ -43,12 +43,12 @@ impl Context {
     /// `C + A * B` over a semiring; the sum has an entry where C has one or any product is. The entries of C are one more
     /// value each in their sums.
     ///
-    /// One command of the sparse engine: A and the identity side by side, times B above C.
+    /// Of the types the card computes in, since C is one of the factors. One command of the sparse engine: A and the identity side by side, times B above C.
     ///
     /// # Errors
     /// [`Error::InvalidArg`] for a C of another shape; [`Error::Unsupported`] over semirings whose product of one and c is not
     /// c (the pairs and plus-first; or-and makes 1 of any c but 0); otherwise as [`spgemm`](Self::spgemm).
-    pub fn spgemm_accumulate<T: SparseValue>(
+    pub fn spgemm_accumulate<T: SparseSum>(
         &self,
         a: &Csr<T>,
         b: &Csr<T>,

@@ -1,6 +1,6 @@
 //! Sparse times dense.
 
-use super::{Semiring, SparseValue, SpgemmOptions, SpgemmStats};
+use super::{Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::view::{DynView, DynViewMut, Layout, Place, PlaceMut, View, ViewMut};
 use crate::{Csr, Error};
@@ -13,8 +13,8 @@ impl Context {
     /// `Y = alpha * A * X + beta * Y` with a sparse A and dense X and Y.
     ///
     /// Cards of today have no port for dense operands in their sparse engine: X goes there as a sparse matrix in which
-    /// every entry is stored, 8 bytes each. The card does every multiply-add; the host applies alpha and beta, in
-    /// the type of the values, and [`SpgemmStats::host_elements`] counts the elements. With beta = 0 nothing of Y
+    /// every entry is stored, 5 to 8 bytes each. The card does every multiply-add; the host applies alpha and beta, in
+    /// the type of Y, which is the one the card computes in, and [`SpgemmStats::host_elements`] counts the elements. With beta = 0 nothing of Y
     /// is read, with alpha = 0 nothing of A and X. Entries that A does not store meet no X, so a NaN there
     /// does not matter.
     ///
@@ -22,11 +22,11 @@ impl Context {
     /// As [`spgemm`](Self::spgemm); Y is untouched then.
     pub fn spmm<T: SparseValue>(
         &self,
-        alpha: T,
+        alpha: T::Sum,
         a: &Csr<T>,
         x: View<'_, T>,
-        beta: T,
-        y: ViewMut<'_, T>,
+        beta: T::Sum,
+        y: ViewMut<'_, T::Sum>,
         options: &SpgemmOptions,
     ) -> Result<SpgemmStats, Error> {
         let (x, mut y): (DynView<'_>, DynViewMut<'_>) = (x.into(), y.into());
@@ -50,27 +50,28 @@ impl Context {
         if y.layout.is_empty() {
             return Ok(SpgemmStats::default());
         }
+        let (zero, one) = (T::Sum::ZERO, T::Sum::ONE);
         let mut stats = SpgemmStats::default();
-        let product = if alpha == T::ZERO {
+        let product = if alpha == zero {
             Csr::empty(a.rows(), cols)?
         } else {
             let (product, cost) = self.spgemm(a, &stored(&x)?, options)?;
             stats = cost;
             product
         };
-        let scaled = alpha != T::ONE || beta != T::ZERO;
+        let scaled = alpha != one || beta != zero;
         stats.host_elements += if scaled { (a.rows() * cols) as u64 } else { 0 };
-        let old = if beta == T::ZERO { None } else { Some(values::<T>(&y.as_view())?) };
-        let mut new: Vec<T> = match old {
+        let old = if beta == zero { None } else { Some(values::<T::Sum>(&y.as_view())?) };
+        let mut new: Vec<T::Sum> = match old {
             // Adding zero is left out, so that beta = 1 keeps every bit of what no product reaches.
-            Some(old) if beta == T::ONE => old,
+            Some(old) if beta == one => old,
             Some(old) => old.into_iter().map(|y| beta.times(y)).collect(),
-            None => vec![T::ZERO; a.rows() * cols],
+            None => vec![zero; a.rows() * cols],
         };
         for (row, col, &value) in product.entries() {
             let to = &mut new[row * cols + col as usize];
-            let term = if alpha == T::ONE { value } else { alpha.times(value) };
-            *to = if beta == T::ZERO { term } else { term.plus(*to) };
+            let term = if alpha == one { value } else { alpha.times(value) };
+            *to = if beta == zero { term } else { term.plus(*to) };
         }
         put(&new, &y.layout, &mut y.place)?;
         Ok(stats)
@@ -82,11 +83,11 @@ impl Context {
     /// As [`spmm`](Self::spmm).
     pub fn spmv<T: SparseValue>(
         &self,
-        alpha: T,
+        alpha: T::Sum,
         a: &Csr<T>,
         x: View<'_, T>,
-        beta: T,
-        y: ViewMut<'_, T>,
+        beta: T::Sum,
+        y: ViewMut<'_, T::Sum>,
         options: &SpgemmOptions,
     ) -> Result<SpgemmStats, Error> {
         for (index, cols) in [(ARG_X, x.shape().1), (ARG_Y, y.shape().1)] {
@@ -114,12 +115,12 @@ fn stored<T: SparseValue>(x: &DynView<'_>) -> Result<Csr<T>, Error> {
 }
 
 /// Byte of an element.
-fn at(layout: &Layout, row: usize, col: usize) -> usize {
+fn at<T>(layout: &Layout, row: usize, col: usize) -> usize {
     let (line, i) = match layout.order {
         crate::Order::Row => (row, col),
         crate::Order::Column => (col, row),
     };
-    layout.line(line).start + i * 4
+    layout.line(line).start + i * size_of::<T>()
 }
 
 /// The values of a dense matrix, row after row.
@@ -135,8 +136,8 @@ fn values<T: SparseValue>(x: &DynView<'_>) -> Result<Vec<T>, Error> {
         }
     };
     let value = |row, col| {
-        let at = at(&layout, row, col) - start;
-        bytemuck::pod_read_unaligned(&bytes[at..at + 4])
+        let at = at::<T>(&layout, row, col) - start;
+        bytemuck::pod_read_unaligned(&bytes[at..at + size_of::<T>()])
     };
     Ok((0..layout.rows)
         .flat_map(|row| (0..layout.cols).map(move |col| (row, col)))
@@ -151,10 +152,10 @@ fn put<T: SparseValue>(
     place: &mut PlaceMut<'_>,
 ) -> Result<(), Error> {
     for (i, value) in values.iter().enumerate() {
-        let at = at(layout, i / layout.cols, i % layout.cols);
+        let at = at::<T>(layout, i / layout.cols, i % layout.cols);
         let value = bytemuck::bytes_of(value);
         match place {
-            PlaceMut::Host(bytes) => bytes[at..at + 4].copy_from_slice(value),
+            PlaceMut::Host(bytes) => bytes[at..at + value.len()].copy_from_slice(value),
             PlaceMut::Card(memory) => memory.write(at as u64, value)?,
         }
     }

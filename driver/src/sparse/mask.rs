@@ -27,7 +27,7 @@ impl<'m, M> Mask<'m, M> {
 
 impl<M: SparseValue> Mask<'_, M> {
     /// What the mask leaves of a matrix of its shape.
-    fn apply<T: SparseValue>(&self, c: &Csr<T>) -> Result<Csr<T>, Error> {
+    fn apply<T: Copy>(&self, c: &Csr<T>) -> Result<Csr<T>, Error> {
         let (mut row_ptr, mut columns, mut values) = (vec![0], vec![], vec![]);
         for row in 0..c.rows() {
             let (mask_cols, mask_values) = self.matrix.row(row);
@@ -63,7 +63,7 @@ impl Context {
         b: &Csr<T>,
         mask: &Mask<'_, M>,
         options: &SpgemmOptions,
-    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+    ) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         let (rows, cols) = (mask.matrix.rows(), mask.matrix.cols());
         if (rows, cols) != (a.rows(), b.cols()) {
             let what = format!("it is {rows} x {cols}, the product is {} x {}", a.rows(), b.cols());

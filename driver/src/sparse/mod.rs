@@ -33,4 +33,4 @@ pub use mattock_spec::semiring::{SEMIRINGS, Semiring};
 pub use options::{Determinism, SpgemmOptions, SpgemmStats};
 pub use plan::{SpgemmEstimate, SpgemmPlan};
 pub use triplets::Triplets;
-pub use value::SparseValue;
+pub use value::{SparseSum, SparseValue};

@@ -154,7 +154,7 @@ impl<T: SparseValue> SpgemmPlan<T> {
     ///
     /// # Errors
     /// [`Error::InvalidArg`] when there are not as many values as entries; otherwise as [`Context::spgemm`].
-    pub fn numeric(&mut self, a: &[T], b: &[T]) -> Result<(Csr<T>, SpgemmStats), Error> {
+    pub fn numeric(&mut self, a: &[T], b: &[T]) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         let (nnz_a, nnz_b) = self.entries;
         for (index, values, nnz) in [(ARG_A_VALUES, a, nnz_a), (ARG_B_VALUES, b, nnz_b)] {
             if values.len() != nnz {
@@ -163,7 +163,7 @@ impl<T: SparseValue> SpgemmPlan<T> {
             }
         }
         let mut columns = Vec::with_capacity(self.nnz() as usize);
-        let mut values: Vec<T> = Vec::with_capacity(self.nnz() as usize);
+        let mut values: Vec<T::Sum> = Vec::with_capacity(self.nnz() as usize);
         let mut stats = SpgemmStats::default();
         self.b.set_values(b)?;
         let run = Run::<T>::new(&self.inner, self.caps, &self.options, &self.b);
@@ -182,7 +182,7 @@ impl<T: SparseValue> SpgemmPlan<T> {
             }
             row -= 1; // the end of this block is the start of the next
             columns.extend(room.columns()?);
-            values.extend(room.values::<T>()?);
+            values.extend(room.values::<T::Sum>()?);
         }
         let (rows, cols) = self.shape;
         let c = Csr::new(rows, cols, self.row_ptr.clone(), columns, values)

@@ -1,7 +1,7 @@
 //! One sparse command: operands in card memory, room for the result, the run.
 
 use super::split::Split;
-use super::{SparseValue, SpgemmOptions, SpgemmStats};
+use super::{SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::buffer::CardMemory;
 use crate::card::{Failure, Job, Step};
 use crate::device::Inner;
@@ -23,7 +23,7 @@ pub(super) fn engine(inner: &Inner, value: ValueType, call: &str) -> Result<Spge
         Some(caps) if caps.has(value) => return Ok(caps),
         None => "no SpGEMM engine".to_owned(),
         Some(caps) => {
-            let types = ValueType::ALL.into_iter().filter(|t| caps.has(*t));
+            let types = ValueType::ALL.iter().filter(|t| caps.has(**t));
             types.map(|t| t.format().name()).collect::<Vec<_>>().join(", ")
         }
     };
@@ -38,6 +38,7 @@ pub(super) struct Sizes {
     cols: u32,
     nnz_a: u32,
     nnz_b: u32,
+    value_bytes: u32,
     pub(super) products: u64,
     /// C cannot have more entries.
     pub(super) most_entries: u64,
@@ -72,6 +73,7 @@ impl Sizes {
             cols: word(ARG_B, "columns", b.cols())?,
             nnz_a: word(ARG_A, "entries", entries.len())?,
             nnz_b: word(ARG_B, "entries", b.nnz())?,
+            value_bytes: size_of::<T>() as u32,
             products,
             most_entries: products.min(area),
         })
@@ -98,11 +100,13 @@ impl Sizes {
 
     /// Bytes of card memory that operands and the largest possible C take.
     pub(super) fn workspace(&self) -> u64 {
-        let csr = |rows: u32, entries: u64| {
-            (4 * (u64::from(rows) + 1)).saturating_add(entries.saturating_mul(8))
+        let csr = |rows: u32, entries: u64, value_bytes: u32| {
+            let entry = 4 + u64::from(value_bytes);
+            (4 * (u64::from(rows) + 1)).saturating_add(entries.saturating_mul(entry))
         };
-        let operands = csr(self.rows, self.nnz_a.into()) + csr(self.inner, self.nnz_b.into());
-        operands.saturating_add(csr(self.rows, self.most_entries))
+        let operands = csr(self.rows, self.nnz_a.into(), self.value_bytes)
+            + csr(self.inner, self.nnz_b.into(), self.value_bytes);
+        operands.saturating_add(csr(self.rows, self.most_entries, 4))
     }
 }
 
@@ -142,7 +146,8 @@ impl Block {
             Ok::<_, Error>(memory)
         };
         let (row_pointers, columns) = (copy(&pointers)?, copy(columns)?);
-        let values = words(inner, entries.len() as u64)?;
+        let values =
+            inner.memory((size_of_val(&matrix.values()[entries.clone()]) as u64).max(1))?;
         Ok(Block { entries, row_pointers, columns, values })
     }
 
@@ -228,7 +233,7 @@ impl ResultRoom {
         self.entries(&self.memory.columns)
     }
 
-    pub(super) fn values<T: SparseValue>(&self) -> Result<Vec<T>, Error> {
+    pub(super) fn values<T: SparseSum>(&self) -> Result<Vec<T>, Error> {
         self.entries(&self.memory.values)
     }
 

@@ -12,7 +12,7 @@ impl Context {
     /// Computes `C = A * B` over a semiring, plus and times by default; C is canonical: columns rise within each row, and an entry is there
     /// where any product is, zero or not.
     ///
-    /// Sums of `i32` wrap; the lesser or the greater of a number and NaN is the number. The order of additions depends on timing, so sums of `f32` may differ from another card's
+    /// Values of `i8` and `i16` are computed with as `i32`, those of `f16` and `bf16` as `f32`; C has that type. Sums of `i32` wrap; the lesser or the greater of a number and NaN is the number. The order of additions depends on timing, so sums of `f32` may differ from another card's
     /// within rounding.
     ///
     /// # Errors
@@ -24,7 +24,7 @@ impl Context {
         a: &Csr<T>,
         b: &Csr<T>,
         options: &SpgemmOptions,
-    ) -> Result<(Csr<T>, SpgemmStats), Error> {
+    ) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
         options.check(&caps)?;
         if Sizes::new(a, b, 0..a.rows(), &caps)?.rows == 0 {
@@ -58,11 +58,11 @@ pub(crate) struct Resident<'r, T> {
 
 impl<T: SparseValue> Resident<'_, T> {
     /// `A * B`, as [`Context::spgemm`].
-    pub(crate) fn multiply(&self, a: &Csr<T>) -> Result<(Csr<T>, SpgemmStats), Error> {
+    pub(crate) fn multiply(&self, a: &Csr<T>) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         let all = 0..a.rows();
         let sizes = Sizes::new(a, self.b, all.clone(), &self.caps)?;
         let run = Run::new(&self.context.inner, self.caps, &self.options, &self.block);
-        let mut c = Parts { row_ptr: vec![0], columns: vec![], values: vec![] };
+        let mut c = Parts::<T> { row_ptr: vec![0], columns: vec![], values: vec![] };
         let mut stats = SpgemmStats::default();
         c.add(&run, a, self.b, all, sizes, &mut stats)?;
         let c = Csr::new(a.rows(), self.b.cols(), c.row_ptr, c.columns, c.values)
@@ -72,10 +72,10 @@ impl<T: SparseValue> Resident<'_, T> {
 }
 
 /// C as far as it is known, row after row.
-struct Parts<T> {
+struct Parts<T: SparseValue> {
     row_ptr: Vec<u64>,
     columns: Vec<u32>,
-    values: Vec<T>,
+    values: Vec<T::Sum>,
 }
 
 impl<T: SparseValue> Parts<T> {
@@ -119,7 +119,7 @@ impl<T: SparseValue> Parts<T> {
         let base = self.columns.len() as u64;
         self.row_ptr.extend(result.row_ptr()?.into_iter().skip(1).map(|p| base + u64::from(p)));
         self.columns.extend(result.columns()?);
-        self.values.extend(result.values::<T>()?);
+        self.values.extend(result.values::<T::Sum>()?);
         Ok(())
     }
 }

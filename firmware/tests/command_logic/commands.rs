@@ -267,6 +267,49 @@ fn each_bad_sparse_field_has_its_own_answer() {
     }
 }
 
+/// Values of each type may end with the last byte there is, and not one behind it; C's take four bytes each whatever the type.
+#[test]
+fn values_of_every_type_end_where_the_address_space_does() {
+    let mut caps = capabilities("both");
+    caps.spgemm.as_mut().unwrap().values = (1 << ValueType::ALL.len()) - 1;
+    let end = 1u64 << 40;
+    for &value in ValueType::ALL {
+        // Whole lines of 64 values, so that the array may end with the address space.
+        let good = SpgemmCommand { value, rows: 640, inner: 640, cols: 640, ..sparse() };
+        let good = SpgemmCommand { nnz_a: 640, nnz_b: 1280, c_capacity: 320, ..good };
+        let command = |which: usize, bytes: u64| {
+            let mut command = good;
+            let arrays = [&mut command.a, &mut command.b, &mut command.c];
+            arrays.into_iter().nth(which).unwrap().values = end - bytes;
+            submit(Opcode::Spgemm, &command.encode(), &caps, &mut Fake::default())
+        };
+        let bytes = u64::from(value.bytes());
+        for (which, bytes) in [640 * bytes, 1280 * bytes, 320 * 4].into_iter().enumerate() {
+            started(command(which, bytes));
+            let at = SpgemmCommand::OFFSET_ADDRESSES + 24 * which as u32 + 16;
+            let answer = refused(command(which, bytes - 16));
+            assert_eq!(answer, (ErrorCode::BadAddress, at), "{value:?}");
+        }
+    }
+}
+
+/// Numbers of types that no card has, and of those that this one lacks.
+#[test]
+fn values_of_other_types_are_refused() {
+    let mut caps = capabilities("both");
+    caps.spgemm.as_mut().unwrap().values = 1 << ValueType::F16 as u32;
+    for number in 0..16 {
+        let mut block = sparse().encode();
+        block[0] = number;
+        let answer = submit(Opcode::Spgemm, &block, &caps, &mut Fake::default());
+        if number == ValueType::F16 as u8 {
+            started(answer);
+        } else {
+            assert_eq!(refused(answer), (ErrorCode::UnsupportedMode, number.into()));
+        }
+    }
+}
+
 #[test]
 fn an_absent_or_busy_engine_and_a_wrong_length_are_refused() {
     let mut regs = Fake::default();

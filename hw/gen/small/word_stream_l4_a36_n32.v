@@ -63,19 +63,20 @@ module word_stream_l4_a36_n32 (
   wire take = cmd_valid & cmd_free;
   wire [31:0] last_word = (cmd_start + cmd_count) - 32'd1;
   wire _t2 = ~issued;
-  wire _t3 = left == 32'd1;
+  wire [2:0] _t3 = {1'd0, offset} + 3'd1;
+  wire _t4 = left == 32'd1;
   wire room = (~out_valid_q) | out_ready;
   wire step = (walking & buffer_out_valid) & (room & _t1);
-  wire next_line = step & (_t3 | (offset == 2'd3));
+  wire next_line = step & (_t4 | (_t3[1:0] == 2'd0));
   wire buffer_out_ready = next_line | flush;
   wire popped = buffer_out_valid & buffer_out_ready;
-  wire _t4 = popped & _t2;
-  wire _t5 = ~rsp_valid;
-  wire _t6 = issued & _t5;
-  wire _t7 = step & _t3;
-  wire next_run = runs_out_valid & ((~walking) | _t7);
+  wire _t5 = popped & _t2;
+  wire _t6 = ~rsp_valid;
+  wire _t7 = issued & _t6;
+  wire _t8 = step & _t4;
+  wire next_run = runs_out_valid & ((~walking) | _t8);
   wire offset_enable = next_run | step;
-  wire room_for_answers_holds = _t5 | buffer_in_ready;
+  wire room_for_answers_holds = _t6 | buffer_in_ready;
   fifo_w34_d4 runs (
     .in_valid(take), .in_data({cmd_start[1:0], cmd_count}), .out_ready(next_run | flush), .clk(clk),
     .rst(rst), .in_ready(runs_in_ready), .out_valid(runs_out_valid), .out_data(runs_out_data),
@@ -90,7 +91,7 @@ module word_stream_l4_a36_n32 (
     if (take | issued) line <= take ? cmd_start[31:2] : (line + 30'd1);
     if (take) last_line <= last_word[31:2];
     if (take) run_base <= cmd_base;
-    if (offset_enable) offset <= next_run ? runs_out_data[33:32] : (offset + 2'd1);
+    if (offset_enable) offset <= next_run ? runs_out_data[33:32] : _t3[1:0];
     if (offset_enable) left <= next_run ? runs_out_data[31:0] : (left - 32'd1);
     if (step) out <= buffer_out_data[{offset, 5'd0} +: 32];
     if (rst) begin
@@ -101,9 +102,9 @@ module word_stream_l4_a36_n32 (
       out_valid_q <= 1'b0;
     end else begin
       active <= take | ((active & (~(issued & (line == last_line)))) & _t1);
-      if (_t4 | (issued & (~popped))) credit <= _t4 ? (credit + 6'd1) : (credit - 6'd1);
-      if (_t6 | (rsp_valid & _t2)) outstanding <= _t6 ? (outstanding + 6'd1) : (outstanding - 6'd1);
-      walking <= (next_run | (walking & (~_t7))) & _t1;
+      if (_t5 | (issued & (~popped))) credit <= _t5 ? (credit + 6'd1) : (credit - 6'd1);
+      if (_t7 | (rsp_valid & _t2)) outstanding <= _t7 ? (outstanding + 6'd1) : (outstanding - 6'd1);
+      walking <= (next_run | (walking & (~_t8))) & _t1;
       out_valid_q <= (step | (out_valid_q & (~out_ready))) & _t1;
     end
   end

@@ -142,13 +142,13 @@ impl Semiring {
     /// The bits a sum begins with: adding any product to them gives that product. Where the sum is a least or greatest
     /// float that is NaN, which gives way even to an infinity.
     pub const fn start(self, value: ValueType) -> u32 {
-        match (self.add(), value) {
-            (AddOp::Plus, ValueType::I32) => 0,
+        match (self.add(), value.is_float()) {
+            (AddOp::Plus, false) => 0,
             // x + (-0) is x, for +0 and -0 too.
-            (AddOp::Plus, ValueType::F32) => (-0.0f32).to_bits(),
-            (AddOp::Min, ValueType::I32) => i32::MAX as u32,
-            (AddOp::Max | AddOp::Or | AddOp::Any, ValueType::I32) => i32::MIN as u32,
-            (AddOp::Min | AddOp::Max | AddOp::Or | AddOp::Any, ValueType::F32) => 0x7fc0_0000,
+            (AddOp::Plus, true) => (-0.0f32).to_bits(),
+            (AddOp::Min, false) => i32::MAX as u32,
+            (AddOp::Max | AddOp::Or | AddOp::Any, false) => i32::MIN as u32,
+            (AddOp::Min | AddOp::Max | AddOp::Or | AddOp::Any, true) => 0x7fc0_0000,
         }
     }
 }

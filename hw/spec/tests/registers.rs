@@ -91,7 +91,7 @@ fn a_card_describes_itself_as_it_was_configured() {
             assert_eq!((c.entries_per_half, c.cache_kib), (s.entries_per_half, s.cache_kib));
             assert_eq!((c.index_bits, c.row_slots, c.seed), (s.index_bits, s.row_slots, s.seed));
             assert_eq!((c.align, c.adder_latency), (s.align, s.adder_latency));
-            for value in ValueType::ALL {
+            for &value in ValueType::ALL {
                 assert_eq!(c.has(value), s.values.contains(&value));
             }
             for &semiring in SEMIRINGS {

@@ -77,7 +77,7 @@ fn shift_right_jam<'m>(x: Sig<'m>, amount: Sig<'m>, levels: std::ops::Range<u32>
 
 /// Zeros above the highest 1 of `x`, and whether there is none (then the count is the width less one,
 /// rounded up to all ones). A tree: depth log2 of the width.
-fn leading_zeros<'m>(m: &'m Builder, x: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
+pub(crate) fn leading_zeros<'m>(m: &'m Builder, x: Sig<'m>) -> (Sig<'m>, Sig<'m>) {
     let width = x.width();
     let padded = width.next_power_of_two();
     let x = if padded == width { x.as_bits() } else { cat(&[x, m.lit(uint(padded - width), 0)]) };

@@ -1,7 +1,7 @@
 //! Several clusters that share one product.
 
 use super::Cluster;
-use super::front::WordStream;
+use super::front::{Values, WordStream};
 use crate::cells::{counter, priority};
 use mattock_spec::ErrorCode;
 use mattock_spec::command::SpgemmPart;
@@ -160,7 +160,10 @@ impl Clusters {
         let (line_words, addr_bits) = (self.cluster.line_words(), self.cluster.addr_bits());
         let Product { rows, cols, capacity, parts, table, .. } = *product;
         let whole = parts.is(0);
-        let stream = m.inst("table_reader", &WordStream { line_words, addr_bits, lines: 8 });
+        let stream = m.inst(
+            "table_reader",
+            &WordStream { line_words, addr_bits, lines: 8, values: Values::WORDS },
+        );
         let asks = m.state("asks", bit(), 0);
         asks.update(&[(start, !whole), (stream.get("cmd_ready") | give_up, m.low())]);
         stream.set("cmd_valid", asks.q()).set("flush", give_up);

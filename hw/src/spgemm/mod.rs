@@ -2,6 +2,7 @@
 //! timing on paper: `docs/spgemm.md`.
 
 pub mod back;
+mod choice;
 mod cluster;
 mod clusters;
 pub mod control;

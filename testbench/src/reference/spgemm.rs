@@ -1,6 +1,7 @@
 //! Sparse matrix times sparse matrix.
 
 use mattock::Csr;
+use mattock::sparse::SparseValue;
 use mattock_spec::Semiring;
 
 use super::algebra::Element;
@@ -37,6 +38,11 @@ pub fn spgemm_over<T: Element>(
 ) -> Result<Csr<T>, ShapeError> {
     let product = |x: &T, y: &T| x.multiply(*y, semiring.multiply());
     row_wise(a, b, product, |sum, x, y| *sum = sum.add(product(x, y), semiring.add()))
+}
+
+/// The matrix with its values in the type they are computed in. The product of two such matrices is the product of what they were.
+pub fn widened<T: SparseValue>(matrix: &Csr<T>) -> Csr<T::Sum> {
+    matrix.map(|value| value.widen())
 }
 
 /// The row-wise product over any accumulator: `first` makes it, `more` adds to it.

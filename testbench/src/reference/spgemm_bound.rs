@@ -1,13 +1,13 @@
 //! How far an fp32 sparse product may be from the exact one.
 
 use mattock::Csr;
-
-use mattock_spec::Semiring;
+use mattock::sparse::SparseValue;
+use mattock_spec::{Format, Semiring};
 
 use super::algebra::as_factors;
 use super::compare::{Comparison, compare, compare_floats};
 use super::mask::Mask;
-use super::spgemm::{ShapeError, row_wise, spgemm_over};
+use super::spgemm::{ShapeError, row_wise, spgemm_over, widened};
 
 /// Unit roundoff of fp32, round to nearest: 2^-24.
 const U: f64 = f32::EPSILON as f64 / 2.0;
@@ -43,11 +43,24 @@ struct Exact {
 /// c and S are each off by at most (n - 1)*2^-53*S. Products that are not rounded (a fused
 /// multiply-add) or sums kept wider only come closer.
 ///
+/// Where the values of a and b have so few bits that fp32 holds their products (f16 with 2 * 11, bf16 with 2 * 8), d is 0: the
+/// first u*S goes, and `n - 1` stands for n in the first term. A product of two bf16 may still underflow, so e stays.
+///
 /// Where S exceeds what fp32 holds, a sum may overflow on the way, and any result is accepted that
 /// is infinite or NaN. Where an operand is infinite or NaN, the result must not be finite.
 #[derive(Clone, Debug)]
 pub struct SpgemmBound {
     exact: Csr<Exact>,
+    /// Whether a product is rounded.
+    rounds: bool,
+}
+
+/// Whether fp32 holds the significands of products of such values.
+fn holds_products<T: SparseValue>() -> bool {
+    match T::FORMAT {
+        Format::Float(float) => 2 * (float.mantissa_bits() + 1) <= f32::MANTISSA_DIGITS,
+        _ => false,
+    }
 }
 
 impl SpgemmBound {
@@ -55,31 +68,31 @@ impl SpgemmBound {
     ///
     /// # Errors
     /// [`ShapeError`].
-    pub fn new(a: &Csr<f32>, b: &Csr<f32>) -> Result<Self, ShapeError> {
+    pub fn new<T: SparseValue<Sum = f32>>(a: &Csr<T>, b: &Csr<T>) -> Result<Self, ShapeError> {
         Self::of_factors(a, b, |a, b| (a, b))
     }
 
     /// The same of `factors(a, b)` instead of a and b.
-    fn of_factors(
-        a: &Csr<f32>,
-        b: &Csr<f32>,
+    fn of_factors<T: SparseValue<Sum = f32>>(
+        a: &Csr<T>,
+        b: &Csr<T>,
         factors: impl Fn(f32, f32) -> (f32, f32),
     ) -> Result<Self, ShapeError> {
-        let product = |a: &f32, b: &f32| {
-            let (a, b) = factors(*a, *b);
+        let product = |a: &T, b: &T| {
+            let (a, b) = factors(a.widen(), b.widen());
             f64::from(a) * f64::from(b)
         };
-        let first = |a: &f32, b: &f32| {
+        let first = |a: &T, b: &T| {
             let p = product(a, b);
             Exact { sum: p, magnitude: p.abs(), products: 1 }
         };
-        let more = |exact: &mut Exact, a: &f32, b: &f32| {
+        let more = |exact: &mut Exact, a: &T, b: &T| {
             let p = product(a, b);
             exact.sum += p;
             exact.magnitude += p.abs();
             exact.products += 1;
         };
-        Ok(Self { exact: row_wise(a, b, first, more)? })
+        Ok(Self { exact: row_wise(a, b, first, more)?, rounds: !holds_products::<T>() })
     }
 
     /// The product in f64.
@@ -89,12 +102,13 @@ impl SpgemmBound {
 
     /// Largest allowed distance from [`reference`](Self::reference), for each entry.
     pub fn bounds(&self) -> Csr<f64> {
-        self.exact.map(Exact::bound)
+        self.exact.map(|exact| exact.bound(self.rounds))
     }
 
     /// Compares a computed product: its structure exactly, its values within the bound.
     pub fn check(&self, got: &Csr<f32>) -> Comparison {
-        compare(&self.exact, got, |exact| exact.sum.to_string(), |exact, &got| exact.allows(got))
+        let allows = |exact: &Exact, got: &f32| exact.allows(*got, self.rounds);
+        compare(&self.exact, got, |exact| exact.sum.to_string(), allows)
     }
 }
 
@@ -102,9 +116,9 @@ impl SpgemmBound {
 ///
 /// # Errors
 /// [`ShapeError`].
-pub fn check_over(
-    a: &Csr<f32>,
-    b: &Csr<f32>,
+pub fn check_over<T: SparseValue<Sum = f32>>(
+    a: &Csr<T>,
+    b: &Csr<T>,
     semiring: Semiring,
     got: &Csr<f32>,
 ) -> Result<Comparison, ShapeError> {
@@ -115,38 +129,43 @@ pub fn check_over(
 ///
 /// # Errors
 /// [`ShapeError`].
-pub fn check_masked(
-    a: &Csr<f32>,
-    b: &Csr<f32>,
+pub fn check_masked<T: SparseValue<Sum = f32>>(
+    a: &Csr<T>,
+    b: &Csr<T>,
     semiring: Semiring,
     mask: Option<&Mask>,
     got: &Csr<f32>,
 ) -> Result<Comparison, ShapeError> {
     match as_factors(semiring) {
         Some(factors) => {
-            let SpgemmBound { exact } = SpgemmBound::of_factors(a, b, factors)?;
-            let exact = mask.map_or_else(|| exact.clone(), |mask| mask.apply(&exact));
-            Ok(SpgemmBound { exact }.check(got))
+            let mut bound = SpgemmBound::of_factors(a, b, factors)?;
+            if let Some(mask) = mask {
+                bound.exact = mask.apply(&bound.exact);
+            }
+            Ok(bound.check(got))
         }
         None => {
-            let all = spgemm_over(a, b, semiring)?;
+            let all = spgemm_over(&widened(a), &widened(b), semiring)?;
             Ok(compare_floats(&mask.map_or_else(|| all.clone(), |mask| mask.apply(&all)), got))
         }
     }
 }
 
 impl Exact {
-    fn bound(&self) -> f64 {
+    /// `rounds`: products are rounded.
+    fn bound(&self, rounds: bool) -> f64 {
         let n = f64::from(self.products);
-        n * self.magnitude * (U * (1.0 + U) + f64::EPSILON) + 2.0 * n * ETA
+        let roundings = if rounds { n } else { n - 1.0 };
+        let of_magnitude = roundings * U * (1.0 + U) + n * f64::EPSILON;
+        self.magnitude * of_magnitude + 2.0 * n * ETA
     }
 
     /// Whether `got` is within the bound; how much of the bound it uses.
-    fn allows(&self, got: f32) -> (bool, f64) {
+    fn allows(&self, got: f32, rounds: bool) -> (bool, f64) {
         if !self.magnitude.is_finite() {
             return (!got.is_finite(), 0.0);
         }
-        let bound = self.bound();
+        let bound = self.bound(rounds);
         if !got.is_finite() {
             return (self.magnitude + bound > f64::from(f32::MAX), 0.0);
         }
@@ -158,9 +177,10 @@ impl Exact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mattock::{bf16, f16};
 
     /// A row times a column: one entry of C with the given products a*b.
-    fn dot(a: &[f32], b: &[f32]) -> SpgemmBound {
+    fn dot<T: SparseValue<Sum = f32>>(a: &[T], b: &[T]) -> SpgemmBound {
         let n = a.len();
         let columns = (0..n as u32).collect();
         let row = Csr::new(1, n, vec![0, n as u64], columns, a.to_vec()).unwrap();
@@ -182,6 +202,22 @@ mod tests {
         for wrong in [right.next_up().next_up(), right.next_down().next_down()] {
             assert_eq!(bound.check(&result(wrong)).mismatches(), 1);
         }
+    }
+
+    #[test]
+    fn products_of_narrow_floats_are_exact() {
+        let third = f16::from_f32(1.0 / 3.0);
+        let bound = dot(&[third], &[third]);
+        let right = f32::from(third) * f32::from(third);
+        assert_eq!(bound.check(&result(right)).mismatches(), 0);
+        for wrong in [right.next_up(), right.next_down()] {
+            assert_eq!(bound.check(&result(wrong)).mismatches(), 1);
+        }
+        // 2^-100 * 2^-60 is less than the least number: it may be lost, and no more than that.
+        let tiny = [-100, -60].map(|e| bf16::from_f32(2f32.powi(e)));
+        let bound = dot(&tiny[..1], &tiny[1..]);
+        assert_eq!(bound.check(&result(0.0)).mismatches(), 0);
+        assert_eq!(bound.check(&result(f32::from_bits(2))).mismatches(), 1);
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct CsrAddresses {
     pub row_pointers: u64,
     /// Column indices, u32.
     pub columns: u64,
-    /// Values, 4 bytes each.
+    /// Values: those of factors packed, 1, 2 or 4 bytes each; those of a result 4 bytes each.
     pub values: u64,
 }
 
@@ -77,7 +77,7 @@ impl SpgemmPart {
 /// | 116..128 | reserved, zero |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SpgemmCommand {
-    /// Type of the values.
+    /// Type of the values of A and B.
     pub value: ValueType,
     /// What stands for multiplication and addition.
     pub semiring: Semiring,

@@ -117,7 +117,7 @@ impl SpgemmConfig {
         v.number(tasks, PowerOfTwo(16, 4096), &mut self.task_fifo)?;
         let sorter = key("sorter_width", "Entries the sorter takes per cycle");
         v.number(sorter, PowerOfTwo(1, 16), &mut self.sorter_width)?;
-        let types = ValueType::ALL.map(|t| (t.format().name(), t));
+        let types: Vec<_> = ValueType::ALL.iter().map(|t| (t.format().name(), *t)).collect();
         choices(v, key("values", "Value types a command chooses among"), &types, &mut self.values)?;
         let rings: Vec<(&str, Semiring)> = SEMIRINGS.iter().map(|s| (s.name(), *s)).collect();
         let semirings = key("semirings", "Semirings a command chooses among");

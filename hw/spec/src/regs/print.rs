@@ -1,7 +1,7 @@
 //! The register tables as a manual page and as a C header.
 
 use super::capability::{CapabilityId, words};
-use super::{CAPABILITY_BASE, ErrorCode, Field, MAPS, Reg};
+use super::{CAPABILITY_BASE, ErrorCode, Field, MAPS, Reg, ValueType};
 use crate::semiring::SEMIRINGS;
 use std::fmt::Write;
 
@@ -20,6 +20,7 @@ pub fn manual_markdown() -> String {
         page.line("|---|---|---|---|---|---|");
         map.regs.iter().for_each(|reg| page.register(reg));
     }
+    page.value_types();
     page.semirings();
     page.capabilities();
     page.errors();
@@ -78,6 +79,16 @@ impl Page {
     fn capability_row(&mut self, entry: &str, word: usize, field: Field) {
         let (bits, name, doc) = (bit_range(field), field.name, field.doc);
         self.line(&format!("| {entry} | {word} | {bits} | `{name}` | {doc} |"));
+    }
+
+    fn value_types(&mut self) {
+        self.line("\n## value types\n\nNumbers of `MODE.VALUE` of the SpGEMM engine. A and B have values of the same type; sums and C are i32 or f32.\n");
+        self.line("| number | name | bytes | computed in | what becomes of them |");
+        self.line("|---|---|---|---|---|");
+        for &v in ValueType::ALL {
+            let (name, bytes, sum) = (v.format(), v.bytes(), v.sum().format());
+            self.line(&format!("| {} | {name} | {bytes} | {sum} | {} |", v as u8, v.doc()));
+        }
     }
 
     fn semirings(&mut self) {

@@ -4,7 +4,7 @@ use super::table::registers;
 
 registers! {
     "spgemm" at 0x2000 size 0x1000
-    "SpGEMM engine: C = A * B, all in split CSR with 32-bit row pointers and 32-bit columns that rise within a row, indices from 0. Every array begins at a multiple of the capability's ALIGN. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START. Of addresses the card keeps as many bits as the capability list's ADDRESS_BITS; those above read as 0."
+    "SpGEMM engine: C = A * B, all in split CSR with 32-bit row pointers and 32-bit columns that rise within a row, indices from 0. Values of A and B lie packed, those of C take 32 bits. Every array begins at a multiple of the capability's ALIGN. Writes to other registers than START are ignored while STATUS.BUSY is set. Counters hold the last command's totals and are cleared by START. Of addresses the card keeps as many bits as the capability list's ADDRESS_BITS; those above read as 0."
 
     START 0x000 Wo "Starts the command described by the other registers." {
         GO 0 1 "Write 1. STATUS.BUSY (or DONE) is set before the write is answered. Ignored while BUSY."
@@ -18,7 +18,7 @@ registers! {
         INFO 0 32 "Detail."
     }
     MODE 0x00c Rw "What to compute." {
-        VALUE 0 4 "Type of the values: 0 is i32 (wrapping), 1 is f32."
+        VALUE 0 4 "Type of the values of A and B, by its number in the table of value types; 0 is i32."
         SEMIRING 4 4 "What stands for multiplication and addition, by its number in the table of semirings; 0 is plus-times."
     }
     ROWS 0x010 Rw "Rows of A and C; 0 is an empty product." {

@@ -14,7 +14,8 @@ pub(super) struct Command<'m> {
     pub nnz_a: Sig<'m>,
     pub nnz_b: Sig<'m>,
     pub capacity: Sig<'m>,
-    pub float: Sig<'m>,
+    /// Number of the type of A's and B's values.
+    pub value: Sig<'m>,
     pub seed: Sig<'m>,
     /// Pulse: counters start anew.
     pub clear: Sig<'m>,
@@ -45,9 +46,16 @@ impl<'m> Command<'m> {
             nnz_a: word("nnz_a"),
             nnz_b: word("nnz_b"),
             capacity: word("c_capacity"),
-            float: m.input("mode_value", bits(4)).bit(0),
+            value: m.input("mode_value", bits(4)),
             seed: m.input("seed", bits(32)),
         }
+    }
+}
+
+impl<'m> Command<'m> {
+    /// Sums are floats.
+    pub(super) fn float(&self) -> Sig<'m> {
+        self.value.bit(0)
     }
 }
 

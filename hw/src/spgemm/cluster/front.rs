@@ -1,6 +1,6 @@
 //! From A's rows to products' operands: feed, dispatcher, cache, lanes.
 
-use super::super::front::{Cache, Dispatcher, Feed, LaneFetch};
+use super::super::front::{Cache, ChosenValues, Dispatcher, Feed, LaneFetch};
 use super::control::{Command, Control};
 use super::{Cluster, ROW_BITS};
 use rtl_gen::{Builder, Instance, Sig, bit, cat, mux, uint};
@@ -36,6 +36,7 @@ impl Cluster {
             row_bits: ROW_BITS,
             tag_bits: self.tag_bits(),
             addr_bits: self.addr_bits(),
+            values: self.values(),
         };
         let dispatcher = self.dispatcher(m, control, feed, lane.queued_bits());
         let cache = self.cache(m, control, feed);
@@ -66,8 +67,10 @@ impl Cluster {
                 tag_bits: self.tag_bits(),
                 tasks: c.task_fifo,
                 limit,
+                values: self.values(),
             },
         );
+        ChosenValues::of(m, self.values(), command.value).pass(feed);
         feed.set("start", seq("run")).set("flush", seq("flush")).set("first_row", seq("first_row"));
         feed.set("rows", command.rows).set("inner", command.inner);
         feed.set("cols", command.end_col.sub_wrap(command.first_col));
@@ -164,11 +167,13 @@ impl Cluster {
         (feed, dispatcher, cache): (Instance<'m>, Instance<'m>, Instance<'m>),
     ) -> Vec<Instance<'m>> {
         let (table, stop) = (control.table, control.seq("flush"));
+        let values = ChosenValues::of(m, self.values(), command.value);
         let limits = self.limits(m, feed, control.plans, command);
         let (col_base, val_base) = (self.base(m, "b_col"), self.base(m, "b_val"));
         let fetch: Vec<Instance> = (0..self.config.lanes)
             .map(|l| {
                 let lane = m.inst(&format!("lane_{l}"), shape);
+                values.pass(lane);
                 lane.set("flush", stop).set("col_base", col_base).set("val_base", val_base);
                 for field in ["seq", "row", "a", "start", "length"] {
                     lane.set(&format!("chunk_{field}"), dispatcher.get(&format!("chunk_{field}")));

@@ -33,7 +33,7 @@ impl Cluster {
                 algebra: Algebra::of(&c.semirings),
             },
         );
-        core.set("is_float", command.float).set("seed", command.seed);
+        core.set("is_float", command.float()).set("seed", command.seed);
         if c.semirings.len() > 1 {
             core.set("semiring", m.input("mode_semiring", bits(4)));
         }

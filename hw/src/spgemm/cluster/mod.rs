@@ -7,6 +7,7 @@ mod memory;
 mod merge;
 mod status;
 
+use super::front::Values;
 use control::{Command, Control};
 use front::LOOKUPS;
 use mattock_spec::config::{CardConfig, SpgemmConfig};
@@ -16,7 +17,7 @@ use status::Blocks;
 /// Bits of a row slot: a window holds at most 256 rows.
 const ROW_BITS: u32 = 8;
 
-/// SpGEMM engine: `C = A * B` over a semiring in split CSR, i32 or f32, one cluster.
+/// SpGEMM engine: `C = A * B` over a semiring in split CSR, in i32 or f32, one cluster.
 ///
 /// Ports: those every engine of the card has (`start`, `flush`, `idle`, `done`, `error`, `error_info`, `read_beat`,
 /// `write_beat`, `m_axi_*`), and the values of the SPGEMM register block by name: inputs `mode_value`, `mode_semiring`, `rows`,
@@ -74,6 +75,10 @@ impl Cluster {
 
     fn tag_bits(&self) -> u32 {
         index_width(self.lane_slots().max(LOOKUPS)) + 1
+    }
+
+    fn values(&self) -> Values {
+        Values::of(&self.config.values)
     }
 
     /// A line address from a byte address.

@@ -1,5 +1,7 @@
 //! The rows of A as a stream of tokens.
 
+use super::Values;
+use super::values::Chosen;
 use super::words::WordStream;
 use crate::cells::Fifo;
 use rtl_gen::{Builder, Module, Sig, all, bit, bits, cat, mux, uint};
@@ -16,12 +18,13 @@ const MOST_SKIPPED: i128 = 127;
 /// | `first_row`, `rows`, `nnz` | in | uint(32) | first row to read; shape of A |
 /// | `passes` | in | uint(9) | how often the first row is emitted, at least 1 |
 /// | `ptr_base`, `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the three arrays |
+/// | `value` | in | bits(4) | type of the values, if one may be less than a word ([`Values`]) |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `p_*`, `c_*`, `v_*` | | | line ports (request and answer) of the three arrays |
 /// | `token_valid`, `token_ready` | out, in | bit | token stream |
 /// | `token_last`, `token_empty` | out | bit | last token of its row; row without elements |
 /// | `token_skip` | out | uint(8) | empty rows before this one, the last row and the first one never among them |
-/// | `token_k`, `token_a` | out | bits(32) | column and value of the element |
+/// | `token_k`, `token_a` | out | bits(32) | column and value of the element, widened |
 /// | `token_left` | out | uint(32) | elements of the row after this one |
 /// | `bad_row` | out | bit | level: a row pointer falls or passes `nnz`; nothing more is read |
 /// | `row` | out | uint(32) | the row whose pointers are read next; with `bad_row`, the one at fault |
@@ -34,11 +37,14 @@ pub struct AStream {
     pub addr_bits: u32,
     /// Lines in flight per array.
     pub lines: u32,
+    /// Types of values.
+    pub values: Values,
 }
 
 impl Module for AStream {
     fn name(&self) -> String {
-        format!("a_stream_l{}_a{}_n{}", self.line_words, self.addr_bits, self.lines)
+        let AStream { line_words, addr_bits, lines, values } = self;
+        format!("a_stream_l{line_words}_a{addr_bits}_n{lines}{}", values.suffix())
     }
 
     fn build(&self, m: &Builder) {
@@ -48,11 +54,12 @@ impl Module for AStream {
         let (first_row, rows, nnz) = (word("first_row"), word("rows"), word("nnz"));
         let passes = m.input("passes", uint(9));
         let token_ready = m.input("token_ready", bit());
-        let stream = |name: &str, prefix: &str, base: &str| {
+        let stream = |name: &str, prefix: &str, base: &str, values: Values| {
             let shape = WordStream {
                 line_words: self.line_words,
                 addr_bits: self.addr_bits,
                 lines: self.lines,
+                values,
             };
             let s = m.inst(name, &shape);
             s.set("flush", flush).set("cmd_base", m.input(base, uint(self.addr_bits)));
@@ -63,9 +70,10 @@ impl Module for AStream {
             m.output(&format!("{prefix}_req_addr"), s.get("req_addr"));
             s
         };
-        let pointers = stream("pointers", "p", "ptr_base");
-        let columns = stream("columns", "c", "col_base");
-        let values = stream("values", "v", "val_base");
+        let pointers = stream("pointers", "p", "ptr_base", Values::WORDS);
+        let columns = stream("columns", "c", "col_base", Values::WORDS);
+        let values = stream("values", "v", "val_base", self.values);
+        Chosen::input(m, self.values).pass(values);
 
         // Row pointers: rows - first_row + 1 words; the first one only starts the first row.
         let ask = m.state("ask", bit(), 0);

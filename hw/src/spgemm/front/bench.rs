@@ -1,5 +1,7 @@
 //! What the tests of the front end share: a memory that answers line requests in order.
 
+use mattock_spec::Value;
+use mattock_spec::regs::ValueType;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use rtl_gen::Interpreter;
 use rtl_gen::sim::PortId;
@@ -88,5 +90,20 @@ pub(super) fn start(module: &dyn rtl_gen::Module) -> Interpreter {
 pub(super) fn expect_sound(sim: &Interpreter) {
     if let Some(failure) = sim.failure() {
         panic!("{failure}");
+    }
+}
+
+/// A value's code as the 32 bits it is computed with.
+pub(super) fn widened(value: ValueType, code: u32) -> u32 {
+    match value.format().decode(code) {
+        Value::Int(number) => number as u32,
+        Value::Float(number) if number.is_nan() => {
+            let bits = value.format().bits();
+            // Sign, exponent and fraction keep their order; the fraction stands at the top of the wider one.
+            let fraction = code & if value == ValueType::F16 { 0x3ff } else { 0x7f };
+            let moved = fraction << if value == ValueType::F16 { 13 } else { 16 };
+            if bits == 32 { code } else { code >> (bits - 1) << 31 | 0x7f80_0000 | moved }
+        }
+        Value::Float(number) => (number as f32).to_bits(),
     }
 }

@@ -1,12 +1,13 @@
 //! From the arrays in memory to tasks: A stream, pointer fetch and planner in a row.
 
-use super::{AStream, Planner, PointerFetch};
+use super::values::Chosen;
+use super::{AStream, Planner, PointerFetch, Values};
 use crate::spgemm::control::PRODUCT_BITS;
 use rtl_gen::{Builder, Instance, Module, Sig, bit, bits, uint};
 
 /// The part of the front end that works row by row. Ports as the three blocks it consists of:
 /// configuration and windows of [`Planner`], lines `p_*`, `c_*`, `v_*` of [`AStream`], cache port
-/// `req_*`, `rsp_*` of [`PointerFetch`].
+/// `req_*`, `rsp_*` of [`PointerFetch`], `value` of [`AStream`].
 #[derive(Clone, Copy, Debug)]
 pub struct Feed {
     /// Words a line.
@@ -23,6 +24,8 @@ pub struct Feed {
     pub tasks: u32,
     /// Entries a window may be expected to need.
     pub limit: u32,
+    /// Types of A's values.
+    pub values: Values,
 }
 
 /// Connects same-named ports of this module and the instance.
@@ -37,9 +40,10 @@ fn through<'m>(m: &'m Builder, inst: Instance<'m>, inputs: &[(&str, Sig<'m>)], o
 
 impl Module for Feed {
     fn name(&self) -> String {
-        let Feed { line_words, addr_bits, a_lines, lookups, tag_bits, tasks, limit } = self;
+        let Feed { line_words, addr_bits, a_lines, lookups, tag_bits, tasks, limit, values } = self;
+        let suffix = values.suffix();
         format!(
-            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}"
+            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}{suffix}"
         )
     }
 
@@ -53,7 +57,9 @@ impl Module for Feed {
         let (line_words, addr_bits) = (self.line_words, self.addr_bits);
         let base = |name: &str| m.input(name, uint(addr_bits));
 
-        let a = m.inst("a_stream", &AStream { line_words, addr_bits, lines: self.a_lines });
+        let (lines, values) = (self.a_lines, self.values);
+        let a = m.inst("a_stream", &AStream { line_words, addr_bits, lines, values });
+        Chosen::input(m, values).pass(a);
         a.set("start", start).set("flush", flush).set("first_row", first_row).set("rows", rows);
         a.set("nnz", word("nnz_a")).set("passes", passes);
         a.set("ptr_base", base("a_ptr_base"))

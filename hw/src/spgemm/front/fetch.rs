@@ -195,6 +195,7 @@ impl Fetch {
 #[cfg(test)]
 mod tests {
     use super::{Cache, Fetch, LaneFetch};
+    use crate::spgemm::front::Values;
     use crate::spgemm::front::bench::{Memory, expect_sound, start};
     use rand::{Rng, SeedableRng, rngs::StdRng};
     use rtl_gen::Interpreter;
@@ -218,6 +219,7 @@ mod tests {
                 row_bits: 8,
                 tag_bits,
                 addr_bits,
+                values: Values::WORDS,
             },
             cache: Cache {
                 banks,

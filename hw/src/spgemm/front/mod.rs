@@ -14,6 +14,7 @@ mod planner;
 mod pointers;
 mod row_queue;
 mod sizes;
+mod values;
 mod words;
 
 pub use a_stream::AStream;
@@ -24,4 +25,6 @@ pub use hub::LineHub;
 pub use lane::{CHUNK, LaneFetch};
 pub use planner::Planner;
 pub use pointers::PointerFetch;
+pub(super) use values::Chosen as ChosenValues;
+pub use values::Values;
 pub use words::WordStream;

@@ -1,8 +1,9 @@
 //! The semirings a merge core is built with, and what its cells do for each.
 
+use crate::spgemm::choice::chosen;
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::{AddOp, MultiplyOp, SEMIRINGS, Semiring};
-use rtl_gen::{Builder, Sig, any, bits};
+use rtl_gen::{Builder, Sig, bits};
 
 /// A set of semirings, one of which a command chooses.
 ///
@@ -74,14 +75,7 @@ impl<'m> Chosen<'m> {
 
     /// The chosen one is such.
     pub(super) fn is(&self, such: impl Fn(Semiring) -> bool) -> Sig<'m> {
-        let (yes, no): (Vec<_>, Vec<_>) = self.algebra.semirings().partition(|s| such(*s));
-        match self.code {
-            Some(code) if !yes.is_empty() && !no.is_empty() => {
-                any(&yes.iter().map(|s| code.is(*s as i128)).collect::<Vec<_>>())
-            }
-            _ if yes.is_empty() => self.m.low(),
-            _ => self.m.high(),
-        }
+        chosen(self.m, self.code, self.algebra.semirings().map(|s| (s, s as u8)), such)
     }
 
     /// The value a sum begins with.

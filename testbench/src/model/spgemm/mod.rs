@@ -4,7 +4,7 @@
 //! outputs before the clock edge; `tick` takes the inputs and is the edge. Nothing is estimated: hash, buckets, cache sets, column
 //! ranges and what is learned of rows are computed as the hardware computes them, so cycles, windows, replays and bytes
 //! are those of the RTL (`testbench/tests/spgemm_model.rs`). Products and sums have no values, and memory none of its bytes.
-//! Corrupt arrays, bus errors and resets within a command are not modelled.
+//! Values take 4 bytes, as i32 and f32 do. Corrupt arrays, bus errors and resets within a command are not modelled.
 
 mod back;
 mod cells;

@@ -1,28 +1,68 @@
 //! What a card says about its engines, and what fits into them.
 
-use crate::format::{Format, TupleList};
+use crate::format::{Float, Format, TupleList};
 use crate::semiring::Semiring;
 
-/// Type of the values of a sparse product, the number in `SPGEMM.MODE.VALUE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum ValueType {
-    /// 32-bit integers; sums and products wrap.
-    I32 = 0,
-    /// IEEE binary32; the order of the additions depends on timing.
-    F32 = 1,
+/// Declares the types of values of sparse products in one table. Bit 0 of a number is 1 for floats.
+macro_rules! value_types {
+    ($( $variant:ident = $code:literal $format:expr, $sum:ident $doc:literal )*) => {
+        /// Type of the values of a sparse product's factors, the number in `SPGEMM.MODE.VALUE`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum ValueType {
+            $( #[doc = $doc] $variant = $code, )*
+        }
+
+        impl ValueType {
+            /// Every value type, by number.
+            pub const ALL: &[ValueType] = &[$( ValueType::$variant ),*];
+
+            /// The number format of the values.
+            pub const fn format(self) -> Format {
+                match self { $( ValueType::$variant => $format, )* }
+            }
+
+            /// The type they are computed in, which is that of the result.
+            pub const fn sum(self) -> ValueType {
+                match self { $( ValueType::$variant => ValueType::$sum, )* }
+            }
+
+            /// What becomes of them.
+            pub const fn doc(self) -> &'static str {
+                match self { $( ValueType::$variant => $doc, )* }
+            }
+        }
+    };
 }
 
-impl ValueType {
-    /// Every value type, by number.
-    pub const ALL: [ValueType; 2] = [ValueType::I32, ValueType::F32];
+value_types! {
+    I32 = 0 Format::I32, I32 "32-bit integers; sums and products wrap."
+    F32 = 1 Format::F32, F32 "IEEE binary32; the order of the additions depends on timing."
+    I16 = 2 Format::int(16), I32 "16-bit integers, extended by their sign."
+    F16 = 3 Format::Float(Float::F16), F32 "IEEE binary16, widened exactly: subnormal numbers and infinities stay what they are."
+    I8 = 4 Format::int(8), I32 "8-bit integers, extended by their sign."
+    BF16 = 5 Format::Float(Float::BF16), F32 "The upper half of a binary32."
+}
 
-    /// The number format of the values.
-    pub const fn format(self) -> Format {
-        match self {
-            ValueType::I32 => Format::I32,
-            ValueType::F32 => Format::F32,
-        }
+const _: () = {
+    let mut i = 0;
+    while i < ValueType::ALL.len() {
+        let value = ValueType::ALL[i];
+        assert!(value as usize == i, "value types are not numbered in order");
+        assert!(value.is_float() == (i & 1 == 1), "bit 0 of a value type says that it is a float");
+        i += 1;
+    }
+};
+
+impl ValueType {
+    /// Whether it is a floating-point type.
+    pub const fn is_float(self) -> bool {
+        !self.format().is_integer()
+    }
+
+    /// Bytes of a value in memory: 1, 2 or 4.
+    pub const fn bytes(self) -> u32 {
+        self.format().storage_bits() / 8
     }
 
     /// The value type of a number; `None` when this software does not know it.

@@ -1,5 +1,7 @@
 //! Lines in, elements out: the range of columns, and the wait for the window.
 
+use super::super::Values;
+use super::super::values::Chosen;
 use super::ring::meta_bits;
 use crate::cells::priority;
 use rtl_gen::{
@@ -12,13 +14,14 @@ use rtl_gen::{
 /// [`super::LineRing`]; `idle` says that no element is held.
 ///
 /// Stages: line register, compared register (behind a comparison of each word), element register (behind the word
-/// multiplexers), output register. A line costs a cycle for each wanted element, and one when it has none: a pass over a
+/// multiplexers), output register (behind the widening of the value). A line costs a cycle for each wanted element, and one when it has none: a pass over a
 /// part of a row's columns hardly pays for the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Elements {
     pub line_words: u32,
     pub index_bits: u32,
     pub row_bits: u32,
+    pub values: Values,
 }
 
 /// A stage that holds one element, or the end of a chunk whose last line has none.
@@ -28,6 +31,7 @@ struct Stage<'m> {
     marks: Sig<'m>,
     travels: Sig<'m>,
     column: Sig<'m>,
+    /// The value, or in front of the widening the word it lies in.
     value: Sig<'m>,
 }
 
@@ -57,8 +61,8 @@ fn seq<'m>(travels: Sig<'m>) -> Sig<'m> {
 
 impl Module for Elements {
     fn name(&self) -> String {
-        let Elements { line_words, index_bits, row_bits } = self;
-        format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}")
+        let Elements { line_words, index_bits, row_bits, values } = self;
+        format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}{}", values.suffix())
     }
 
     fn build<'m>(&self, m: &'m Builder) {
@@ -77,7 +81,8 @@ impl Module for Elements {
         let words = |name: &str| m.input(&format!("line_{name}"), bits(32 * self.line_words));
         let columns = m.reg_when("raw_columns", take.sig(), words("columns"));
         let values = m.reg_when("raw_values", take.sig(), words("values"));
-        let meta = m.input("line_meta", bits(meta_bits(self.row_bits, self.line_words)));
+        let meta =
+            m.input("line_meta", bits(meta_bits(self.row_bits, self.line_words, self.values)));
         let meta = m.reg_when("raw_meta", take.sig(), meta);
         let position = index_width(self.line_words);
         let names = 2 + self.row_bits + 32;
@@ -90,7 +95,9 @@ impl Module for Elements {
         take.assign(m.input("line_valid", bit()) & line_ready);
         raw.drive((take.sig() | (raw.q() & !compared.sig())) & !flush);
         let load = (raw.q() & compared.sig()).named("load");
-        let travels = meta.slice(meta.width() - 1, 2 * position + 1);
+        let kind = Chosen::input(m, self.values);
+        let packing = kind.place_bits();
+        let travels = meta.slice(meta.width() - 1, 2 * position + 1 + packing);
         let (first, end) =
             (meta.slice(2 * position - 1, position).as_u(), meta.trunc(position).as_u());
         let (low, high) = (choose(seq(travels), &lo), choose(seq(travels), &hi));
@@ -124,11 +131,16 @@ impl Module for Elements {
         held.drive((load | (held.q() & !finish)) & !flush);
         let reversed = |flags: &[Sig<'m>]| cat(&flags.iter().rev().copied().collect::<Vec<_>>());
         left.update(&[(load, reversed(&wanted)), (step, reversed(&after))]);
-        let word = |line: Sig<'m>| {
+        let word = |line: Sig<'m>, pick: &[Sig<'m>]| {
             let arms: Vec<_> =
                 pick.iter().enumerate().map(|(i, &p)| (p, line.lane(i as u32, 32))).collect();
             one_hot_mux(&arms)
         };
+        let packed = (packing > 0).then(|| {
+            let part = meta.slice(2 * position + packing, 2 * position + 1).as_u();
+            Packed::new(m, kind, &pick, part, load)
+        });
+        let of_values = packed.as_ref().map_or(&pick, |packed| &packed.words);
 
         // Element register.
         let element = Stage::new(
@@ -138,8 +150,8 @@ impl Module for Elements {
             [
                 cat(&[last_line & at_end, !some]),
                 travels,
-                word(columns).trunc(self.index_bits),
-                word(values),
+                word(columns, &pick).trunc(self.index_bits),
+                word(values, of_values),
             ],
         );
         let out_free = m.forward("out_free", bit());
@@ -147,13 +159,16 @@ impl Module for Elements {
         let moves = (element.valid.q() & out_free.sig()).named("moves");
         element.valid.drive((step | (element.valid.q() & !out_free.sig())) & !flush);
 
+        let value = match packed {
+            Some(packed) => {
+                kind.widen(element.value, m.reg_when("element_place", step, packed.place))
+            }
+            None => element.value,
+        };
+
         // Output register.
-        let out = Stage::new(
-            m,
-            "result",
-            moves,
-            [element.marks, element.travels, element.column, element.value],
-        );
+        let out =
+            Stage::new(m, "result", moves, [element.marks, element.travels, element.column, value]);
         let (last, hollow) = (out.marks.bit(1), out.marks.bit(0));
         let may_leave = choose(out.seq(), &open) & !flush;
         let leaves = (out.valid.q() & (hollow | (may_leave & out_ready))).named("leaves");
@@ -170,6 +185,54 @@ impl Module for Elements {
         m.output("chunk_done_seq", m.reg("chunk_done_seq_q", out.seq()));
         m.output("held_back", out.valid.q() & !hollow & !may_leave);
         m.output("idle", !any(&[raw.q(), held.q(), element.valid.q(), out.valid.q()]));
+    }
+}
+
+/// Where the value of a picked column lies in a line of packed values.
+struct Packed<'m> {
+    /// Which word, one hot.
+    words: Vec<Sig<'m>>,
+    /// Where in the word.
+    place: Sig<'m>,
+}
+
+impl<'m> Packed<'m> {
+    /// A line of columns goes with a `part` of a line of values, taken with `load`: column i of L of part q with
+    /// value q * L + i.
+    fn new(
+        m: &'m Builder,
+        kind: Chosen<'m>,
+        pick: &[Sig<'m>],
+        part: Sig<'m>,
+        load: Sig<'m>,
+    ) -> Self {
+        let (columns, places) = (pick.len() as u32, kind.place_bits());
+        let mut words = vec![vec![]; pick.len()];
+        let mut place = vec![vec![]; places as usize];
+        for packing in kind.packings() {
+            for q in 0..1 << packing {
+                let mine = match packing {
+                    0 => kind.packs(0),
+                    p => kind.packs(p) & part.trunc(p).is(q.into()),
+                };
+                let mine = m.reg_when(&format!("part_{packing}_{q}"), load, mine);
+                let value = |i: u32| q * columns + i;
+                for (word, of) in words.iter_mut().enumerate() {
+                    let here = (0..columns).filter(|&i| value(i) >> packing == word as u32);
+                    let here: Vec<Sig> = here.map(|i| pick[i as usize]).collect();
+                    of.extend((!here.is_empty()).then(|| mine & any(&here)));
+                }
+                for (bit, of) in place.iter_mut().enumerate() {
+                    let at = |i: u32| value(i) << (places - packing);
+                    let here = (0..columns).filter(|&i| at(i) >> bit & 1 == 1);
+                    let here: Vec<Sig> = here.map(|i| pick[i as usize]).collect();
+                    of.extend((!here.is_empty()).then(|| mine & any(&here)));
+                }
+            }
+        }
+        let either = |of: &Vec<Sig<'m>>| any(of);
+        let place: Vec<Sig> = place.iter().rev().map(either).collect();
+        Packed { words: words.iter().map(either).collect(), place: cat(&place).as_u() }
     }
 }
 

@@ -5,6 +5,8 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
+use super::Values;
+use super::values::Chosen;
 use elements::Elements;
 use ring::LineRing;
 use rtl_gen::{Builder, Module, bit, bits, index_width, uint};
@@ -19,13 +21,14 @@ pub const CHUNK: u32 = 64;
 /// | `chunk_valid`, `chunk_ready` | in, out | bit | chunk offered, taken |
 /// | `chunk_seq`, `chunk_row`, `chunk_a` | in | bits(2), bits(`row_bits`), bits(32) | window, row slot, element of A: travel with every element |
 /// | `chunk_start`, `chunk_length` | in | uint(32), uint(7) | first element of B and how many, 1 to 64; columns rise inside a chunk |
+/// | `value` | in | bits(4) | type of the values of B, if one may be less than a word ([`Values`]); constant while not `idle` |
 /// | `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the arrays of B; constant while not `idle` |
 /// | `lo_{s}`, `hi_{s}` | in | uint(`index_bits`), uint(`index_bits + 1`) | columns wanted of window `s`: `lo <= column < hi`; constant while it has chunks here |
 /// | `open_{s}` | in | bit | elements of window `s` may leave |
 /// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | out, in | | a line of the cache; registers |
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | | its answers, in any order; always accepted |
 /// | `out_valid`, `out_ready` | out, in | bit | element offered, taken |
-/// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, 32, 32 | `out_half` is bit 0 of `out_seq`; registers |
+/// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, 32, 32 | `out_half` is bit 0 of `out_seq`, `out_b` is widened; registers |
 /// | `chunk_done`, `chunk_done_seq` | out | bit, bits(2) | pulse, once a chunk: the cycle after its last element was taken or dropped |
 /// | `held_back` | out | bit | an element waits for its window to open |
 /// | `queued` | out | uint | elements of accepted chunks whose line has not reached the element register |
@@ -36,7 +39,7 @@ pub const CHUNK: u32 = 64;
 /// answers under way have come.
 ///
 /// Throughput: one element a cycle, without a gap between lines and chunks; one line of columns and one of values asked for
-/// in two cycles. A line costs a cycle for each element inside the range, and one when it has none.
+/// in two cycles, and in one where the line of columns before has asked for the values too. A line costs a cycle for each element inside the range, and one when it has none.
 /// Latency through an idle lane: 10 cycles and the cache's.
 #[derive(Clone, Copy, Debug)]
 pub struct LaneFetch {
@@ -54,6 +57,8 @@ pub struct LaneFetch {
     pub tag_bits: u32,
     /// Bits of a line address.
     pub addr_bits: u32,
+    /// Types of values.
+    pub values: Values,
 }
 
 impl LaneFetch {
@@ -70,6 +75,7 @@ impl LaneFetch {
             row_bits: self.row_bits,
             tag_bits: self.tag_bits,
             addr_bits: self.addr_bits,
+            values: self.values,
         }
     }
 }
@@ -107,9 +113,13 @@ impl Module for LaneFetch {
             line_words: self.line_words,
             index_bits: self.index_bits,
             row_bits: self.row_bits,
+            values: self.values,
         };
         let ring = m.inst("ring", &self.ring()).set("flush", flush);
         let elements = m.inst("elements", &elements).set("flush", flush);
+        let values = Chosen::input(m, self.values);
+        values.pass(ring);
+        values.pass(elements);
 
         for (name, ty) in [
             ("chunk_valid", bit()),

@@ -1,5 +1,7 @@
 //! Chunks in, their lines out in order: requests run ahead, answers come in any order.
 
+use super::super::Values;
+use super::super::values::Chosen;
 use super::CHUNK;
 use crate::cells::{Fifo, Skid};
 use rtl_gen::{Builder, Forward, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
@@ -12,7 +14,10 @@ use rtl_gen::{Builder, Forward, MemSpec, Module, Sig, bit, bits, cat, index_widt
 /// |---|---|---|---|
 /// | `line_valid`, `line_ready` | out, in | bit | a line is complete; taken |
 /// | `line_columns`, `line_values` | out | bits | its words; RAM outputs |
-/// | `line_meta` | out | bits([`meta_bits`]) | `{seq, row, a, last of its chunk, first, final index in the line}` |
+/// | `line_meta` | out | bits([`meta_bits`]) | `{seq, row, a, part of the line of values, last of its chunk, first, final index in the line}` |
+///
+/// A line of packed values serves two or four lines of columns. It is asked for and stored once for those of a chunk: the output of
+/// the RAM of values stays while the others are read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LineRing {
     pub slots: u32,
@@ -21,17 +26,19 @@ pub(super) struct LineRing {
     pub row_bits: u32,
     pub tag_bits: u32,
     pub addr_bits: u32,
+    pub values: Values,
 }
 
 /// Width of what travels with a line.
-pub(super) fn meta_bits(row_bits: u32, line_words: u32) -> u32 {
-    2 + row_bits + 32 + 1 + 2 * index_width(line_words)
+pub(super) fn meta_bits(row_bits: u32, line_words: u32, values: Values) -> u32 {
+    2 + row_bits + 32 + values.packing() + 1 + 2 * index_width(line_words)
 }
 
 impl LineRing {
     pub(super) fn shape(&self) -> String {
-        let LineRing { slots, chunks, line_words, row_bits, tag_bits, addr_bits } = self;
-        format!("s{slots}_q{chunks}_l{line_words}_r{row_bits}_t{tag_bits}_a{addr_bits}")
+        let LineRing { slots, chunks, line_words, row_bits, tag_bits, addr_bits, values } = self;
+        let suffix = values.suffix();
+        format!("s{slots}_q{chunks}_l{line_words}_r{row_bits}_t{tag_bits}_a{addr_bits}{suffix}")
     }
 
     pub(super) fn queued_bits(&self) -> u32 {
@@ -68,7 +75,12 @@ impl Module for LineRing {
         requests.set("in_valid", cut.wants).set("in_data", cat(&[tag, cut.addr.as_bits()]));
         let new = (cut.asked & !cut.values).named("new_slot");
 
-        let (here, open) = self.answers(m, stop, cut.asked, head.q());
+        let shares = cut.shared.map(|shared| {
+            let shares = m.mem("shares", MemSpec::distributed(self.slots, 1));
+            shares.write(tail.q(), shared, new);
+            shares.read_async("shares_at_head", head.q())
+        });
+        let (here, open) = self.answers(m, stop, cut.asked, shares, head.q());
         let handed = m.state("line_valid_q", bit(), 0);
         let line_ready = m.input("line_ready", bit());
         let read = (here.complete & (!handed.q() | line_ready) & !stop).named("read");
@@ -76,7 +88,7 @@ impl Module for LineRing {
         handed.drive((read | (handed.q() & !line_ready)) & !stop);
         m.output("line_valid", handed.q());
         let nothing = used.q().lit(0);
-        tail.update(&[(stop, tail.q().lit(0)), (cut.asked & cut.values, tail.q().inc())]);
+        tail.update(&[(stop, tail.q().lit(0)), (cut.complete, tail.q().inc())]);
         head.update(&[(stop, head.q().lit(0)), (read, head.q().inc())]);
         used.update(&[
             (stop, nothing),
@@ -114,6 +126,10 @@ struct Cut<'m> {
     addr: Sig<'m>,
     /// The request was taken.
     asked: Sig<'m>,
+    /// Its values are those that the line before has asked for; where that is possible.
+    shared: Option<Sig<'m>>,
+    /// All it needs is asked for.
+    complete: Sig<'m>,
     meta: Sig<'m>,
     /// Elements accepted this cycle.
     accepted: Sig<'m>,
@@ -164,34 +180,73 @@ impl LineRing {
         let end = last.mux(end, end.lit(self.line_words as i128 - 1));
         let wants = (valid.q() & (values.q() | slot_free) & !stop).named("wants");
         let asked = (wants & taken).named("asked");
-        let done = (asked & values.q() & last).named("done");
-        let next_line = (asked & values.q()).named("next_line");
-        values.update(&[(stop, m.low()), (asked, !values.q())]);
+        let line = at.q().shr_k(position);
+        let kind = Chosen::input(m, self.values);
+        let packing = kind.place_bits();
+        // The first line of a chunk finds nothing asked for, whichever part of a line of values it needs.
+        let fresh = (packing > 0).then(|| m.state("fresh", bit(), 0));
+        let shared = fresh.map(|fresh| {
+            let inside = |p| if p == 0 { m.low() } else { line.trunc(p).as_bits().red_or() };
+            (kind.by_packing(inside) & !fresh.q()).named("shared")
+        });
+        let (complete, values_next) = match shared {
+            Some(shared) => (values.q() | shared, !values.q() & !shared),
+            None => (values.q(), !values.q()),
+        };
+        let next_line = (asked & complete).named("next_line");
+        let done = (next_line & last).named("done");
+        values.update(&[(stop, m.low()), (asked, values_next)]);
 
         let take = ((!valid.q() | done) & queue.get("out_valid")).named("take");
         queue.set("out_ready", !valid.q() | done | stop);
         let chunk = queue.get("out_data");
         valid.update(&[(stop, m.low()), (take, m.high()), (done, m.low())]);
         let travels = m.reg_when("travels", take, chunk.slice(names + 38, 39));
-        let line = at.q().shr_k(position);
         let after = cat(&[line.inc().as_bits(), m.lit(bits(position), 0)]).as_u();
         at.update(&[(take, chunk.slice(38, 7).as_u()), (next_line, after)]);
         left.update(&[(take, chunk.trunc(7).as_u()), (next_line, left.q().sub_wrap(room))]);
+        if let Some(fresh) = fresh {
+            fresh.update(&[(take, m.high()), (next_line, m.low())]);
+        }
 
         let (columns_at, values_at) =
             (m.input("col_base", uint(self.addr_bits)), m.input("val_base", uint(self.addr_bits)));
-        let addr = values.q().mux(values_at, columns_at).add_wrap(line.resize(self.addr_bits));
-        let meta = cat(&[travels, last, offset.as_bits(), end.as_bits()]);
+        let line_of_values = kind.by_packing(|p| line.shr_k(p).zext(line.width()));
+        let line_there = match packing {
+            0 => line,
+            _ => values.q().mux(line_of_values, line),
+        };
+        let addr = values.q().mux(values_at, columns_at);
+        let addr = addr.add_wrap(line_there.resize(self.addr_bits));
+        let part = (packing > 0).then(|| line.trunc(packing).as_bits());
+        let meta: Vec<Sig> = [travels]
+            .into_iter()
+            .chain(part)
+            .chain([last, offset.as_bits(), end.as_bits()])
+            .collect();
+        let meta = cat(&meta);
         let busy = valid.q() | queue.get("out_valid");
-        Cut { wants, values: values.q(), addr, asked, meta, accepted, busy }
+        Cut {
+            wants,
+            values: values.q(),
+            addr,
+            asked,
+            shared,
+            complete: next_line,
+            meta,
+            accepted,
+            busy,
+        }
     }
 
-    /// Stores answers by slot. Returns what is complete, and the number of open requests.
+    /// Stores answers by slot. Returns what is complete, and the number of open requests. When the line at the head `shares`
+    /// its values with the one before, they are in the RAM's output and stay there.
     fn answers<'m>(
         &self,
         m: &'m Builder,
         stop: Sig<'m>,
         asked: Sig<'m>,
+        shares: Option<Sig<'m>>,
         head: Sig<'m>,
     ) -> (Here<'m>, Sig<'m>) {
         let (rsp, tag) = (m.input("rsp_valid", bit()), m.input("rsp_tag", bits(self.tag_bits)));
@@ -213,9 +268,14 @@ impl LineRing {
             here.drive(stop.mux(none, (here.q() | came) & !gone));
             let store = m.mem(&format!("{name}_store"), MemSpec::block(self.slots, line.width()));
             store.write(slot, line, mine);
-            let line = store.read(&format!("{name}_read"), head, read.sig());
+            let there = here.q().dyn_lane(head, 1);
+            let (from_store, there) = match shares {
+                Some(shares) if name == "values" => (read.sig() & !shares, there | shares),
+                _ => (read.sig(), there),
+            };
+            let line = store.read(&format!("{name}_read"), head, from_store);
             m.output(&format!("line_{name}"), line);
-            here.q().dyn_lane(head, 1)
+            there
         });
         (Here { complete: complete[0] & complete[1], read }, open.q())
     }

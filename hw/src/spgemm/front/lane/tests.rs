@@ -1,7 +1,9 @@
 //! One lane against a model of it, behind a cache that answers in any order.
 
 use super::LaneFetch;
-use crate::spgemm::front::bench::{expect_sound, start};
+use crate::spgemm::front::Values;
+use crate::spgemm::front::bench::{expect_sound, start, widened};
+use mattock_spec::regs::ValueType;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use rtl_gen::Interpreter;
 
@@ -10,6 +12,10 @@ const COLUMNS: u64 = 0x100;
 const VALUES: u64 = 0x8000;
 
 fn lane(line_words: u32) -> LaneFetch {
+    typed(line_words, Values::WORDS)
+}
+
+fn typed(line_words: u32, values: Values) -> LaneFetch {
     LaneFetch {
         slots: 64,
         chunks: 16,
@@ -18,6 +24,7 @@ fn lane(line_words: u32) -> LaneFetch {
         row_bits: 8,
         tag_bits: 8,
         addr_bits: 24,
+        values,
     }
 }
 
@@ -43,11 +50,12 @@ struct Element {
 struct Matrix {
     columns: Vec<u32>,
     rows: Vec<(usize, usize)>,
+    value: ValueType,
 }
 
 impl Matrix {
     fn new(rng: &mut StdRng, lengths: impl Iterator<Item = usize>, columns: u32) -> Self {
-        let mut b = Matrix { columns: vec![], rows: vec![] };
+        let mut b = Matrix { columns: vec![], rows: vec![], value: ValueType::I32 };
         for length in lengths {
             let begin = b.columns.len();
             let mut row: Vec<u32> = (0..length).map(|_| rng.random_range(0..columns)).collect();
@@ -58,15 +66,21 @@ impl Matrix {
         b
     }
 
-    fn value(element: usize) -> u32 {
-        (element as u32).wrapping_mul(0x9e37_79b1) ^ 0x5555
+    fn code(&self, element: usize) -> u32 {
+        let scrambled = (element as u32).wrapping_mul(0x9e37_79b1) ^ 0x5555;
+        scrambled >> (32 - 8 * self.value.bytes())
     }
 
     fn line(&self, addr: u64, words: usize) -> Vec<u32> {
         let values = addr >= VALUES;
         let first = (addr - if values { VALUES } else { COLUMNS }) as usize * words;
+        let per_word = 4 / self.value.bytes() as usize;
+        let packed = |word: usize| {
+            let codes = (0..per_word).map(|i| self.code(word * per_word + i));
+            codes.rev().fold(0, |word, code| (u64::from(word) << (32 / per_word)) as u32 | code)
+        };
         let word = |e: usize| {
-            if values { Self::value(e) } else { self.columns.get(e).copied().unwrap_or(!0) }
+            if values { packed(e) } else { self.columns.get(e).copied().unwrap_or(!0) }
         };
         (first..first + words).map(word).collect()
     }
@@ -96,7 +110,7 @@ impl Matrix {
                 row: chunk.row,
                 col: u64::from(self.columns[e]),
                 a: chunk.a,
-                b: u64::from(Self::value(e)),
+                b: u64::from(widened(self.value, self.code(e))),
             })
             .filter(|e| (range.0..range.1).contains(&e.col))
             .collect()
@@ -129,11 +143,21 @@ struct Bench<'b> {
     /// Elements and finished chunks seen.
     seen: Vec<Element>,
     done: Vec<u64>,
+    /// Lines asked for.
+    requests: usize,
 }
 
 impl<'b> Bench<'b> {
     fn new(words: u32, matrix: &'b Matrix, weather: Weather) -> Self {
-        let mut sim = start(&lane(words));
+        Self::typed(words, matrix, weather, Values::of(&[matrix.value]))
+    }
+
+    /// With a lane that knows more types than the matrix has.
+    fn typed(words: u32, matrix: &'b Matrix, weather: Weather, values: Values) -> Self {
+        let mut sim = start(&typed(words, values));
+        if values != Values::WORDS {
+            sim.set("value", matrix.value as u64);
+        }
         for port in ["flush", "chunk_valid", "rsp_valid"] {
             sim.set(port, 0);
         }
@@ -151,6 +175,7 @@ impl<'b> Bench<'b> {
             chunk_ready: false,
             seen: vec![],
             done: vec![],
+            requests: 0,
         }
     }
 
@@ -196,6 +221,7 @@ impl<'b> Bench<'b> {
             };
             let (addr, tag) = (self.sim.get("req_addr"), self.sim.get("req_tag"));
             self.open.push((now + self.weather.latency + late, addr, tag));
+            self.requests += 1;
         }
         if take_element && self.sim.get("out_valid") == 1 {
             let [seq, row, col, a, b] =
@@ -267,6 +293,32 @@ fn elements_leave_in_order() {
     }
 }
 
+/// Values of every type, on lanes of all types and of one; a chunk asks for each line of its values once.
+#[test]
+fn packed_values_leave_in_order() {
+    let (mut rng, mut matrix) = random_matrix(7);
+    let all = Values::of(ValueType::ALL);
+    for (words, weather) in [(16, FAIR), (16, ROUGH), (4, ROUGH), (2, ROUGH)] {
+        for &value in ValueType::ALL {
+            matrix.value = value;
+            let chunks = matrix.chunks(&mut rng, 150, 64);
+            for values in [all, Values::of(&[value])] {
+                let mut bench = Bench::typed(words, &matrix, weather, values);
+                bench.ranges[1] = (200_000, 700_000);
+                bench.send(&chunks);
+                bench.settle();
+                bench.expect(&chunks);
+                let lines = |c: &Chunk, elements: usize| {
+                    (c.start + c.length - 1) / elements - c.start / elements + 1
+                };
+                let per_line = (words * 4 / value.bytes()) as usize;
+                let of = |c| lines(c, words as usize) + lines(c, per_line);
+                assert_eq!(bench.requests, chunks.iter().map(of).sum::<usize>(), "{value:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn only_the_range_leaves() {
     let (mut rng, matrix) = random_matrix(2);
@@ -315,8 +367,14 @@ fn closed_windows_wait() {
 
 #[test]
 fn flush_forgets_everything() {
-    let (mut rng, matrix) = random_matrix(4);
-    for (words, hold) in [(16, 1), (4, 1), (4, 60), (16, 300)] {
+    let (mut rng, mut matrix) = random_matrix(4);
+    for (words, hold, value) in [
+        (16, 1, ValueType::I32),
+        (4, 1, ValueType::I8),
+        (4, 60, ValueType::F32),
+        (16, 300, ValueType::F16),
+    ] {
+        matrix.value = value;
         let mut bench = Bench::new(words, &matrix, ROUGH);
         bench.ranges = [(0, 1 << 20), (200_000, 1 << 20), (0, 500_000), (100_000, 600_000)];
         for round in 0..25 {
@@ -343,8 +401,13 @@ fn flush_forgets_everything() {
 
 /// Cycles per element with everything taken at once.
 fn rate(words: u32, lengths: &[usize], aligned: bool) -> f64 {
+    typed_rate(words, lengths, aligned, ValueType::I32)
+}
+
+fn typed_rate(words: u32, lengths: &[usize], aligned: bool, value: ValueType) -> f64 {
     let mut rng = StdRng::seed_from_u64(5);
-    let matrix = Matrix::new(&mut rng, lengths.iter().copied(), 1 << 20);
+    let mut matrix = Matrix::new(&mut rng, lengths.iter().copied(), 1 << 20);
+    matrix.value = value;
     let mut chunks = vec![];
     for &(begin, length) in &matrix.rows {
         // A task's first chunk ends with a line, as the dispatcher cuts it.
@@ -381,6 +444,19 @@ fn one_element_a_cycle() {
     assert!(long < 1.01 && four < 1.01 && three < 1.01, "{long} {four} {three}");
     assert!(narrow_long < 1.01 && narrow_four < 1.01, "{narrow_long} {narrow_four}");
     assert!(narrow_odd < 1.05, "{narrow_odd}");
+}
+
+/// Lines of two words give one column a request with words for values; packed values need fewer.
+#[test]
+fn packed_values_need_fewer_requests() {
+    let [words, halves, bytes] = [ValueType::F32, ValueType::F16, ValueType::I8]
+        .map(|value| typed_rate(2, &[640; 4], true, value));
+    println!(
+        "cycles per element, lines of 2 words: f32 {words:.3}, f16 {halves:.3}, i8 {bytes:.3}"
+    );
+    assert!(words < 1.01 && halves < 1.01 && bytes < 1.01, "{words} {halves} {bytes}");
+    let odd = typed_rate(16, &[20, 3, 70, 1, 33].repeat(20), false, ValueType::I8);
+    assert!(odd < 1.05, "{odd}");
 }
 
 #[test]

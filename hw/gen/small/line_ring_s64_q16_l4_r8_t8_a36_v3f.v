@@ -15,6 +15,7 @@
 // in  chunk_a       bits(32)
 // in  chunk_start   uint(32)
 // out chunk_ready   bits(1)
+// in  value         bits(4)
 // in  col_base      uint(36)
 // in  val_base      uint(36)
 // in  rsp_valid     bits(1)
@@ -24,13 +25,13 @@
 // out line_values   bits(128)
 // in  line_ready    bits(1)
 // out line_valid    bits(1)
-// out line_meta     bits(47)
+// out line_meta     bits(49)
 // out queued        uint(11)
 // out idle          bits(1)
 
 `default_nettype none
 
-module line_ring_s64_q16_l4_r8_t8_a36 (
+module line_ring_s64_q16_l4_r8_t8_a36_v3f (
   input  wire flush,
   input  wire clk,
   input  wire rst,
@@ -45,6 +46,7 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
   input  wire [31:0] chunk_a,
   input  wire [31:0] chunk_start,
   output wire chunk_ready,
+  input  wire [3:0] value,
   input  wire [35:0] col_base,
   input  wire [35:0] val_base,
   input  wire rsp_valid,
@@ -54,7 +56,7 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
   output wire [127:0] line_values,
   input  wire line_ready,
   output wire line_valid,
-  output wire [46:0] line_meta,
+  output wire [48:0] line_meta,
   output wire [10:0] queued,
   output wire idle
 );
@@ -66,6 +68,7 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
   reg values;
   reg [31:0] at;
   reg [6:0] left;
+  reg fresh;
   reg [41:0] travels;
   reg [7:0] open_requests;
   reg [63:0] columns_here;
@@ -76,6 +79,8 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
   wire [43:0] requests_out_data;
   wire queue_in_ready, queue_out_valid;
   wire [80:0] queue_out_data;
+  (* ram_style = "distributed", syn_ramstyle = "distributed" *)
+  reg shares [0:63];
   (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
   reg [127:0] columns_store [0:63];
   reg [127:0] columns_read;
@@ -83,66 +88,78 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
   reg [127:0] values_store [0:63];
   reg [127:0] values_read;
   (* ram_style = "distributed", syn_ramstyle = "distributed" *)
-  reg [46:0] meta [0:63];
-  reg [46:0] meta_read;
+  reg [48:0] meta [0:63];
+  reg [48:0] meta_read;
   wire stop = flush | flushing;
   wire _t1 = ~stop;
   wire _t2 = open_requests == 8'd0;
   wire _t3 = ~line_valid_q;
+  wire shares_at_head = shares[head];
   wire _t4 = values_here[{head} +: 1];
   wire _t5 = columns_here[{head} +: 1];
-  wire read = ((_t5 & _t4) & (_t3 | line_ready)) & _t1;
+  wire read = ((_t5 & (_t4 | shares_at_head)) & (_t3 | line_ready)) & _t1;
+  wire [29:0] _t6 = at[31:2];
+  wire _t7 = (value == 4'd2) | ((value == 4'd3) | (value == 4'd5));
+  wire _t8 = value == 4'd4;
+  wire _t9 = _t8 ? (|_t6[1:0]) : (_t7 ? (|_t6[0]) : 1'b0);
+  wire shared = _t9 & (~fresh);
   wire wants = (cut_valid & (values | (used != 7'd64))) & _t1;
   wire asked = wants & requests_in_ready;
-  wire next_line = asked & values;
-  wire _t6 = ~values;
-  wire new_slot = asked & _t6;
-  wire _t7 = new_slot & (~read);
-  wire [6:0] _t8 = {5'd0, at[1:0]};
-  wire signed [7:0] _t9 = 8'd4 - {1'd0, _t8};
-  wire [6:0] _t10 = _t9[6:0];
-  wire last = _t10 >= left;
+  wire next_line = asked & (values | shared);
+  wire _t10 = ~values;
+  wire new_slot = asked & _t10;
+  wire _t11 = new_slot & (~read);
+  wire [6:0] _t12 = {5'd0, at[1:0]};
+  wire signed [7:0] _t13 = 8'd4 - {1'd0, _t12};
+  wire [6:0] _t14 = _t13[6:0];
+  wire last = _t14 >= left;
   wire done = next_line & last;
-  wire _t11 = (~cut_valid) | done;
-  wire take = _t11 & queue_out_valid;
+  wire _t15 = (~cut_valid) | done;
+  wire take = _t15 & queue_out_valid;
+  wire fresh_next = take ? 1'b1 : 1'b0;
   wire at_enable = take | next_line;
-  wire _t12 = ~rsp_valid;
-  wire _t13 = asked & _t12;
+  wire _t16 = ~rsp_valid;
+  wire _t17 = asked & _t16;
   wire line_read = read;
-  wire [63:0] _t14 = ~(line_read ? (64'd1 << head) : 64'd0);
+  wire [63:0] _t18 = ~(line_read ? (64'd1 << head) : 64'd0);
   wire [5:0] columns_store_write_addr = rsp_tag[6:1];
-  wire [63:0] _t15 = 64'd1 << columns_store_write_addr;
+  wire [63:0] _t19 = 64'd1 << columns_store_write_addr;
   wire columns_store_write = rsp_valid & (~rsp_tag[0]);
   wire values_store_write = rsp_valid & rsp_tag[0];
-  wire [10:0] _t16 = (line_valid_q & line_ready) ? ({9'd0, meta_read[1:0] - meta_read[3:2]} + 11'd1) : 11'd0;
+  wire [10:0] _t20 = (line_valid_q & line_ready) ? ({9'd0, meta_read[1:0] - meta_read[3:2]} + 11'd1) : 11'd0;
   wire queue_in_valid = chunk_valid & _t1;
-  wire [6:0] _t17 = (_t8 + left) - 7'd1;
-  wire [43:0] requests_in_data = {{1'd0, {tail, values}}, (values ? val_base : col_base) + {6'd0, at[31:2]}};
-  wire answer_was_asked_for_holds = _t12 | (~_t2);
+  wire [6:0] _t21 = (_t12 + left) - 7'd1;
+  wire [48:0] meta_write_data = {travels, _t6[1:0], last, at[1:0], last ? _t21[1:0] : 2'd3};
+  wire [29:0] _t22 = values ? (_t8 ? {2'd0, _t6[29:2]} : (_t7 ? {1'd0, _t6[29:1]} : _t6)) : _t6;
+  wire [43:0] requests_in_data = {{1'd0, {tail, values}}, (values ? val_base : col_base) + {6'd0, _t22}};
+  wire answer_was_asked_for_holds = _t16 | (~_t2);
   skid_w44 requests (
     .in_valid(wants), .in_data(requests_in_data), .out_ready(req_ready), .clk(clk), .rst(rst),
     .in_ready(requests_in_ready), .out_valid(requests_out_valid), .out_data(requests_out_data)
   );
   fifo_w81_d16 queue (
     .in_valid(queue_in_valid), .in_data({chunk_seq, chunk_row, chunk_a, chunk_start, chunk_length}),
-    .out_ready(_t11 | stop), .clk(clk), .rst(rst), .in_ready(queue_in_ready),
+    .out_ready(_t15 | stop), .clk(clk), .rst(rst), .in_ready(queue_in_ready),
     .out_valid(queue_out_valid), .out_data(queue_out_data), .count()
   );
+  always @(posedge clk) begin
+    if (new_slot) shares[tail] <= shared;
+  end
   always @(posedge clk) begin
     if (columns_store_write) columns_store[columns_store_write_addr] <= rsp_data;
     if (line_read) columns_read <= columns_store[head];
   end
   always @(posedge clk) begin
     if (values_store_write) values_store[columns_store_write_addr] <= rsp_data;
-    if (line_read) values_read <= values_store[head];
+    if (line_read & (~shares_at_head)) values_read <= values_store[head];
   end
   always @(posedge clk) begin
-    if (new_slot) meta[tail] <= {travels, last, at[1:0], last ? _t17[1:0] : 2'd3};
+    if (new_slot) meta[tail] <= meta_write_data;
     if (read) meta_read <= meta[head];
   end
   always @(posedge clk) begin
-    if (at_enable) at <= take ? queue_out_data[38:7] : {at[31:2] + 30'd1, 2'd0};
-    if (at_enable) left <= take ? queue_out_data[6:0] : (left - _t10);
+    if (at_enable) at <= take ? queue_out_data[38:7] : {_t6 + 30'd1, 2'd0};
+    if (at_enable) left <= take ? queue_out_data[6:0] : (left - _t14);
     if (take) travels <= queue_out_data[80:39];
     if (rst) begin
       flushing <= 1'b0;
@@ -151,6 +168,7 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
       used <= 7'd0;
       cut_valid <= 1'b0;
       values <= 1'b0;
+      fresh <= 1'b0;
       open_requests <= 8'd0;
       columns_here <= 64'd0;
       values_here <= 64'd0;
@@ -160,14 +178,15 @@ module line_ring_s64_q16_l4_r8_t8_a36 (
       if (flush | idle) flushing <= flush ? 1'b1 : 1'b0;
       if (stop | read) head <= stop ? 6'd0 : (head + 6'd1);
       if (stop | next_line) tail <= stop ? 6'd0 : (tail + 6'd1);
-      if (stop | (_t7 | (read & (~new_slot)))) used <= stop ? 7'd0 : (_t7 ? (used + 7'd1) : (used - 7'd1));
-      if (stop | (take | done)) cut_valid <= stop ? 1'b0 : (take ? 1'b1 : 1'b0);
-      if (stop | asked) values <= stop ? 1'b0 : _t6;
-      if (_t13 | (rsp_valid & (~asked))) open_requests <= _t13 ? (open_requests + 8'd1) : (open_requests - 8'd1);
-      columns_here <= stop ? 64'd0 : ((columns_here | (columns_store_write ? _t15 : 64'd0)) & _t14);
-      values_here <= stop ? 64'd0 : ((values_here | (values_store_write ? _t15 : 64'd0)) & _t14);
+      if (stop | (_t11 | (read & (~new_slot)))) used <= stop ? 7'd0 : (_t11 ? (used + 7'd1) : (used - 7'd1));
+      if (stop | (take | done)) cut_valid <= stop ? 1'b0 : fresh_next;
+      if (stop | asked) values <= stop ? 1'b0 : (_t10 & (~shared));
+      if (at_enable) fresh <= fresh_next;
+      if (_t17 | (rsp_valid & (~asked))) open_requests <= _t17 ? (open_requests + 8'd1) : (open_requests - 8'd1);
+      columns_here <= stop ? 64'd0 : ((columns_here | (columns_store_write ? _t19 : 64'd0)) & _t18);
+      values_here <= stop ? 64'd0 : ((values_here | (values_store_write ? _t19 : 64'd0)) & _t18);
       line_valid_q <= (read | (line_valid_q & (~line_ready))) & _t1;
-      queued_q <= stop ? 11'd0 : ((queued_q + {4'd0, (queue_in_valid & queue_in_ready) ? chunk_length : 7'd0}) - _t16);
+      queued_q <= stop ? 11'd0 : ((queued_q + {4'd0, (queue_in_valid & queue_in_ready) ? chunk_length : 7'd0}) - _t20);
     end
   end
   assign req_valid = requests_out_valid;

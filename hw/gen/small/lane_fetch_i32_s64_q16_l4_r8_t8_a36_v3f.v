@@ -4,6 +4,7 @@
 // in  flush           bits(1)
 // in  clk             clock       clock, rising edge
 // in  rst             reset       reset, active high
+// in  value           bits(4)
 // in  chunk_valid     bits(1)
 // in  chunk_seq       bits(2)
 // in  chunk_row       bits(8)
@@ -48,10 +49,11 @@
 
 `default_nettype none
 
-module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
+module lane_fetch_i32_s64_q16_l4_r8_t8_a36_v3f (
   input  wire flush,
   input  wire clk,
   input  wire rst,
+  input  wire [3:0] value,
   input  wire chunk_valid,
   input  wire [1:0] chunk_seq,
   input  wire [7:0] chunk_row,
@@ -100,7 +102,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
   wire ring_chunk_ready;
   wire [127:0] ring_line_columns, ring_line_values;
   wire ring_line_valid;
-  wire [46:0] ring_line_meta;
+  wire [48:0] ring_line_meta;
   wire [10:0] ring_queued;
   wire ring_idle;
   wire elements_line_ready, elements_out_valid;
@@ -110,25 +112,26 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36 (
   wire elements_chunk_done;
   wire [1:0] elements_chunk_done_seq;
   wire elements_held_back, elements_idle;
-  line_ring_s64_q16_l4_r8_t8_a36 ring (
+  line_ring_s64_q16_l4_r8_t8_a36_v3f ring (
     .flush(flush), .clk(clk), .rst(rst), .req_ready(req_ready), .req_valid(ring_req_valid),
     .req_tag(ring_req_tag), .req_addr(ring_req_addr), .chunk_valid(chunk_valid),
     .chunk_length(chunk_length), .chunk_seq(chunk_seq), .chunk_row(chunk_row), .chunk_a(chunk_a),
-    .chunk_start(chunk_start), .chunk_ready(ring_chunk_ready), .col_base(col_base),
+    .chunk_start(chunk_start), .chunk_ready(ring_chunk_ready), .value(value), .col_base(col_base),
     .val_base(val_base), .rsp_valid(rsp_valid), .rsp_tag(rsp_tag), .rsp_data(rsp_data),
     .line_columns(ring_line_columns), .line_values(ring_line_values),
     .line_ready(elements_line_ready), .line_valid(ring_line_valid), .line_meta(ring_line_meta),
     .queued(ring_queued), .idle(ring_idle)
   );
-  lane_elements_l4_i32_r8 elements (
+  lane_elements_l4_i32_r8_v3f elements (
     .flush(flush), .lo_0(lo_0), .lo_1(lo_1), .lo_2(lo_2), .lo_3(lo_3), .hi_0(hi_0), .hi_1(hi_1),
     .hi_2(hi_2), .hi_3(hi_3), .open_0(open_0), .open_1(open_1), .open_2(open_2), .open_3(open_3),
     .out_ready(out_ready), .line_columns(ring_line_columns), .clk(clk),
     .line_values(ring_line_values), .line_meta(ring_line_meta), .rst(rst),
-    .line_ready(elements_line_ready), .line_valid(ring_line_valid), .out_valid(elements_out_valid),
-    .out_seq(elements_out_seq), .out_row(elements_out_row), .out_a(elements_out_a),
-    .out_col(elements_out_col), .out_b(elements_out_b), .chunk_done(elements_chunk_done),
-    .chunk_done_seq(elements_chunk_done_seq), .held_back(elements_held_back), .idle(elements_idle)
+    .line_ready(elements_line_ready), .line_valid(ring_line_valid), .value(value),
+    .out_valid(elements_out_valid), .out_seq(elements_out_seq), .out_row(elements_out_row),
+    .out_a(elements_out_a), .out_col(elements_out_col), .out_b(elements_out_b),
+    .chunk_done(elements_chunk_done), .chunk_done_seq(elements_chunk_done_seq),
+    .held_back(elements_held_back), .idle(elements_idle)
   );
   assign chunk_ready = ring_chunk_ready;
   assign req_valid = ring_req_valid;

@@ -28,6 +28,7 @@
 // in  v_rsp_data   bits(128)
 // out v_req_valid  bits(1)
 // out v_req_addr   uint(36)
+// in  value        bits(4)
 // out row          uint(32)
 // out token_valid  bits(1)
 // out token_last   bits(1)
@@ -41,7 +42,7 @@
 
 `default_nettype none
 
-module a_stream_l4_a36_n32 (
+module a_stream_l4_a36_n32_v3f (
   input  wire start,
   input  wire flush,
   input  wire [31:0] first_row,
@@ -69,6 +70,7 @@ module a_stream_l4_a36_n32 (
   input  wire [127:0] v_rsp_data,
   output wire v_req_valid,
   output wire [35:0] v_req_addr,
+  input  wire [3:0] value,
   output wire [31:0] row,
   output wire token_valid,
   output wire token_last,
@@ -158,12 +160,12 @@ module a_stream_l4_a36_n32 (
     .req_valid(columns_req_valid), .req_addr(columns_req_addr), .out_valid(columns_out_valid),
     .out_data(columns_out_data), .idle(columns_idle)
   );
-  word_stream_l4_a36_n32 values (
+  word_stream_l4_a36_n32_v3f values (
     .cmd_valid(run_sent), .cmd_base(val_base), .cmd_start(run_start), .cmd_count(run_count),
     .flush(flush), .req_ready(v_req_ready), .rsp_valid(v_rsp_valid), .rsp_data(v_rsp_data),
-    .out_ready(columns_out_ready), .clk(clk), .rst(rst), .cmd_ready(values_cmd_ready),
-    .req_valid(values_req_valid), .req_addr(values_req_addr), .out_valid(values_out_valid),
-    .out_data(values_out_data), .idle(values_idle)
+    .out_ready(columns_out_ready), .value(value), .clk(clk), .rst(rst),
+    .cmd_ready(values_cmd_ready), .req_valid(values_req_valid), .req_addr(values_req_addr),
+    .out_valid(values_out_valid), .out_data(values_out_data), .idle(values_idle)
   );
   fifo_w41_d16 lengths (
     .in_valid(row_ready & (~skips)), .in_data({_t8, skipped, length}), .out_ready(_t10 | flush),

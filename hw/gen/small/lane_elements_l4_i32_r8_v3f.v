@@ -18,10 +18,11 @@
 // in  line_columns    bits(128)
 // in  clk             clock       clock, rising edge
 // in  line_values     bits(128)
-// in  line_meta       bits(47)
+// in  line_meta       bits(49)
 // in  rst             reset       reset, active high
 // out line_ready      bits(1)
 // in  line_valid      bits(1)
+// in  value           bits(4)
 // out out_valid       bits(1)
 // out out_seq         bits(2)
 // out out_row         bits(8)
@@ -35,7 +36,7 @@
 
 `default_nettype none
 
-module lane_elements_l4_i32_r8 (
+module lane_elements_l4_i32_r8_v3f (
   input  wire flush,
   input  wire [31:0] lo_0,
   input  wire [31:0] lo_1,
@@ -53,10 +54,11 @@ module lane_elements_l4_i32_r8 (
   input  wire [127:0] line_columns,
   input  wire clk,
   input  wire [127:0] line_values,
-  input  wire [46:0] line_meta,
+  input  wire [48:0] line_meta,
   input  wire rst,
   output wire line_ready,
   input  wire line_valid,
+  input  wire [3:0] value,
   output wire out_valid,
   output wire [1:0] out_seq,
   output wire [7:0] out_row,
@@ -70,7 +72,7 @@ module lane_elements_l4_i32_r8 (
 );
   reg [127:0] raw_columns;
   reg [127:0] raw_values;
-  reg [46:0] raw_meta;
+  reg [48:0] raw_meta;
   reg raw;
   reg [3:0] left;
   reg held;
@@ -78,11 +80,19 @@ module lane_elements_l4_i32_r8 (
   reg [127:0] values;
   reg [41:0] travels;
   reg last_line;
+  reg part_0_0;
+  reg part_1_0;
+  reg part_1_1;
+  reg part_2_0;
+  reg part_2_1;
+  reg part_2_2;
+  reg part_2_3;
   reg element_valid;
   reg [1:0] element_marks;
   reg [41:0] element_travels;
   reg [31:0] element_column;
   reg [31:0] element_value;
+  reg [1:0] element_place;
   reg result_valid;
   reg [1:0] result_marks;
   reg [41:0] result_travels;
@@ -112,7 +122,7 @@ module lane_elements_l4_i32_r8 (
   wire line_free = (~raw) | compared_free;
   wire _t14 = result_valid & (~result_marks[0]);
   wire take_line = line_valid & line_free;
-  wire [41:0] travels_next = raw_meta[46:5];
+  wire [41:0] travels_next = raw_meta[48:7];
   wire [1:0] _t15 = travels_next[41:40];
   wire [32:0] _t16 = _t15 == 2'd0 ? hi_0 : _t15 == 2'd1 ? hi_1 : _t15 == 2'd2 ? hi_2 : hi_3;
   wire [31:0] _t17 = raw_columns[31:0];
@@ -133,7 +143,56 @@ module lane_elements_l4_i32_r8 (
   wire [3:0] _t32 = {_t31, _t28 & (_t27 < _t16), _t25 & (_t23 < _t16), _t21};
   wire load = raw & compared_free;
   wire step = emit & element_free;
+  wire part_0_0_next = (value == 4'd0) | (value == 4'd1);
+  wire [1:0] _t33 = raw_meta[6:5];
+  wire _t34 = value == 4'd5;
+  wire _t35 = value == 4'd3;
+  wire _t36 = value == 4'd2;
+  wire _t37 = _t36 | (_t35 | _t34);
+  wire _t38 = value == 4'd4;
+  wire _t39 = _t7 | _t5;
+  wire _t40 = left[0] | _t10;
+  wire _t41 = _t40 | _t39;
+  wire [31:0] _t42 = ((part_0_0 & _t5) | ((part_1_1 & _t39) | (part_2_3 & _t41))) ? values[127:96] : 32'd0;
+  wire [31:0] _t43 = ((part_0_0 & _t7) | ((part_1_1 & _t40) | (part_2_2 & _t41))) ? values[95:64] : 32'd0;
+  wire [31:0] _t44 = ((part_0_0 & _t10) | ((part_1_0 & _t39) | (part_2_1 & _t41))) ? values[63:32] : 32'd0;
+  wire [31:0] _t45 = ((part_0_0 & left[0]) | ((part_1_0 & _t40) | (part_2_0 & _t41))) ? values[31:0] : 32'd0;
+  wire _t46 = _t10 | _t5;
+  wire _t47 = ((part_2_0 & _t46) | (part_2_1 & _t46)) | ((part_2_2 & _t46) | (part_2_3 & _t46));
+  wire _t48 = ((part_1_0 & _t46) | ((part_1_1 & _t46) | (part_2_0 & _t39))) | ((part_2_1 & _t39) | ((part_2_2 & _t39) | (part_2_3 & _t39)));
   wire moves = element_valid & out_free;
+  wire _t49 = element_place[1];
+  wire [15:0] _t50 = element_value[{_t49, 4'd0} +: 16];
+  wire [1:0] _t51 = element_place;
+  wire [7:0] _t52 = element_value[{_t51, 3'd0} +: 8];
+  wire signed [7:0] _t53 = _t52;
+  wire [31:0] _t54 = (_t38 ? {{24{_t53[7]}}, _t53} : 32'd0) | (_t34 ? {_t50, 16'd0} : 32'd0);
+  wire [15:0] _t55 = {_t50[9:0], 6'd0};
+  wire _t56 = ~_t55[15];
+  wire _t57 = ~_t55[13];
+  wire _t58 = _t56 & (~_t55[14]);
+  wire _t59 = ~_t55[11];
+  wire _t60 = ~_t55[9];
+  wire _t61 = _t59 & (~_t55[10]);
+  wire _t62 = _t58 & (_t57 & (~_t55[12]));
+  wire [1:0] _t63 = _t62 ? {_t61, _t61 ? _t60 : _t59} : {_t58, _t58 ? _t57 : _t56};
+  wire _t64 = ~_t55[7];
+  wire _t65 = ~_t55[5];
+  wire _t66 = _t64 & (~_t55[6]);
+  wire _t67 = ~_t55[3];
+  wire _t68 = ~_t55[1];
+  wire _t69 = _t67 & (~_t55[2]);
+  wire _t70 = _t66 & (_t65 & (~_t55[4]));
+  wire [1:0] _t71 = _t70 ? {_t69, _t69 ? _t68 : _t67} : {_t66, _t66 ? _t65 : _t64};
+  wire _t72 = _t62 & (_t61 & (_t60 & (~_t55[8])));
+  wire [3:0] _t73 = {_t72, _t72 ? {_t70, _t71} : {_t62, _t63}};
+  wire [9:0] _t74 = _t50[9:0];
+  wire [9:0] _t75 = _t74 << _t73;
+  wire _t76 = ~(|_t50[14:10]);
+  wire [7:0] _t77 = (_t72 & (_t70 & (_t69 & (_t68 & (~_t55[0]))))) ? 8'd0 : (8'd112 - {4'd0, _t73});
+  wire [7:0] _t78 = _t76 ? _t77 : ((&_t50[14:10]) ? 8'd255 : ({3'd0, _t50[14:10]} + 8'd112));
+  wire [31:0] _t79 = {_t50[15], _t78, _t76 ? {_t75[8:0], 1'b0} : _t50[9:0], 13'd0};
+  wire signed [15:0] _t80 = _t50;
   always @(posedge clk) begin
     if (take_line) raw_columns <= line_columns;
     if (take_line) raw_values <= line_values;
@@ -142,14 +201,22 @@ module lane_elements_l4_i32_r8 (
     if (load) values <= raw_values;
     if (load) travels <= travels_next;
     if (load) last_line <= raw_meta[4];
+    if (load) part_0_0 <= part_0_0_next;
+    if (load) part_1_0 <= _t37 & (_t33[0] == 1'b0);
+    if (load) part_1_1 <= _t37 & (_t33[0] == 1'b1);
+    if (load) part_2_0 <= _t38 & (_t33 == 2'd0);
+    if (load) part_2_1 <= _t38 & (_t33 == 2'd1);
+    if (load) part_2_2 <= _t38 & (_t33 == 2'd2);
+    if (load) part_2_3 <= _t38 & (_t33 == 2'd3);
     if (step) element_marks <= {last_line & _t13, ~_t4};
     if (step) element_travels <= travels;
     if (step) element_column <= ((left[0] ? columns[31:0] : 32'd0) | (_t10 ? columns[63:32] : 32'd0)) | ((_t7 ? columns[95:64] : 32'd0) | (_t5 ? columns[127:96] : 32'd0));
-    if (step) element_value <= ((left[0] ? values[31:0] : 32'd0) | (_t10 ? values[63:32] : 32'd0)) | ((_t7 ? values[95:64] : 32'd0) | (_t5 ? values[127:96] : 32'd0));
+    if (step) element_value <= (_t45 | _t44) | (_t43 | _t42);
+    if (step) element_place <= {_t48, _t47};
     if (moves) result_marks <= element_marks;
     if (moves) result_travels <= element_travels;
     if (moves) result_column <= element_column;
-    if (moves) result_value <= element_value;
+    if (moves) result_value <= ((part_0_0_next ? element_value : 32'd0) | (_t36 ? {{16{_t80[15]}}, _t80} : 32'd0)) | ((_t35 ? _t79 : 32'd0) | _t54);
     chunk_done_seq_q <= out_seq;
     if (rst) begin
       raw <= 1'b0;

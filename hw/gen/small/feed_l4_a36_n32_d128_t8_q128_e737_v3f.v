@@ -10,6 +10,7 @@
 // in  passes         uint(9)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
+// in  value          bits(4)
 // in  nnz_a          uint(32)
 // in  a_ptr_base     uint(36)
 // in  a_col_base     uint(36)
@@ -81,7 +82,7 @@
 
 `default_nettype none
 
-module feed_l4_a36_n32_d128_t8_q128_e737 (
+module feed_l4_a36_n32_d128_t8_q128_e737_v3f (
   input  wire start,
   input  wire flush,
   input  wire [31:0] first_row,
@@ -91,6 +92,7 @@ module feed_l4_a36_n32_d128_t8_q128_e737 (
   input  wire [8:0] passes,
   input  wire clk,
   input  wire rst,
+  input  wire [3:0] value,
   input  wire [31:0] nnz_a,
   input  wire [35:0] a_ptr_base,
   input  wire [35:0] a_col_base,
@@ -204,7 +206,7 @@ module feed_l4_a36_n32_d128_t8_q128_e737 (
   wire [8:0] planner_close_rows, planner_close_reals;
   wire [31:0] planner_row_done, planner_row_left;
   wire planner_finished, planner_idle;
-  a_stream_l4_a36_n32 a_stream (
+  a_stream_l4_a36_n32_v3f a_stream (
     .start(start), .flush(flush), .first_row(first_row), .rows(rows), .nnz(nnz_a), .passes(passes),
     .token_ready(pointers_in_ready), .clk(clk), .rst(rst), .ptr_base(a_ptr_base),
     .p_req_ready(p_req_ready), .p_rsp_valid(p_rsp_valid), .p_rsp_data(p_rsp_data),
@@ -212,8 +214,8 @@ module feed_l4_a36_n32_d128_t8_q128_e737 (
     .c_req_ready(c_req_ready), .c_rsp_valid(c_rsp_valid), .c_rsp_data(c_rsp_data),
     .c_req_valid(a_stream_c_req_valid), .c_req_addr(a_stream_c_req_addr), .val_base(a_val_base),
     .v_req_ready(v_req_ready), .v_rsp_valid(v_rsp_valid), .v_rsp_data(v_rsp_data),
-    .v_req_valid(a_stream_v_req_valid), .v_req_addr(a_stream_v_req_addr), .row(a_stream_row),
-    .token_valid(a_stream_token_valid), .token_last(a_stream_token_last),
+    .v_req_valid(a_stream_v_req_valid), .v_req_addr(a_stream_v_req_addr), .value(value),
+    .row(a_stream_row), .token_valid(a_stream_token_valid), .token_last(a_stream_token_last),
     .token_empty(a_stream_token_empty), .token_skip(a_stream_token_skip),
     .token_k(a_stream_token_k), .token_a(a_stream_token_a), .token_left(a_stream_token_left),
     .bad_row(a_stream_bad_row), .idle(a_stream_idle)
