@@ -32,5 +32,6 @@ pub use mask::Mask;
 pub use mattock_spec::semiring::{SEMIRINGS, Semiring};
 pub use options::{Determinism, SpgemmOptions, SpgemmStats};
 pub use plan::{SpgemmEstimate, SpgemmPlan};
+pub use split::spgemm_parts;
 pub use triplets::Triplets;
 pub use value::{SparseSum, SparseValue};

@@ -28,15 +28,25 @@ pub(super) struct Split {
     pub(super) entries: u64,
 }
 
+/// The parts of `A * B` that a card of so many clusters is given, in the order in which they are handed out; none for one.
+/// Offsets are multiples of `align` bytes. For whoever foretells what a card will do; products on a card split themselves.
+pub fn spgemm_parts<T>(a: &Csr<T>, b: &Csr<T>, clusters: u32, align: u32) -> Vec<SpgemmPart> {
+    Split::among(a, b, 0..a.rows(), clusters, align).parts
+}
+
 impl Split {
     /// The parts of rows of `A * B`; none when one cluster does it all.
     pub(super) fn new<T>(a: &Csr<T>, b: &Csr<T>, rows: Range<usize>, caps: &SpgemmCaps) -> Split {
+        Split::among(a, b, rows, caps.clusters, caps.align)
+    }
+
+    fn among<T>(a: &Csr<T>, b: &Csr<T>, rows: Range<usize>, count: u32, align: u32) -> Split {
         let mut split = Split::default();
-        if caps.clusters <= 1 || rows.is_empty() {
+        if count <= 1 || rows.is_empty() {
             return split;
         }
-        let clusters = u64::from(caps.clusters);
-        let align = u64::from(caps.align / 4).max(1);
+        let clusters = u64::from(count);
+        let align = u64::from(align / 4).max(1);
         let cost = |row: usize| {
             let columns = a.row(row).0;
             products(columns, b) + columns.len() as u64 + 1
@@ -65,7 +75,7 @@ impl Split {
                 (begin, sum, room) = (i, 0, 0);
             }
             if hub {
-                for (columns, most) in pieces(columns, b, caps.clusters) {
+                for (columns, most) in pieces(columns, b, count) {
                     split.add(i..i + 1, columns, most, align);
                 }
                 left -= cost;

@@ -27,6 +27,8 @@ const WAITERS: u32 = 64;
 
 /// Place of the cache among the hub's clients, behind the three arrays of A.
 const CACHE: u32 = 3;
+/// Place of the reader of the table of parts.
+const TABLE: u32 = 4;
 
 /// Registers between the merge core and the sorter.
 #[derive(Debug, Default)]
@@ -58,11 +60,31 @@ pub(super) struct Cluster {
     sorter: Sorter,
     writer: RowWriter,
     port: Port,
+    /// One of several, which are handed parts of a product.
+    parted: bool,
     done: bool,
     counts: Counts,
     watch: Watch,
     /// Products sent, by half, since the half's window began.
     sent: [u64; 2],
+}
+
+/// Inputs besides the command.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ClusterIn {
+    /// The command, or its next part, begins.
+    pub(super) start: bool,
+    /// A product begins: counters and what was learned of rows start anew.
+    pub(super) clear: bool,
+    /// The product has ended, for one of several clusters.
+    pub(super) forget: bool,
+    /// A line of the table of parts is wanted.
+    pub(super) table_request: bool,
+}
+
+pub(super) struct ClusterOut {
+    pub(super) table_taken: bool,
+    pub(super) table_answer: bool,
 }
 
 /// Outputs of this cycle that are registers, and what follows from nothing else.
@@ -79,6 +101,7 @@ struct Now {
 
 impl Cluster {
     pub(super) fn new(card: &CardConfig, config: &SpgemmConfig, memory: &Memory) -> Self {
+        let parted = config.clusters > 1;
         let line_words = card.memory.bus_bytes / 4;
         let c = config;
         let core = CoreShape {
@@ -120,12 +143,13 @@ impl Cluster {
             lanes: (0..c.lanes).map(|_| Lane::new(lane)).collect(),
             limits: [Limits::default(); 4],
             cache: Cache::new(cache),
-            hub: LineHub::new(4, IN_FLIGHT),
+            hub: LineHub::new(4 + u32::from(parted), IN_FLIGHT),
             core: MergeCore::new(&core),
             drain: Drain { marks, ..Drain::default() },
             sorter: Sorter::new(c.sorter_width, c.entries_per_half / c.sorter_width),
             writer: RowWriter::new(line_words),
             port: Port::new(card.memory.bus_bytes, memory),
+            parted,
             done: false,
             counts: Counts::default(),
             watch: Watch::default(),
@@ -141,6 +165,11 @@ impl Cluster {
     /// A command may begin.
     pub(super) fn idle(&self) -> bool {
         !(self.sequencer.active() || self.done) && self.port.quiet()
+    }
+
+    /// Cache and table are cleared after reset.
+    pub(super) fn settled(&self) -> bool {
+        self.cache.ready() && !self.core.drain_busy()
     }
 
     /// Counters of the last command.
@@ -172,8 +201,9 @@ impl Cluster {
         }
     }
 
-    /// A cycle; `start` begins the command.
-    pub(super) fn tick(&mut self, command: &Command<'_>, start: bool) {
+    /// A cycle.
+    pub(super) fn tick(&mut self, command: &Command<'_>, i: ClusterIn) -> ClusterOut {
+        let ClusterIn { start, clear, forget, table_request } = i;
         let now = self.now();
         let flush = now.flush;
         let oldest = self.table.oldest(now.in_dispatch, now.busy);
@@ -256,7 +286,8 @@ impl Cluster {
         let bus = self.port.drive();
         let asks = self.a_stream.words.iter().enumerate();
         let asks = asks.fold(0, |bits, (i, w)| bits | u32::from(w.request(flush)) << i);
-        let asks = asks | u32::from(self.cache.mem_request()) << CACHE;
+        let asks =
+            asks | u32::from(self.cache.mem_request()) << CACHE | u32::from(table_request) << TABLE;
         let granted = self.hub.taken(asks);
         let (answer, read) = (self.hub.answer(), self.hub.request());
         self.hub.tick(granted, self.port.read_ready(), bus.data);
@@ -273,7 +304,7 @@ impl Cluster {
             &mut taken[..=lanes],
             granted == Some(CACHE),
             answer == Some(CACHE),
-            events.ended,
+            if self.parted { forget } else { events.ended },
         );
 
         // The feed.
@@ -357,7 +388,7 @@ impl Cluster {
             open_pass: pass,
         });
         self.expect.tick(&ExpectIn {
-            reset: start,
+            reset: clear,
             note: planned.note,
             learn: learn.map(|(row, entries)| (row + command.first_row, entries)),
         });
@@ -373,7 +404,8 @@ impl Cluster {
             overflow,
         });
         self.done = events.ended;
-        self.count(start, &events);
+        self.count(clear, &events);
+        ClusterOut { table_taken: granted == Some(TABLE), table_answer: answer == Some(TABLE) }
     }
 
     /// Merge core and sorter. Returns the column of an entry that left the first stream.
@@ -477,16 +509,15 @@ impl Cluster {
         }
     }
 
-    fn count(&mut self, start: bool, events: &super::control::SequencerOut) {
+    fn count(&mut self, clear: bool, events: &super::control::SequencerOut) {
         let beats = (self.port.read_beats, self.port.write_beats);
         let c = &mut self.counts;
-        if start {
+        if clear {
             *c = Counts::default();
             (self.port.read_beats, self.port.write_beats) = (0, 0);
             (self.cache.hits, self.cache.misses, self.core.dropped) = (0, 0, 0);
             return;
         }
-        c.cycles += 1;
         c.windows += u64::from(events.retire);
         c.restarts += u64::from(events.replayed);
         c.spills = self.core.dropped;

@@ -9,15 +9,21 @@
 mod back;
 mod cells;
 mod cluster;
+mod clusters;
 mod control;
 mod front;
 mod merge;
 mod port;
+mod run;
 
 pub use port::Memory;
+pub use run::{Product, Shares, run};
 
-use cluster::Cluster;
+use cluster::{Cluster, ClusterIn};
+use clusters::Clusters;
+use mattock_spec::command::SpgemmPart;
 use mattock_spec::config::CardConfig;
+use std::ops::Add;
 
 /// Structure of an operand in CSR.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +66,7 @@ pub struct Command<'a> {
 /// Counters of a command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// From the start to the last write response.
+    /// From the start to the last write response, as the card counts them.
     pub cycles: u64,
     /// Multiply-adds, those repeated by a replay once.
     pub products: u64,
@@ -113,56 +119,99 @@ pub struct Hang {
     pub cycles: u64,
 }
 
-/// A card's sparse engine, with one cluster.
+impl Add for Counts {
+    type Output = Counts;
+
+    fn add(self, other: Counts) -> Counts {
+        Counts {
+            cycles: self.cycles + other.cycles,
+            products: self.products + other.products,
+            nnz: self.nnz + other.nnz,
+            windows: self.windows + other.windows,
+            spills: self.spills + other.spills,
+            restarts: self.restarts + other.restarts,
+            cache_hits: self.cache_hits + other.cache_hits,
+            cache_misses: self.cache_misses + other.cache_misses,
+            read_beats: self.read_beats + other.read_beats,
+            write_beats: self.write_beats + other.write_beats,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Engine {
+    One(Box<Cluster>),
+    Several(Clusters),
+}
+
+/// A card's sparse engine.
 #[derive(Debug)]
 pub struct Model {
-    cluster: Cluster,
+    engine: Engine,
+    cycles: u64,
 }
 
 impl Model {
     /// The engine of a card after reset; `None` when the card has none.
     pub fn new(card: &CardConfig, memory: &Memory) -> Option<Self> {
         let config = card.spgemm.as_ref()?;
-        Some(Model { cluster: Cluster::new(card, config, memory) })
+        let engine = match config.clusters {
+            1 => Engine::One(Box::new(Cluster::new(card, config, memory))),
+            _ => Engine::Several(Clusters::new(card, config, memory)),
+        };
+        Some(Model { engine, cycles: 0 })
     }
 
-    /// A cycle; `start` begins the command.
-    pub fn tick(&mut self, command: &Command<'_>, start: bool) {
-        self.cluster.tick(command, start);
+    /// A cycle; `start` begins the command. Several clusters work on its `parts`, or one of them on all of it.
+    pub fn tick(&mut self, command: &Command<'_>, parts: &[SpgemmPart], start: bool) {
+        match &mut self.engine {
+            Engine::One(cluster) => {
+                cluster.tick(command, ClusterIn { start, clear: start, ..Default::default() });
+            }
+            Engine::Several(clusters) => clusters.tick(command, parts, start),
+        }
+        self.cycles = if start { 1 } else { self.cycles + 1 };
+    }
+
+    fn clusters(&self) -> &[Cluster] {
+        match &self.engine {
+            Engine::One(cluster) => std::slice::from_ref(cluster),
+            Engine::Several(clusters) => clusters.clusters(),
+        }
     }
 
     /// The command has ended with the last cycle.
     pub fn done(&self) -> bool {
-        self.cluster.done()
+        match &self.engine {
+            Engine::One(cluster) => cluster.done(),
+            Engine::Several(clusters) => clusters.done(),
+        }
     }
 
     /// A command may begin.
     pub fn idle(&self) -> bool {
-        self.cluster.idle()
+        match &self.engine {
+            Engine::One(cluster) => cluster.idle(),
+            Engine::Several(clusters) => clusters.idle(),
+        }
     }
 
-    /// What happened in the last cycle.
-    pub fn watch(&self) -> Watch {
-        self.cluster.watch()
+    /// Cache and table are cleared after reset: a command that begins does not wait for them.
+    pub fn settled(&self) -> bool {
+        self.clusters().iter().all(Cluster::settled)
+    }
+
+    /// What happened in the last cycle in each cluster.
+    pub fn watch(&self) -> impl Iterator<Item = Watch> + '_ {
+        self.clusters().iter().map(Cluster::watch)
     }
 
     /// Counters of the command under way or the last one.
     pub fn counts(&self) -> Counts {
-        self.cluster.counts()
-    }
-
-    /// Runs a command from its start to its end.
-    ///
-    /// # Errors
-    /// When it takes more than `limit` cycles.
-    pub fn run(&mut self, command: &Command<'_>, limit: u64) -> Result<Counts, Hang> {
-        self.tick(command, true);
-        while !self.done() {
-            if self.counts().cycles == limit {
-                return Err(Hang { cycles: limit });
-            }
-            self.tick(command, false);
-        }
-        Ok(self.counts())
+        let counts = match &self.engine {
+            Engine::One(cluster) => cluster.counts(),
+            Engine::Several(clusters) => clusters.counts(),
+        };
+        Counts { cycles: self.cycles, ..counts }
     }
 }

@@ -18,3 +18,4 @@ pub(super) use hub::LineHub;
 pub(super) use lane::{Element, Lane, LaneIn, LaneShape, Limits};
 pub(super) use planner::{Planner, PlannerIn, PlannerOut};
 pub(super) use pointers::{PointerFetch, PointersIn};
+pub(super) use words::{WordStream, WordsIn};
