@@ -1,12 +1,15 @@
-//! `A * A` on one sparse cluster in Verilator for every matrix of a folder, as a Markdown table:
-//! `MATTOCK_MATRICES=DIR cargo xtask bench spgemm [CONFIG [TYPE ...]]`.
+//! `A * A` on a sparse card for every matrix of a folder, as a Markdown table:
+//! `MATTOCK_MATRICES=DIR cargo xtask bench spgemm [CONFIG [TYPE ...]] [--model]`.
 //!
-//! Every result is checked by `mattock spgemm` itself. A finished matrix leaves its JSON under
+//! In Verilator, where every result is checked by `mattock spgemm` itself. On other cards than `MAIN` products of more than
+//! `LONG` multiply-adds are left to the cycle model, which has the same cycles and no values; with `--model` all are. A finished matrix leaves its JSON under
 //! `target/bench/spgemm/`, named by a hash of the card's Verilog, so that a run that was stopped goes on where it
 //! was and changed hardware is measured again. `bound` is the utilisation at which the memory port would never
 //! rest, for the bytes the card moved; `goal` is the one of `GOALS` that applies, and whether it is met.
 
+use mattock::io::{ReadOptions, read_matrix};
 use mattock_spec::CardConfig;
+use mattock_testbench::stats::ProductStats;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -19,6 +22,10 @@ const MATTOCK: &str = env!("CARGO_BIN_EXE_mattock");
 const GOALS: (f64, f64, f64) = (0.90, 0.87, 0.95);
 /// Least geometric mean with a cache of 2 MB or more.
 const GOAL_MEAN: f64 = 0.96;
+/// The card on which every matrix runs in Verilator.
+const MAIN: &str = "sparse4";
+/// Multiply-adds that take Verilator too long elsewhere.
+const LONG: u64 = 5_000_000;
 /// A cache this large holds what the matrices use again.
 const LARGE_CACHE_KIB: u32 = 2048;
 
@@ -27,7 +34,9 @@ fn main() -> ExitCode {
         println!("bench spgemm: set MATTOCK_MATRICES to a folder of matrices; nothing was run");
         return ExitCode::SUCCESS;
     };
-    let args: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
+    let (flags, args): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
+    let all_in_model = flags.iter().any(|flag| flag == "--model");
     let config = args.first().map_or("sparse4", String::as_str);
     let card = match Card::of(config) {
         Ok(card) => card,
@@ -49,22 +58,27 @@ fn main() -> ExitCode {
         }
     };
     println!(
-        "| matrix | type | madds | nnz(C) | cycles | utilisation | bound | bytes/madd | windows | spills | hazard stalls | mismatches | goal |"
+        "| matrix | type | madds | nnz(C) | cycles | utilisation | bound | bytes/madd | windows | spills | hazard stalls | mismatches | goal | simulator |"
     );
-    println!("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|");
+    println!("|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|---|");
     let (mut failed, mut logs) = (false, vec![]);
-    for (file, kind) in files.iter().flat_map(|f| types.iter().map(move |t| (f, *t))) {
+    for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let name = name.split('.').next().unwrap_or_default();
-        let kept = store.join(format!("{}-{}-{name}-{kind}.json", card.name, card.hash));
-        match measure(file, config, kind, &kept) {
-            Ok(row) => {
-                print_row(name, kind, &row, &card);
-                logs.push(row["utilization"].as_f64().unwrap_or(0.0).ln());
-            }
-            Err(error) => {
-                failed = true;
-                println!("| {name} | {kind} | {error} |");
+        let in_model = all_in_model || (config != MAIN && is_long(file));
+        // The model has no values: its cycles are those of every type.
+        let kinds = if in_model { &MODEL[..] } else { &types[..] };
+        for kind in kinds {
+            let kept = store.join(format!("{}-{}-{name}-{kind}.json", card.name, card.hash));
+            match measure(file, config, kind, &kept) {
+                Ok(row) => {
+                    print_row(name, kind, &row, &card);
+                    logs.push(row["utilization"].as_f64().unwrap_or(0.0).ln());
+                }
+                Err(error) => {
+                    failed = true;
+                    println!("| {name} | {kind} | {error} |");
+                }
             }
         }
     }
@@ -77,6 +91,17 @@ fn main() -> ExitCode {
         }
     }
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// In place of a type.
+const MODEL: [&str; 1] = ["model"];
+
+/// Whether the square of the matrix has more than `LONG` multiply-adds. One that cannot be read is not long: `mattock spgemm`
+/// will say what is wrong with it.
+fn is_long(file: &Path) -> bool {
+    let Ok(read) = read_matrix(file, &ReadOptions::default()) else { return false };
+    let stats = ProductStats::of(&read.matrix, &read.matrix);
+    stats.is_ok_and(|stats| stats.products > LONG)
 }
 
 /// What a row is judged by.
@@ -147,7 +172,12 @@ fn measure(file: &Path, config: &str, kind: &str, kept: &Path) -> Result<Value, 
         return Ok(row);
     }
     let mut command = Command::new(MATTOCK);
-    command.args(["-q", "spgemm"]).arg(file).args(["--config", config, "--types", kind, "--json"]);
+    command.arg("-q");
+    if kind == MODEL[0] {
+        command.args(["bench", "spgemm"]).arg(file).args(["--config", config, "--model", "--json"]);
+    } else {
+        command.arg("spgemm").arg(file).args(["--config", config, "--types", kind, "--json"]);
+    }
     // Real values are no whole numbers: integers are measured on the pattern.
     if kind == "i32" {
         command.args(["--values", "ones"]);
@@ -166,19 +196,22 @@ fn measure(file: &Path, config: &str, kind: &str, kept: &Path) -> Result<Value, 
 
 fn print_row(name: &str, kind: &str, row: &Value, card: &Card) {
     let n = |key: &str| row[key].as_u64().unwrap_or(0);
+    // What the model cannot tell stays empty.
+    let told = |key: &str| row[key].as_u64().map_or(String::new(), |n| n.to_string());
     let (madds, bytes) = (n("madds").max(1) as f64, n("dram_bytes").max(1) as f64);
     let utilisation = row["utilization"].as_f64().unwrap_or(0.0);
     let bound = card.bound(madds, bytes);
     println!(
-        "| {name} | {kind} | {} | {} | {} | {utilisation:.3} | {bound:.3} | {:.2} | {} | {} | {} | {} | {} |",
+        "| {name} | {kind} | {} | {} | {} | {utilisation:.3} | {bound:.3} | {:.2} | {} | {} | {} | {} | {} | {} |",
         n("madds"),
         n("nnz_c"),
         n("cycles"),
         bytes / madds,
         n("windows"),
         n("spills"),
-        n("hazard_stalls"),
-        n("mismatches"),
+        told("hazard_stalls"),
+        told("mismatches"),
         card.goal(utilisation, bound),
+        row["simulator"].as_str().unwrap_or_default(),
     );
 }

@@ -196,6 +196,8 @@ fn matrices_on_the_benchmark_card() {
     for name in ["karate", "bcspwr10"] {
         square("sparse4", &mattock_testbench::matrix_path(name));
     }
+    // The command waits until the large cache is cleared after reset.
+    square("sparse4_2m", &mattock_testbench::matrix_path("karate"));
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod cost;
 mod mapped;
 mod pe;
 mod product;
+mod spgemm;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ enum What {
     Area(area::Options),
     /// Area and clock foretold without tools, beside what they measured
     Cost(cost::Options),
+    /// Sparse products on variants of a card, in the cycle model or in Verilator
+    Spgemm(spgemm::Options),
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
@@ -34,5 +37,6 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         What::Pe(options) => pe::run(options, output),
         What::Area(options) => area::run(options, output),
         What::Cost(options) => cost::run(options, output).map(|()| ExitCode::SUCCESS),
+        What::Spgemm(options) => spgemm::run(options, output),
     }
 }

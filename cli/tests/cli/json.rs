@@ -24,6 +24,7 @@ fn keys_of_every_command() {
         "bench pe --only tree/lut --side 4 --m 5 --n 5 --k 9 --json",
         "report --config tiny --m 8 --n 8 --k 8 --json",
         "bench area --only int4-os --quick --json",
+        "bench spgemm a.mtx --model --sweep banks=16 --csv sweep.csv --svg sweep.svg --json",
         "explore --board ulx3s_85f --workload load.toml --csv front.csv --svg front.svg --json",
         "spgemm a.mtx --simulator interpreter --json",
         "graph triangles a.mtx --simulator interpreter --json",

@@ -133,13 +133,13 @@ impl Clusters {
             rsp: table_answer,
             out_ready: !valid,
         });
-        for c in 0..self.clusters.len() {
+        for (c, &ends) in ends.iter().enumerate() {
             let mine = taken == Some(c);
             if mine {
                 self.parts[c] = parts[(listed - self.left) as usize];
             }
             self.go[c] = mine;
-            self.busy[c] = mine || (self.busy[c] && !ends[c]);
+            self.busy[c] = mine || (self.busy[c] && !ends);
         }
         if start {
             self.have = if from_table { 0 } else { WORDS };

@@ -141,7 +141,7 @@ impl Add for Counts {
 #[derive(Debug)]
 enum Engine {
     One(Box<Cluster>),
-    Several(Clusters),
+    Several(Box<Clusters>),
 }
 
 /// A card's sparse engine.
@@ -157,7 +157,7 @@ impl Model {
         let config = card.spgemm.as_ref()?;
         let engine = match config.clusters {
             1 => Engine::One(Box::new(Cluster::new(card, config, memory))),
-            _ => Engine::Several(Clusters::new(card, config, memory)),
+            _ => Engine::Several(Box::new(Clusters::new(card, config, memory))),
         };
         Some(Model { engine, cycles: 0 })
     }
