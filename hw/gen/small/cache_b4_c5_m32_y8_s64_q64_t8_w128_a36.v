@@ -102,10 +102,10 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
   input  wire mem_rsp_error,
   output wire error
 );
-  reg [2:0] bank_0_in_last;
-  reg [2:0] bank_1_in_last;
-  reg [2:0] bank_2_in_last;
-  reg [2:0] bank_3_in_last;
+  reg [1:0] bank_0_in_last;
+  reg [1:0] bank_1_in_last;
+  reg [1:0] bank_2_in_last;
+  reg [1:0] bank_3_in_last;
   reg [1:0] c0_out_last;
   reg [1:0] c1_out_last;
   reg [1:0] c2_out_last;
@@ -153,189 +153,201 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
   wire [127:0] bank_3_rsp_data;
   wire all_ready = (bank_0_ready & bank_1_ready) & (bank_2_ready & bank_3_ready);
   wire _t1 = bank_3_req_ready & all_ready;
-  wire [35:0] _t2 = c0_req_addr;
-  wire [1:0] c0_bank = (_t2[1:0] ^ _t2[3:2]) ^ _t2[5:4];
-  wire _t3 = c0_req_valid & (c0_bank == 2'd3);
-  wire [35:0] _t4 = c4_req_addr;
-  wire [1:0] c4_bank = (_t4[1:0] ^ _t4[3:2]) ^ _t4[5:4];
-  wire _t5 = c4_req_valid & (c4_bank == 2'd3);
-  wire _t6 = _t5 & (bank_3_in_last < 3'd4);
+  wire [35:0] _t2 = c4_req_addr;
+  wire [1:0] c4_bank = (_t2[1:0] ^ _t2[3:2]) ^ _t2[5:4];
+  wire _t3 = c4_req_valid & (c4_bank == 2'd3);
+  wire _t4 = ~_t3;
+  wire [35:0] _t5 = c0_req_addr;
+  wire [1:0] c0_bank = (_t5[1:0] ^ _t5[3:2]) ^ _t5[5:4];
+  wire _t6 = c0_req_valid & (c0_bank == 2'd3);
   wire [35:0] _t7 = c3_req_addr;
   wire [1:0] c3_bank = (_t7[1:0] ^ _t7[3:2]) ^ _t7[5:4];
   wire _t8 = c3_req_valid & (c3_bank == 2'd3);
-  wire _t9 = _t8 & (bank_3_in_last < 3'd3);
+  wire _t9 = _t8 & (bank_3_in_last < 2'd3);
   wire [35:0] _t10 = c2_req_addr;
   wire [1:0] c2_bank = (_t10[1:0] ^ _t10[3:2]) ^ _t10[5:4];
   wire _t11 = c2_req_valid & (c2_bank == 2'd3);
-  wire _t12 = _t11 & (bank_3_in_last < 3'd2);
+  wire _t12 = _t11 & (bank_3_in_last < 2'd2);
   wire [35:0] _t13 = c1_req_addr;
   wire [1:0] c1_bank = (_t13[1:0] ^ _t13[3:2]) ^ _t13[5:4];
   wire _t14 = c1_req_valid & (c1_bank == 2'd3);
-  wire _t15 = _t14 & (bank_3_in_last < 3'd1);
+  wire _t15 = _t14 & (bank_3_in_last < 2'd1);
   wire _t16 = 1'b0 | _t15;
-  wire bank_3_in_wrap = ~(_t16 | (_t12 | (_t9 | _t6)));
-  wire bank_3_in_grant_0 = 1'b0 | (bank_3_in_wrap & _t3);
-  wire _t17 = bank_2_req_ready & all_ready;
-  wire _t18 = c0_req_valid & (c0_bank == 2'd2);
+  wire bank_3_in_wrap = ~(_t16 | (_t12 | _t9));
+  wire bank_3_in_grant_0 = 1'b0 | (bank_3_in_wrap & _t6);
+  wire _t17 = bank_3_in_grant_0 & _t4;
+  wire _t18 = bank_2_req_ready & all_ready;
   wire _t19 = c4_req_valid & (c4_bank == 2'd2);
-  wire _t20 = _t19 & (bank_2_in_last < 3'd4);
-  wire _t21 = c3_req_valid & (c3_bank == 2'd2);
-  wire _t22 = _t21 & (bank_2_in_last < 3'd3);
-  wire _t23 = c2_req_valid & (c2_bank == 2'd2);
-  wire _t24 = _t23 & (bank_2_in_last < 3'd2);
-  wire _t25 = c1_req_valid & (c1_bank == 2'd2);
-  wire _t26 = _t25 & (bank_2_in_last < 3'd1);
-  wire _t27 = 1'b0 | _t26;
-  wire bank_2_in_wrap = ~(_t27 | (_t24 | (_t22 | _t20)));
-  wire bank_2_in_grant_0 = 1'b0 | (bank_2_in_wrap & _t18);
-  wire _t28 = bank_1_req_ready & all_ready;
-  wire _t29 = c0_req_valid & (c0_bank == 2'd1);
-  wire _t30 = c4_req_valid & (c4_bank == 2'd1);
-  wire _t31 = _t30 & (bank_1_in_last < 3'd4);
-  wire _t32 = c3_req_valid & (c3_bank == 2'd1);
-  wire _t33 = _t32 & (bank_1_in_last < 3'd3);
-  wire _t34 = c2_req_valid & (c2_bank == 2'd1);
-  wire _t35 = _t34 & (bank_1_in_last < 3'd2);
-  wire _t36 = c1_req_valid & (c1_bank == 2'd1);
-  wire _t37 = _t36 & (bank_1_in_last < 3'd1);
-  wire _t38 = 1'b0 | _t37;
-  wire bank_1_in_wrap = ~(_t38 | (_t35 | (_t33 | _t31)));
-  wire bank_1_in_grant_0 = 1'b0 | (bank_1_in_wrap & _t29);
-  wire _t39 = bank_0_req_ready & all_ready;
-  wire _t40 = c0_req_valid & (c0_bank == 2'd0);
-  wire _t41 = c4_req_valid & (c4_bank == 2'd0);
-  wire _t42 = _t41 & (bank_0_in_last < 3'd4);
-  wire _t43 = c3_req_valid & (c3_bank == 2'd0);
-  wire _t44 = _t43 & (bank_0_in_last < 3'd3);
-  wire _t45 = c2_req_valid & (c2_bank == 2'd0);
-  wire _t46 = _t45 & (bank_0_in_last < 3'd2);
-  wire _t47 = c1_req_valid & (c1_bank == 2'd0);
-  wire _t48 = _t47 & (bank_0_in_last < 3'd1);
-  wire _t49 = 1'b0 | _t48;
-  wire bank_0_in_wrap = ~(_t49 | (_t46 | (_t44 | _t42)));
-  wire bank_0_in_grant_0 = 1'b0 | (bank_0_in_wrap & _t40);
-  wire bank_3_in_grant_1 = (_t15 & 1'b1) | (bank_3_in_wrap & (_t14 & (~_t3)));
-  wire bank_2_in_grant_1 = (_t26 & 1'b1) | (bank_2_in_wrap & (_t25 & (~_t18)));
-  wire bank_1_in_grant_1 = (_t37 & 1'b1) | (bank_1_in_wrap & (_t36 & (~_t29)));
-  wire bank_0_in_grant_1 = (_t48 & 1'b1) | (bank_0_in_wrap & (_t47 & (~_t40)));
-  wire _t50 = _t3 | _t14;
-  wire bank_3_in_grant_2 = (_t12 & (~_t16)) | (bank_3_in_wrap & (_t11 & (~_t50)));
-  wire _t51 = _t18 | _t25;
-  wire bank_2_in_grant_2 = (_t24 & (~_t27)) | (bank_2_in_wrap & (_t23 & (~_t51)));
-  wire _t52 = _t29 | _t36;
-  wire bank_1_in_grant_2 = (_t35 & (~_t38)) | (bank_1_in_wrap & (_t34 & (~_t52)));
-  wire _t53 = _t40 | _t47;
-  wire bank_0_in_grant_2 = (_t46 & (~_t49)) | (bank_0_in_wrap & (_t45 & (~_t53)));
-  wire bank_3_in_grant_3 = (_t9 & (~(1'b0 | (_t15 | _t12)))) | (bank_3_in_wrap & (_t8 & (~(_t3 | (_t14 | _t11)))));
-  wire bank_2_in_grant_3 = (_t22 & (~(1'b0 | (_t26 | _t24)))) | (bank_2_in_wrap & (_t21 & (~(_t18 | (_t25 | _t23)))));
-  wire bank_1_in_grant_3 = (_t33 & (~(1'b0 | (_t37 | _t35)))) | (bank_1_in_wrap & (_t32 & (~(_t29 | (_t36 | _t34)))));
-  wire bank_0_in_grant_3 = (_t44 & (~(1'b0 | (_t48 | _t46)))) | (bank_0_in_wrap & (_t43 & (~(_t40 | (_t47 | _t45)))));
-  wire bank_3_in_grant_4 = (_t6 & (~(_t16 | (_t12 | _t9)))) | (bank_3_in_wrap & (_t5 & (~(_t50 | (_t11 | _t8)))));
-  wire bank_2_in_grant_4 = (_t20 & (~(_t27 | (_t24 | _t22)))) | (bank_2_in_wrap & (_t19 & (~(_t51 | (_t23 | _t21)))));
-  wire bank_1_in_grant_4 = (_t31 & (~(_t38 | (_t35 | _t33)))) | (bank_1_in_wrap & (_t30 & (~(_t52 | (_t34 | _t32)))));
-  wire bank_0_in_grant_4 = (_t42 & (~(_t49 | (_t46 | _t44)))) | (bank_0_in_wrap & (_t41 & (~(_t53 | (_t45 | _t43)))));
-  wire _t54 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd0);
-  wire _t55 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd0);
-  wire _t56 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd0);
-  wire _t57 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd0);
-  wire _t58 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd1);
-  wire _t59 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd1);
-  wire _t60 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd1);
-  wire _t61 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd1);
-  wire _t62 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd2);
-  wire _t63 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd2);
-  wire _t64 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd2);
-  wire _t65 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd2);
-  wire _t66 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd3);
-  wire _t67 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd3);
-  wire _t68 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd3);
-  wire _t69 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd3);
-  wire _t70 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd4);
-  wire _t71 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd4);
-  wire _t72 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd4);
-  wire _t73 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd4);
-  wire [2:0] bank_0_req_client = {bank_0_in_grant_4, bank_0_in_grant_2 | bank_0_in_grant_3, bank_0_in_grant_1 | bank_0_in_grant_3};
-  wire [2:0] bank_1_req_client = {bank_1_in_grant_4, bank_1_in_grant_2 | bank_1_in_grant_3, bank_1_in_grant_1 | bank_1_in_grant_3};
-  wire [2:0] bank_2_req_client = {bank_2_in_grant_4, bank_2_in_grant_2 | bank_2_in_grant_3, bank_2_in_grant_1 | bank_2_in_grant_3};
-  wire [2:0] bank_3_req_client = {bank_3_in_grant_4, bank_3_in_grant_2 | bank_3_in_grant_3, bank_3_in_grant_1 | bank_3_in_grant_3};
-  wire _t74 = bank_2_answer_valid & (bank_2_answer_client == 3'd0);
-  wire _t75 = bank_1_answer_valid & (bank_1_answer_client == 3'd0);
-  wire _t76 = bank_0_answer_valid & (bank_0_answer_client == 3'd0);
-  wire _t77 = bank_3_answer_valid & (bank_3_answer_client == 3'd0);
-  wire _t78 = _t77 & (c0_out_last < 2'd3);
-  wire _t79 = _t74 & (c0_out_last < 2'd2);
-  wire _t80 = _t75 & (c0_out_last < 2'd1);
-  wire _t81 = 1'b0 | _t80;
-  wire c0_out_wrap = ~(_t81 | (_t79 | _t78));
-  wire c0_out_grant_3 = (_t78 & (~(1'b0 | (_t80 | _t79)))) | (c0_out_wrap & (_t77 & (~(_t76 | (_t75 | _t74)))));
-  wire c0_out_grant_1 = (_t80 & 1'b1) | (c0_out_wrap & (_t75 & (~_t76)));
-  wire c0_out_grant_2 = (_t79 & (~_t81)) | (c0_out_wrap & (_t74 & (~(_t76 | _t75))));
-  wire _t82 = c0_out_grant_2 | c0_out_grant_3;
-  wire c0_out_grant_0 = 1'b0 | (c0_out_wrap & _t76);
-  wire _t83 = bank_2_answer_valid & (bank_2_answer_client == 3'd1);
-  wire _t84 = bank_1_answer_valid & (bank_1_answer_client == 3'd1);
-  wire _t85 = bank_0_answer_valid & (bank_0_answer_client == 3'd1);
-  wire _t86 = bank_3_answer_valid & (bank_3_answer_client == 3'd1);
-  wire _t87 = _t86 & (c1_out_last < 2'd3);
-  wire _t88 = _t83 & (c1_out_last < 2'd2);
-  wire _t89 = _t84 & (c1_out_last < 2'd1);
-  wire _t90 = 1'b0 | _t89;
-  wire c1_out_wrap = ~(_t90 | (_t88 | _t87));
-  wire c1_out_grant_3 = (_t87 & (~(1'b0 | (_t89 | _t88)))) | (c1_out_wrap & (_t86 & (~(_t85 | (_t84 | _t83)))));
-  wire c1_out_grant_1 = (_t89 & 1'b1) | (c1_out_wrap & (_t84 & (~_t85)));
-  wire c1_out_grant_2 = (_t88 & (~_t90)) | (c1_out_wrap & (_t83 & (~(_t85 | _t84))));
-  wire _t91 = c1_out_grant_2 | c1_out_grant_3;
-  wire c1_out_grant_0 = 1'b0 | (c1_out_wrap & _t85);
-  wire _t92 = bank_2_answer_valid & (bank_2_answer_client == 3'd2);
-  wire _t93 = bank_1_answer_valid & (bank_1_answer_client == 3'd2);
-  wire _t94 = bank_0_answer_valid & (bank_0_answer_client == 3'd2);
-  wire _t95 = bank_3_answer_valid & (bank_3_answer_client == 3'd2);
-  wire _t96 = _t95 & (c2_out_last < 2'd3);
-  wire _t97 = _t92 & (c2_out_last < 2'd2);
-  wire _t98 = _t93 & (c2_out_last < 2'd1);
-  wire _t99 = 1'b0 | _t98;
-  wire c2_out_wrap = ~(_t99 | (_t97 | _t96));
-  wire c2_out_grant_3 = (_t96 & (~(1'b0 | (_t98 | _t97)))) | (c2_out_wrap & (_t95 & (~(_t94 | (_t93 | _t92)))));
-  wire c2_out_grant_1 = (_t98 & 1'b1) | (c2_out_wrap & (_t93 & (~_t94)));
-  wire c2_out_grant_2 = (_t97 & (~_t99)) | (c2_out_wrap & (_t92 & (~(_t94 | _t93))));
-  wire _t100 = c2_out_grant_2 | c2_out_grant_3;
-  wire c2_out_grant_0 = 1'b0 | (c2_out_wrap & _t94);
-  wire _t101 = bank_2_answer_valid & (bank_2_answer_client == 3'd3);
-  wire _t102 = bank_1_answer_valid & (bank_1_answer_client == 3'd3);
-  wire _t103 = bank_0_answer_valid & (bank_0_answer_client == 3'd3);
-  wire _t104 = bank_3_answer_valid & (bank_3_answer_client == 3'd3);
-  wire _t105 = _t104 & (c3_out_last < 2'd3);
-  wire _t106 = _t101 & (c3_out_last < 2'd2);
-  wire _t107 = _t102 & (c3_out_last < 2'd1);
-  wire _t108 = 1'b0 | _t107;
-  wire c3_out_wrap = ~(_t108 | (_t106 | _t105));
-  wire c3_out_grant_3 = (_t105 & (~(1'b0 | (_t107 | _t106)))) | (c3_out_wrap & (_t104 & (~(_t103 | (_t102 | _t101)))));
-  wire c3_out_grant_1 = (_t107 & 1'b1) | (c3_out_wrap & (_t102 & (~_t103)));
-  wire c3_out_grant_2 = (_t106 & (~_t108)) | (c3_out_wrap & (_t101 & (~(_t103 | _t102))));
-  wire _t109 = c3_out_grant_2 | c3_out_grant_3;
-  wire c3_out_grant_0 = 1'b0 | (c3_out_wrap & _t103);
-  wire _t110 = bank_2_answer_valid & (bank_2_answer_client == 3'd4);
-  wire _t111 = bank_1_answer_valid & (bank_1_answer_client == 3'd4);
-  wire _t112 = bank_0_answer_valid & (bank_0_answer_client == 3'd4);
-  wire _t113 = bank_3_answer_valid & (bank_3_answer_client == 3'd4);
-  wire _t114 = _t113 & (c4_out_last < 2'd3);
-  wire _t115 = _t110 & (c4_out_last < 2'd2);
-  wire _t116 = _t111 & (c4_out_last < 2'd1);
-  wire _t117 = 1'b0 | _t116;
-  wire c4_out_wrap = ~(_t117 | (_t115 | _t114));
-  wire c4_out_grant_3 = (_t114 & (~(1'b0 | (_t116 | _t115)))) | (c4_out_wrap & (_t113 & (~(_t112 | (_t111 | _t110)))));
-  wire c4_out_grant_1 = (_t116 & 1'b1) | (c4_out_wrap & (_t111 & (~_t112)));
-  wire c4_out_grant_2 = (_t115 & (~_t117)) | (c4_out_wrap & (_t110 & (~(_t112 | _t111))));
-  wire _t118 = c4_out_grant_2 | c4_out_grant_3;
-  wire c4_out_grant_0 = 1'b0 | (c4_out_wrap & _t112);
-  wire [7:0] _t119 = (bank_0_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_0_in_grant_3 ? c3_req_tag : 8'd0) | (bank_0_in_grant_4 ? c4_req_tag : 8'd0));
-  wire [35:0] _t120 = (bank_0_in_grant_2 ? _t10 : 36'd0) | ((bank_0_in_grant_3 ? _t7 : 36'd0) | (bank_0_in_grant_4 ? _t4 : 36'd0));
-  wire [7:0] _t121 = (bank_1_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_1_in_grant_3 ? c3_req_tag : 8'd0) | (bank_1_in_grant_4 ? c4_req_tag : 8'd0));
-  wire [35:0] _t122 = (bank_1_in_grant_2 ? _t10 : 36'd0) | ((bank_1_in_grant_3 ? _t7 : 36'd0) | (bank_1_in_grant_4 ? _t4 : 36'd0));
-  wire [7:0] _t123 = (bank_2_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_2_in_grant_3 ? c3_req_tag : 8'd0) | (bank_2_in_grant_4 ? c4_req_tag : 8'd0));
-  wire [35:0] _t124 = (bank_2_in_grant_2 ? _t10 : 36'd0) | ((bank_2_in_grant_3 ? _t7 : 36'd0) | (bank_2_in_grant_4 ? _t4 : 36'd0));
-  wire [7:0] _t125 = (bank_3_in_grant_2 ? c2_req_tag : 8'd0) | ((bank_3_in_grant_3 ? c3_req_tag : 8'd0) | (bank_3_in_grant_4 ? c4_req_tag : 8'd0));
-  wire [35:0] _t126 = (bank_3_in_grant_2 ? _t10 : 36'd0) | ((bank_3_in_grant_3 ? _t7 : 36'd0) | (bank_3_in_grant_4 ? _t4 : 36'd0));
+  wire _t20 = ~_t19;
+  wire _t21 = c0_req_valid & (c0_bank == 2'd2);
+  wire _t22 = c3_req_valid & (c3_bank == 2'd2);
+  wire _t23 = _t22 & (bank_2_in_last < 2'd3);
+  wire _t24 = c2_req_valid & (c2_bank == 2'd2);
+  wire _t25 = _t24 & (bank_2_in_last < 2'd2);
+  wire _t26 = c1_req_valid & (c1_bank == 2'd2);
+  wire _t27 = _t26 & (bank_2_in_last < 2'd1);
+  wire _t28 = 1'b0 | _t27;
+  wire bank_2_in_wrap = ~(_t28 | (_t25 | _t23));
+  wire bank_2_in_grant_0 = 1'b0 | (bank_2_in_wrap & _t21);
+  wire _t29 = bank_2_in_grant_0 & _t20;
+  wire _t30 = bank_1_req_ready & all_ready;
+  wire _t31 = c4_req_valid & (c4_bank == 2'd1);
+  wire _t32 = ~_t31;
+  wire _t33 = c0_req_valid & (c0_bank == 2'd1);
+  wire _t34 = c3_req_valid & (c3_bank == 2'd1);
+  wire _t35 = _t34 & (bank_1_in_last < 2'd3);
+  wire _t36 = c2_req_valid & (c2_bank == 2'd1);
+  wire _t37 = _t36 & (bank_1_in_last < 2'd2);
+  wire _t38 = c1_req_valid & (c1_bank == 2'd1);
+  wire _t39 = _t38 & (bank_1_in_last < 2'd1);
+  wire _t40 = 1'b0 | _t39;
+  wire bank_1_in_wrap = ~(_t40 | (_t37 | _t35));
+  wire bank_1_in_grant_0 = 1'b0 | (bank_1_in_wrap & _t33);
+  wire _t41 = bank_1_in_grant_0 & _t32;
+  wire _t42 = bank_0_req_ready & all_ready;
+  wire _t43 = c4_req_valid & (c4_bank == 2'd0);
+  wire _t44 = ~_t43;
+  wire _t45 = c0_req_valid & (c0_bank == 2'd0);
+  wire _t46 = c3_req_valid & (c3_bank == 2'd0);
+  wire _t47 = _t46 & (bank_0_in_last < 2'd3);
+  wire _t48 = c2_req_valid & (c2_bank == 2'd0);
+  wire _t49 = _t48 & (bank_0_in_last < 2'd2);
+  wire _t50 = c1_req_valid & (c1_bank == 2'd0);
+  wire _t51 = _t50 & (bank_0_in_last < 2'd1);
+  wire _t52 = 1'b0 | _t51;
+  wire bank_0_in_wrap = ~(_t52 | (_t49 | _t47));
+  wire bank_0_in_grant_0 = 1'b0 | (bank_0_in_wrap & _t45);
+  wire _t53 = bank_0_in_grant_0 & _t44;
+  wire bank_3_in_grant_1 = (_t15 & 1'b1) | (bank_3_in_wrap & (_t14 & (~_t6)));
+  wire _t54 = bank_3_in_grant_1 & _t4;
+  wire bank_2_in_grant_1 = (_t27 & 1'b1) | (bank_2_in_wrap & (_t26 & (~_t21)));
+  wire _t55 = bank_2_in_grant_1 & _t20;
+  wire bank_1_in_grant_1 = (_t39 & 1'b1) | (bank_1_in_wrap & (_t38 & (~_t33)));
+  wire _t56 = bank_1_in_grant_1 & _t32;
+  wire bank_0_in_grant_1 = (_t51 & 1'b1) | (bank_0_in_wrap & (_t50 & (~_t45)));
+  wire _t57 = bank_0_in_grant_1 & _t44;
+  wire _t58 = _t6 | _t14;
+  wire bank_3_in_grant_2 = (_t12 & (~_t16)) | (bank_3_in_wrap & (_t11 & (~_t58)));
+  wire _t59 = bank_3_in_grant_2 & _t4;
+  wire _t60 = _t21 | _t26;
+  wire bank_2_in_grant_2 = (_t25 & (~_t28)) | (bank_2_in_wrap & (_t24 & (~_t60)));
+  wire _t61 = bank_2_in_grant_2 & _t20;
+  wire _t62 = _t33 | _t38;
+  wire bank_1_in_grant_2 = (_t37 & (~_t40)) | (bank_1_in_wrap & (_t36 & (~_t62)));
+  wire _t63 = bank_1_in_grant_2 & _t32;
+  wire _t64 = _t45 | _t50;
+  wire bank_0_in_grant_2 = (_t49 & (~_t52)) | (bank_0_in_wrap & (_t48 & (~_t64)));
+  wire _t65 = bank_0_in_grant_2 & _t44;
+  wire bank_3_in_grant_3 = (_t9 & (~(1'b0 | (_t15 | _t12)))) | (bank_3_in_wrap & (_t8 & (~(_t6 | (_t14 | _t11)))));
+  wire _t66 = bank_3_in_grant_3 & _t4;
+  wire bank_2_in_grant_3 = (_t23 & (~(1'b0 | (_t27 | _t25)))) | (bank_2_in_wrap & (_t22 & (~(_t21 | (_t26 | _t24)))));
+  wire _t67 = bank_2_in_grant_3 & _t20;
+  wire bank_1_in_grant_3 = (_t35 & (~(1'b0 | (_t39 | _t37)))) | (bank_1_in_wrap & (_t34 & (~(_t33 | (_t38 | _t36)))));
+  wire _t68 = bank_1_in_grant_3 & _t32;
+  wire bank_0_in_grant_3 = (_t47 & (~(1'b0 | (_t51 | _t49)))) | (bank_0_in_wrap & (_t46 & (~(_t45 | (_t50 | _t48)))));
+  wire _t69 = bank_0_in_grant_3 & _t44;
+  wire _t70 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd0);
+  wire _t71 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd0);
+  wire _t72 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd0);
+  wire _t73 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd0);
+  wire _t74 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd1);
+  wire _t75 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd1);
+  wire _t76 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd1);
+  wire _t77 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd1);
+  wire _t78 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd2);
+  wire _t79 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd2);
+  wire _t80 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd2);
+  wire _t81 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd2);
+  wire _t82 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd3);
+  wire _t83 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd3);
+  wire _t84 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd3);
+  wire _t85 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd3);
+  wire _t86 = bank_3_rsp_valid & (bank_3_rsp_client == 3'd4);
+  wire _t87 = bank_2_rsp_valid & (bank_2_rsp_client == 3'd4);
+  wire _t88 = bank_1_rsp_valid & (bank_1_rsp_client == 3'd4);
+  wire _t89 = bank_0_rsp_valid & (bank_0_rsp_client == 3'd4);
+  wire _t90 = bank_0_in_grant_2 | bank_0_in_grant_3;
+  wire _t91 = bank_1_in_grant_2 | bank_1_in_grant_3;
+  wire _t92 = bank_2_in_grant_2 | bank_2_in_grant_3;
+  wire _t93 = bank_3_in_grant_2 | bank_3_in_grant_3;
+  wire _t94 = bank_2_answer_valid & (bank_2_answer_client == 3'd0);
+  wire _t95 = bank_1_answer_valid & (bank_1_answer_client == 3'd0);
+  wire _t96 = bank_0_answer_valid & (bank_0_answer_client == 3'd0);
+  wire _t97 = bank_3_answer_valid & (bank_3_answer_client == 3'd0);
+  wire _t98 = _t97 & (c0_out_last < 2'd3);
+  wire _t99 = _t94 & (c0_out_last < 2'd2);
+  wire _t100 = _t95 & (c0_out_last < 2'd1);
+  wire _t101 = 1'b0 | _t100;
+  wire c0_out_wrap = ~(_t101 | (_t99 | _t98));
+  wire c0_out_grant_3 = (_t98 & (~(1'b0 | (_t100 | _t99)))) | (c0_out_wrap & (_t97 & (~(_t96 | (_t95 | _t94)))));
+  wire c0_out_grant_1 = (_t100 & 1'b1) | (c0_out_wrap & (_t95 & (~_t96)));
+  wire c0_out_grant_2 = (_t99 & (~_t101)) | (c0_out_wrap & (_t94 & (~(_t96 | _t95))));
+  wire _t102 = c0_out_grant_2 | c0_out_grant_3;
+  wire c0_out_grant_0 = 1'b0 | (c0_out_wrap & _t96);
+  wire _t103 = bank_2_answer_valid & (bank_2_answer_client == 3'd1);
+  wire _t104 = bank_1_answer_valid & (bank_1_answer_client == 3'd1);
+  wire _t105 = bank_0_answer_valid & (bank_0_answer_client == 3'd1);
+  wire _t106 = bank_3_answer_valid & (bank_3_answer_client == 3'd1);
+  wire _t107 = _t106 & (c1_out_last < 2'd3);
+  wire _t108 = _t103 & (c1_out_last < 2'd2);
+  wire _t109 = _t104 & (c1_out_last < 2'd1);
+  wire _t110 = 1'b0 | _t109;
+  wire c1_out_wrap = ~(_t110 | (_t108 | _t107));
+  wire c1_out_grant_3 = (_t107 & (~(1'b0 | (_t109 | _t108)))) | (c1_out_wrap & (_t106 & (~(_t105 | (_t104 | _t103)))));
+  wire c1_out_grant_1 = (_t109 & 1'b1) | (c1_out_wrap & (_t104 & (~_t105)));
+  wire c1_out_grant_2 = (_t108 & (~_t110)) | (c1_out_wrap & (_t103 & (~(_t105 | _t104))));
+  wire _t111 = c1_out_grant_2 | c1_out_grant_3;
+  wire c1_out_grant_0 = 1'b0 | (c1_out_wrap & _t105);
+  wire _t112 = bank_2_answer_valid & (bank_2_answer_client == 3'd2);
+  wire _t113 = bank_1_answer_valid & (bank_1_answer_client == 3'd2);
+  wire _t114 = bank_0_answer_valid & (bank_0_answer_client == 3'd2);
+  wire _t115 = bank_3_answer_valid & (bank_3_answer_client == 3'd2);
+  wire _t116 = _t115 & (c2_out_last < 2'd3);
+  wire _t117 = _t112 & (c2_out_last < 2'd2);
+  wire _t118 = _t113 & (c2_out_last < 2'd1);
+  wire _t119 = 1'b0 | _t118;
+  wire c2_out_wrap = ~(_t119 | (_t117 | _t116));
+  wire c2_out_grant_3 = (_t116 & (~(1'b0 | (_t118 | _t117)))) | (c2_out_wrap & (_t115 & (~(_t114 | (_t113 | _t112)))));
+  wire c2_out_grant_1 = (_t118 & 1'b1) | (c2_out_wrap & (_t113 & (~_t114)));
+  wire c2_out_grant_2 = (_t117 & (~_t119)) | (c2_out_wrap & (_t112 & (~(_t114 | _t113))));
+  wire _t120 = c2_out_grant_2 | c2_out_grant_3;
+  wire c2_out_grant_0 = 1'b0 | (c2_out_wrap & _t114);
+  wire _t121 = bank_2_answer_valid & (bank_2_answer_client == 3'd3);
+  wire _t122 = bank_1_answer_valid & (bank_1_answer_client == 3'd3);
+  wire _t123 = bank_0_answer_valid & (bank_0_answer_client == 3'd3);
+  wire _t124 = bank_3_answer_valid & (bank_3_answer_client == 3'd3);
+  wire _t125 = _t124 & (c3_out_last < 2'd3);
+  wire _t126 = _t121 & (c3_out_last < 2'd2);
+  wire _t127 = _t122 & (c3_out_last < 2'd1);
+  wire _t128 = 1'b0 | _t127;
+  wire c3_out_wrap = ~(_t128 | (_t126 | _t125));
+  wire c3_out_grant_3 = (_t125 & (~(1'b0 | (_t127 | _t126)))) | (c3_out_wrap & (_t124 & (~(_t123 | (_t122 | _t121)))));
+  wire c3_out_grant_1 = (_t127 & 1'b1) | (c3_out_wrap & (_t122 & (~_t123)));
+  wire c3_out_grant_2 = (_t126 & (~_t128)) | (c3_out_wrap & (_t121 & (~(_t123 | _t122))));
+  wire _t129 = c3_out_grant_2 | c3_out_grant_3;
+  wire c3_out_grant_0 = 1'b0 | (c3_out_wrap & _t123);
+  wire _t130 = bank_2_answer_valid & (bank_2_answer_client == 3'd4);
+  wire _t131 = bank_1_answer_valid & (bank_1_answer_client == 3'd4);
+  wire _t132 = bank_0_answer_valid & (bank_0_answer_client == 3'd4);
+  wire _t133 = bank_3_answer_valid & (bank_3_answer_client == 3'd4);
+  wire _t134 = _t133 & (c4_out_last < 2'd3);
+  wire _t135 = _t130 & (c4_out_last < 2'd2);
+  wire _t136 = _t131 & (c4_out_last < 2'd1);
+  wire _t137 = 1'b0 | _t136;
+  wire c4_out_wrap = ~(_t137 | (_t135 | _t134));
+  wire c4_out_grant_3 = (_t134 & (~(1'b0 | (_t136 | _t135)))) | (c4_out_wrap & (_t133 & (~(_t132 | (_t131 | _t130)))));
+  wire c4_out_grant_1 = (_t136 & 1'b1) | (c4_out_wrap & (_t131 & (~_t132)));
+  wire c4_out_grant_2 = (_t135 & (~_t137)) | (c4_out_wrap & (_t130 & (~(_t132 | _t131))));
+  wire _t138 = c4_out_grant_2 | c4_out_grant_3;
+  wire c4_out_grant_0 = 1'b0 | (c4_out_wrap & _t132);
+  wire [7:0] _t139 = (_t65 ? c2_req_tag : 8'd0) | ((_t69 ? c3_req_tag : 8'd0) | (_t43 ? c4_req_tag : 8'd0));
+  wire [35:0] _t140 = (_t65 ? _t10 : 36'd0) | ((_t69 ? _t7 : 36'd0) | (_t43 ? _t2 : 36'd0));
+  wire [7:0] _t141 = (_t63 ? c2_req_tag : 8'd0) | ((_t68 ? c3_req_tag : 8'd0) | (_t31 ? c4_req_tag : 8'd0));
+  wire [35:0] _t142 = (_t63 ? _t10 : 36'd0) | ((_t68 ? _t7 : 36'd0) | (_t31 ? _t2 : 36'd0));
+  wire [7:0] _t143 = (_t61 ? c2_req_tag : 8'd0) | ((_t67 ? c3_req_tag : 8'd0) | (_t19 ? c4_req_tag : 8'd0));
+  wire [35:0] _t144 = (_t61 ? _t10 : 36'd0) | ((_t67 ? _t7 : 36'd0) | (_t19 ? _t2 : 36'd0));
+  wire [7:0] _t145 = (_t59 ? c2_req_tag : 8'd0) | ((_t66 ? c3_req_tag : 8'd0) | (_t3 ? c4_req_tag : 8'd0));
+  wire [35:0] _t146 = (_t59 ? _t10 : 36'd0) | ((_t66 ? _t7 : 36'd0) | (_t3 ? _t2 : 36'd0));
   line_hub_c4_w128_a36_f32 memory (
     .c0_req_valid(bank_0_mem_req_valid), .c1_req_valid(bank_1_mem_req_valid),
     .c2_req_valid(bank_2_mem_req_valid), .c3_req_valid(bank_3_mem_req_valid),
@@ -350,10 +362,10 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
     .c3_rsp_valid(memory_c3_rsp_valid), .rsp_data(memory_rsp_data), .rsp_error(memory_rsp_error)
   );
   cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_0 (
-    .clk(clk), .rst(rst), .req_client(bank_0_req_client),
-    .req_tag(((bank_0_in_grant_0 ? c0_req_tag : 8'd0) | (bank_0_in_grant_1 ? c1_req_tag : 8'd0)) | _t119),
-    .req_addr(((bank_0_in_grant_0 ? _t2 : 36'd0) | (bank_0_in_grant_1 ? _t13 : 36'd0)) | _t120),
-    .req_valid((_t53 | (_t45 | (_t43 | _t41))) & all_ready), .req_ready(bank_0_req_ready),
+    .clk(clk), .rst(rst), .req_client({_t43, _t65 | _t69, _t57 | _t69}),
+    .req_tag(((_t53 ? c0_req_tag : 8'd0) | (_t57 ? c1_req_tag : 8'd0)) | _t139),
+    .req_addr(((_t53 ? _t5 : 36'd0) | (_t57 ? _t13 : 36'd0)) | _t140),
+    .req_valid((_t64 | (_t48 | (_t46 | _t43))) & all_ready), .req_ready(bank_0_req_ready),
     .fill_valid(memory_c0_rsp_valid), .invalidate(invalidate), .ready(bank_0_ready),
     .mem_req_ready(memory_c0_req_ready), .mem_req_valid(bank_0_mem_req_valid),
     .mem_req_addr(bank_0_mem_req_addr), .hit(bank_0_hit), .miss(bank_0_miss),
@@ -363,10 +375,10 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
     .rsp_tag(bank_0_rsp_tag), .rsp_data(bank_0_rsp_data)
   );
   cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_1 (
-    .clk(clk), .rst(rst), .req_client(bank_1_req_client),
-    .req_tag(((bank_1_in_grant_0 ? c0_req_tag : 8'd0) | (bank_1_in_grant_1 ? c1_req_tag : 8'd0)) | _t121),
-    .req_addr(((bank_1_in_grant_0 ? _t2 : 36'd0) | (bank_1_in_grant_1 ? _t13 : 36'd0)) | _t122),
-    .req_valid((_t52 | (_t34 | (_t32 | _t30))) & all_ready), .req_ready(bank_1_req_ready),
+    .clk(clk), .rst(rst), .req_client({_t31, _t63 | _t68, _t56 | _t68}),
+    .req_tag(((_t41 ? c0_req_tag : 8'd0) | (_t56 ? c1_req_tag : 8'd0)) | _t141),
+    .req_addr(((_t41 ? _t5 : 36'd0) | (_t56 ? _t13 : 36'd0)) | _t142),
+    .req_valid((_t62 | (_t36 | (_t34 | _t31))) & all_ready), .req_ready(bank_1_req_ready),
     .fill_valid(memory_c1_rsp_valid), .invalidate(invalidate), .ready(bank_1_ready),
     .mem_req_ready(memory_c1_req_ready), .mem_req_valid(bank_1_mem_req_valid),
     .mem_req_addr(bank_1_mem_req_addr), .hit(bank_1_hit), .miss(bank_1_miss),
@@ -376,10 +388,10 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
     .rsp_tag(bank_1_rsp_tag), .rsp_data(bank_1_rsp_data)
   );
   cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_2 (
-    .clk(clk), .rst(rst), .req_client(bank_2_req_client),
-    .req_tag(((bank_2_in_grant_0 ? c0_req_tag : 8'd0) | (bank_2_in_grant_1 ? c1_req_tag : 8'd0)) | _t123),
-    .req_addr(((bank_2_in_grant_0 ? _t2 : 36'd0) | (bank_2_in_grant_1 ? _t13 : 36'd0)) | _t124),
-    .req_valid((_t51 | (_t23 | (_t21 | _t19))) & all_ready), .req_ready(bank_2_req_ready),
+    .clk(clk), .rst(rst), .req_client({_t19, _t61 | _t67, _t55 | _t67}),
+    .req_tag(((_t29 ? c0_req_tag : 8'd0) | (_t55 ? c1_req_tag : 8'd0)) | _t143),
+    .req_addr(((_t29 ? _t5 : 36'd0) | (_t55 ? _t13 : 36'd0)) | _t144),
+    .req_valid((_t60 | (_t24 | (_t22 | _t19))) & all_ready), .req_ready(bank_2_req_ready),
     .fill_valid(memory_c2_rsp_valid), .invalidate(invalidate), .ready(bank_2_ready),
     .mem_req_ready(memory_c2_req_ready), .mem_req_valid(bank_2_mem_req_valid),
     .mem_req_addr(bank_2_mem_req_addr), .hit(bank_2_hit), .miss(bank_2_miss),
@@ -389,10 +401,10 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
     .rsp_tag(bank_2_rsp_tag), .rsp_data(bank_2_rsp_data)
   );
   cache_bank_b2_c3_m8_y8_s64_q64_t8_w128_a36 bank_3 (
-    .clk(clk), .rst(rst), .req_client(bank_3_req_client),
-    .req_tag(((bank_3_in_grant_0 ? c0_req_tag : 8'd0) | (bank_3_in_grant_1 ? c1_req_tag : 8'd0)) | _t125),
-    .req_addr(((bank_3_in_grant_0 ? _t2 : 36'd0) | (bank_3_in_grant_1 ? _t13 : 36'd0)) | _t126),
-    .req_valid((_t50 | (_t11 | (_t8 | _t5))) & all_ready), .req_ready(bank_3_req_ready),
+    .clk(clk), .rst(rst), .req_client({_t3, _t59 | _t66, _t54 | _t66}),
+    .req_tag(((_t17 ? c0_req_tag : 8'd0) | (_t54 ? c1_req_tag : 8'd0)) | _t145),
+    .req_addr(((_t17 ? _t5 : 36'd0) | (_t54 ? _t13 : 36'd0)) | _t146),
+    .req_valid((_t58 | (_t11 | (_t8 | _t3))) & all_ready), .req_ready(bank_3_req_ready),
     .fill_valid(memory_c3_rsp_valid), .invalidate(invalidate), .ready(bank_3_ready),
     .mem_req_ready(memory_c3_req_ready), .mem_req_valid(bank_3_mem_req_valid),
     .mem_req_addr(bank_3_mem_req_addr), .hit(bank_3_hit), .miss(bank_3_miss),
@@ -403,10 +415,10 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
   );
   always @(posedge clk) begin
     if (rst) begin
-      bank_0_in_last <= 3'd4;
-      bank_1_in_last <= 3'd4;
-      bank_2_in_last <= 3'd4;
-      bank_3_in_last <= 3'd4;
+      bank_0_in_last <= 2'd3;
+      bank_1_in_last <= 2'd3;
+      bank_2_in_last <= 2'd3;
+      bank_3_in_last <= 2'd3;
       c0_out_last <= 2'd3;
       c1_out_last <= 2'd3;
       c2_out_last <= 2'd3;
@@ -416,41 +428,41 @@ module cache_b4_c5_m32_y8_s64_q64_t8_w128_a36 (
       misses_q <= 3'd0;
       error_q <= 1'b0;
     end else begin
-      if (_t39 & ((bank_0_in_grant_0 | bank_0_in_grant_1) | (bank_0_in_grant_2 | (bank_0_in_grant_3 | bank_0_in_grant_4)))) bank_0_in_last <= bank_0_req_client;
-      if (_t28 & ((bank_1_in_grant_0 | bank_1_in_grant_1) | (bank_1_in_grant_2 | (bank_1_in_grant_3 | bank_1_in_grant_4)))) bank_1_in_last <= bank_1_req_client;
-      if (_t17 & ((bank_2_in_grant_0 | bank_2_in_grant_1) | (bank_2_in_grant_2 | (bank_2_in_grant_3 | bank_2_in_grant_4)))) bank_2_in_last <= bank_2_req_client;
-      if (_t1 & ((bank_3_in_grant_0 | bank_3_in_grant_1) | (bank_3_in_grant_2 | (bank_3_in_grant_3 | bank_3_in_grant_4)))) bank_3_in_last <= bank_3_req_client;
-      if (1'b1 & ((c0_out_grant_0 | c0_out_grant_1) | _t82)) c0_out_last <= {_t82, c0_out_grant_1 | c0_out_grant_3};
-      if (1'b1 & ((c1_out_grant_0 | c1_out_grant_1) | _t91)) c1_out_last <= {_t91, c1_out_grant_1 | c1_out_grant_3};
-      if (1'b1 & ((c2_out_grant_0 | c2_out_grant_1) | _t100)) c2_out_last <= {_t100, c2_out_grant_1 | c2_out_grant_3};
-      if (1'b1 & ((c3_out_grant_0 | c3_out_grant_1) | _t109)) c3_out_last <= {_t109, c3_out_grant_1 | c3_out_grant_3};
-      if (1'b1 & ((c4_out_grant_0 | c4_out_grant_1) | _t118)) c4_out_last <= {_t118, c4_out_grant_1 | c4_out_grant_3};
+      if ((_t42 & _t44) & ((bank_0_in_grant_0 | bank_0_in_grant_1) | _t90)) bank_0_in_last <= {_t90, bank_0_in_grant_1 | bank_0_in_grant_3};
+      if ((_t30 & _t32) & ((bank_1_in_grant_0 | bank_1_in_grant_1) | _t91)) bank_1_in_last <= {_t91, bank_1_in_grant_1 | bank_1_in_grant_3};
+      if ((_t18 & _t20) & ((bank_2_in_grant_0 | bank_2_in_grant_1) | _t92)) bank_2_in_last <= {_t92, bank_2_in_grant_1 | bank_2_in_grant_3};
+      if ((_t1 & _t4) & ((bank_3_in_grant_0 | bank_3_in_grant_1) | _t93)) bank_3_in_last <= {_t93, bank_3_in_grant_1 | bank_3_in_grant_3};
+      if (1'b1 & ((c0_out_grant_0 | c0_out_grant_1) | _t102)) c0_out_last <= {_t102, c0_out_grant_1 | c0_out_grant_3};
+      if (1'b1 & ((c1_out_grant_0 | c1_out_grant_1) | _t111)) c1_out_last <= {_t111, c1_out_grant_1 | c1_out_grant_3};
+      if (1'b1 & ((c2_out_grant_0 | c2_out_grant_1) | _t120)) c2_out_last <= {_t120, c2_out_grant_1 | c2_out_grant_3};
+      if (1'b1 & ((c3_out_grant_0 | c3_out_grant_1) | _t129)) c3_out_last <= {_t129, c3_out_grant_1 | c3_out_grant_3};
+      if (1'b1 & ((c4_out_grant_0 | c4_out_grant_1) | _t138)) c4_out_last <= {_t138, c4_out_grant_1 | c4_out_grant_3};
       hits_q <= {1'd0, {1'd0, bank_0_hit} + {1'd0, bank_1_hit}} + {1'd0, {1'd0, bank_2_hit} + {1'd0, bank_3_hit}};
       misses_q <= {1'd0, {1'd0, bank_0_miss} + {1'd0, bank_1_miss}} + {1'd0, {1'd0, bank_2_miss} + {1'd0, bank_3_miss}};
       error_q <= ((memory_c0_rsp_valid | memory_c1_rsp_valid) | (memory_c2_rsp_valid | memory_c3_rsp_valid)) & memory_rsp_error;
     end
   end
   assign ready = all_ready;
-  assign c0_req_ready = ((bank_0_in_grant_0 & _t39) | (bank_1_in_grant_0 & _t28)) | ((bank_2_in_grant_0 & _t17) | (bank_3_in_grant_0 & _t1));
-  assign c1_req_ready = ((bank_0_in_grant_1 & _t39) | (bank_1_in_grant_1 & _t28)) | ((bank_2_in_grant_1 & _t17) | (bank_3_in_grant_1 & _t1));
-  assign c2_req_ready = ((bank_0_in_grant_2 & _t39) | (bank_1_in_grant_2 & _t28)) | ((bank_2_in_grant_2 & _t17) | (bank_3_in_grant_2 & _t1));
-  assign c3_req_ready = ((bank_0_in_grant_3 & _t39) | (bank_1_in_grant_3 & _t28)) | ((bank_2_in_grant_3 & _t17) | (bank_3_in_grant_3 & _t1));
-  assign c4_req_ready = ((bank_0_in_grant_4 & _t39) | (bank_1_in_grant_4 & _t28)) | ((bank_2_in_grant_4 & _t17) | (bank_3_in_grant_4 & _t1));
-  assign c0_rsp_valid = (_t57 | _t56) | (_t55 | _t54);
-  assign c0_rsp_tag = ((_t57 ? bank_0_rsp_tag : 8'd0) | (_t56 ? bank_1_rsp_tag : 8'd0)) | ((_t55 ? bank_2_rsp_tag : 8'd0) | (_t54 ? bank_3_rsp_tag : 8'd0));
-  assign c0_rsp_data = ((_t57 ? bank_0_rsp_data : 128'd0) | (_t56 ? bank_1_rsp_data : 128'd0)) | ((_t55 ? bank_2_rsp_data : 128'd0) | (_t54 ? bank_3_rsp_data : 128'd0));
-  assign c1_rsp_valid = (_t61 | _t60) | (_t59 | _t58);
-  assign c1_rsp_tag = ((_t61 ? bank_0_rsp_tag : 8'd0) | (_t60 ? bank_1_rsp_tag : 8'd0)) | ((_t59 ? bank_2_rsp_tag : 8'd0) | (_t58 ? bank_3_rsp_tag : 8'd0));
-  assign c1_rsp_data = ((_t61 ? bank_0_rsp_data : 128'd0) | (_t60 ? bank_1_rsp_data : 128'd0)) | ((_t59 ? bank_2_rsp_data : 128'd0) | (_t58 ? bank_3_rsp_data : 128'd0));
-  assign c2_rsp_valid = (_t65 | _t64) | (_t63 | _t62);
-  assign c2_rsp_tag = ((_t65 ? bank_0_rsp_tag : 8'd0) | (_t64 ? bank_1_rsp_tag : 8'd0)) | ((_t63 ? bank_2_rsp_tag : 8'd0) | (_t62 ? bank_3_rsp_tag : 8'd0));
-  assign c2_rsp_data = ((_t65 ? bank_0_rsp_data : 128'd0) | (_t64 ? bank_1_rsp_data : 128'd0)) | ((_t63 ? bank_2_rsp_data : 128'd0) | (_t62 ? bank_3_rsp_data : 128'd0));
-  assign c3_rsp_valid = (_t69 | _t68) | (_t67 | _t66);
-  assign c3_rsp_tag = ((_t69 ? bank_0_rsp_tag : 8'd0) | (_t68 ? bank_1_rsp_tag : 8'd0)) | ((_t67 ? bank_2_rsp_tag : 8'd0) | (_t66 ? bank_3_rsp_tag : 8'd0));
-  assign c3_rsp_data = ((_t69 ? bank_0_rsp_data : 128'd0) | (_t68 ? bank_1_rsp_data : 128'd0)) | ((_t67 ? bank_2_rsp_data : 128'd0) | (_t66 ? bank_3_rsp_data : 128'd0));
-  assign c4_rsp_valid = (_t73 | _t72) | (_t71 | _t70);
-  assign c4_rsp_tag = ((_t73 ? bank_0_rsp_tag : 8'd0) | (_t72 ? bank_1_rsp_tag : 8'd0)) | ((_t71 ? bank_2_rsp_tag : 8'd0) | (_t70 ? bank_3_rsp_tag : 8'd0));
-  assign c4_rsp_data = ((_t73 ? bank_0_rsp_data : 128'd0) | (_t72 ? bank_1_rsp_data : 128'd0)) | ((_t71 ? bank_2_rsp_data : 128'd0) | (_t70 ? bank_3_rsp_data : 128'd0));
+  assign c0_req_ready = ((_t53 & _t42) | (_t41 & _t30)) | ((_t29 & _t18) | (_t17 & _t1));
+  assign c1_req_ready = ((_t57 & _t42) | (_t56 & _t30)) | ((_t55 & _t18) | (_t54 & _t1));
+  assign c2_req_ready = ((_t65 & _t42) | (_t63 & _t30)) | ((_t61 & _t18) | (_t59 & _t1));
+  assign c3_req_ready = ((_t69 & _t42) | (_t68 & _t30)) | ((_t67 & _t18) | (_t66 & _t1));
+  assign c4_req_ready = ((_t43 & _t42) | (_t31 & _t30)) | ((_t19 & _t18) | (_t3 & _t1));
+  assign c0_rsp_valid = (_t73 | _t72) | (_t71 | _t70);
+  assign c0_rsp_tag = ((_t73 ? bank_0_rsp_tag : 8'd0) | (_t72 ? bank_1_rsp_tag : 8'd0)) | ((_t71 ? bank_2_rsp_tag : 8'd0) | (_t70 ? bank_3_rsp_tag : 8'd0));
+  assign c0_rsp_data = ((_t73 ? bank_0_rsp_data : 128'd0) | (_t72 ? bank_1_rsp_data : 128'd0)) | ((_t71 ? bank_2_rsp_data : 128'd0) | (_t70 ? bank_3_rsp_data : 128'd0));
+  assign c1_rsp_valid = (_t77 | _t76) | (_t75 | _t74);
+  assign c1_rsp_tag = ((_t77 ? bank_0_rsp_tag : 8'd0) | (_t76 ? bank_1_rsp_tag : 8'd0)) | ((_t75 ? bank_2_rsp_tag : 8'd0) | (_t74 ? bank_3_rsp_tag : 8'd0));
+  assign c1_rsp_data = ((_t77 ? bank_0_rsp_data : 128'd0) | (_t76 ? bank_1_rsp_data : 128'd0)) | ((_t75 ? bank_2_rsp_data : 128'd0) | (_t74 ? bank_3_rsp_data : 128'd0));
+  assign c2_rsp_valid = (_t81 | _t80) | (_t79 | _t78);
+  assign c2_rsp_tag = ((_t81 ? bank_0_rsp_tag : 8'd0) | (_t80 ? bank_1_rsp_tag : 8'd0)) | ((_t79 ? bank_2_rsp_tag : 8'd0) | (_t78 ? bank_3_rsp_tag : 8'd0));
+  assign c2_rsp_data = ((_t81 ? bank_0_rsp_data : 128'd0) | (_t80 ? bank_1_rsp_data : 128'd0)) | ((_t79 ? bank_2_rsp_data : 128'd0) | (_t78 ? bank_3_rsp_data : 128'd0));
+  assign c3_rsp_valid = (_t85 | _t84) | (_t83 | _t82);
+  assign c3_rsp_tag = ((_t85 ? bank_0_rsp_tag : 8'd0) | (_t84 ? bank_1_rsp_tag : 8'd0)) | ((_t83 ? bank_2_rsp_tag : 8'd0) | (_t82 ? bank_3_rsp_tag : 8'd0));
+  assign c3_rsp_data = ((_t85 ? bank_0_rsp_data : 128'd0) | (_t84 ? bank_1_rsp_data : 128'd0)) | ((_t83 ? bank_2_rsp_data : 128'd0) | (_t82 ? bank_3_rsp_data : 128'd0));
+  assign c4_rsp_valid = (_t89 | _t88) | (_t87 | _t86);
+  assign c4_rsp_tag = ((_t89 ? bank_0_rsp_tag : 8'd0) | (_t88 ? bank_1_rsp_tag : 8'd0)) | ((_t87 ? bank_2_rsp_tag : 8'd0) | (_t86 ? bank_3_rsp_tag : 8'd0));
+  assign c4_rsp_data = ((_t89 ? bank_0_rsp_data : 128'd0) | (_t88 ? bank_1_rsp_data : 128'd0)) | ((_t87 ? bank_2_rsp_data : 128'd0) | (_t86 ? bank_3_rsp_data : 128'd0));
   assign hits = hits_q;
   assign misses = misses_q;
   assign mem_req_valid = memory_mem_req_valid;

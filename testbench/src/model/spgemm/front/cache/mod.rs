@@ -46,7 +46,7 @@ impl Cache {
             digit: index_width(banks),
             banks: (0..banks).map(|_| Bank::new(&shape)).collect(),
             hub: LineHub::new(banks, shape.misses),
-            into: (0..banks).map(|_| RoundRobin::new(clients)).collect(),
+            into: (0..banks).map(|_| RoundRobin::new(clients - 1)).collect(),
             out: (0..clients).map(|_| RoundRobin::new(banks)).collect(),
             hits: 0,
             misses: 0,
@@ -110,9 +110,15 @@ impl Cache {
         let fill = self.hub.answer();
         self.hub.tick(mem_taken, mem_ready, mem_answer);
         for (b, bank) in self.banks.iter_mut().enumerate() {
-            let granted = self.into[b].grant(wants[b]).filter(|_| open && bank.req_ready());
+            // The last client goes first, the others take turns.
+            let last = requests.len() as u32 - 1;
+            let first = wants[b] >> last & 1 == 1;
+            let granted = if first { Some(last) } else { self.into[b].grant(wants[b]) };
+            let granted = granted.filter(|_| open && bank.req_ready());
             let request = granted.and_then(|client| {
-                self.into[b].served(client);
+                if !first {
+                    self.into[b].served(client);
+                }
                 ready[client as usize] = true;
                 requests[client as usize].map(|(line, tag)| Request { client, tag, line })
             });
