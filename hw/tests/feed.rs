@@ -16,6 +16,8 @@ struct Csr {
     val: Vec<u32>,
     /// Type of the values; `val` holds their codes.
     value: ValueType,
+    /// Types that the feed knows.
+    types: Values,
 }
 
 impl Csr {
@@ -29,9 +31,9 @@ impl Csr {
         self.val.chunks(per_word as usize).map(pack).collect()
     }
 
-    /// The same matrix with values of this type.
-    fn typed(mut self, value: ValueType) -> Self {
-        self.value = value;
+    /// The same matrix with values of this type, for a feed of such types.
+    fn typed(mut self, value: ValueType, types: Values) -> Self {
+        (self.value, self.types) = (value, types);
         let number = |code: &u32| !value.format().decode(*code).to_f64().is_nan();
         let codes = self.val.iter().map(|v| v >> (32 - 8 * value.bytes()));
         self.val = codes.map(|code| if number(&code) { code } else { 1 }).collect();
@@ -49,7 +51,8 @@ impl Csr {
 }
 
 fn random(rng: &mut StdRng, rows: u32, cols: u32, most: u32) -> Csr {
-    let mut m = Csr { ptr: vec![0], col: vec![], val: vec![], value: ValueType::I32 };
+    let mut m =
+        Csr { ptr: vec![0], col: vec![], val: vec![], value: ValueType::I32, types: Values::WORDS };
     for _ in 0..rows {
         let count = if rng.random_bool(0.3) { 0 } else { rng.random_range(0..=most.min(cols)) };
         let mut row: Vec<u32> = (0..count).map(|_| rng.random_range(0..cols)).collect();
@@ -104,11 +107,11 @@ fn bench(a: &Csr, b: &Csr, limit: u32, tasks: u32, seed: u64) -> Bench {
         tag_bits: 6,
         tasks,
         limit,
-        values: Values::of(&[ValueType::I32, a.value]),
+        values: a.types,
     };
     let design = Design::elaborate(&shape).unwrap_or_else(|e| panic!("{e}"));
     let mut sim = Interpreter::new(&design).unwrap();
-    if a.value.bytes() < 4 {
+    if a.types != Values::WORDS {
         sim.set("value", a.value as u64);
     }
     let mut memory = vec![0u32; 0x10000];
@@ -308,20 +311,25 @@ fn packs_every_row_once() {
 
 #[test]
 fn restarts_and_repeats_rows() {
-    for value in [ValueType::I32, ValueType::I16, ValueType::F16, ValueType::I8, ValueType::BF16] {
-        restarts_and_repeats(value);
+    for &value in ValueType::ALL {
+        for types in [Values::of(&[value]), Values::of(ValueType::ALL)] {
+            restarts_and_repeats(value, types);
+        }
     }
 }
 
-fn restarts_and_repeats(value: ValueType) {
+fn restarts_and_repeats(value: ValueType, types: Values) {
     let mut rng = StdRng::seed_from_u64(7);
     let (a, b) = (random(&mut rng, 200, 100, 30), random(&mut rng, 100, 300, 10));
-    let a = a.typed(value);
+    let a = a.typed(value, types);
     let mut bench = bench(&a, &b, 100, 32, 5);
     bench.sim.set("cols", 300);
     bench.run(&PLAIN, 0.2, Some(100));
-    // A row that has tasks, three passes over it, then the rest.
-    let row = (50..).find(|r| !tasks_of_row(&a, &b, *r, 0).is_empty()).unwrap();
+    // A row that has tasks and ends with a line of its values, three passes over it, then the rest.
+    let per_line = LINE * 4 / value.bytes();
+    let ends = |r: &u32| a.ptr[*r as usize + 1].is_multiple_of(per_line);
+    let mut rows = (0..200).filter(|r| !tasks_of_row(&a, &b, *r, 0).is_empty());
+    let row = rows.find(ends).expect("a row that ends so");
     let config = [("first_row", row as u64), ("first_seq", 2), ("ranged", 1), ("passes", 3)];
     let windows = bench.run(&config, 0.2, None);
     for pass in 0..3 {
