@@ -400,9 +400,20 @@ mod tests {
     }
 
     fn plan() -> Plan {
-        let (rows, cols, depth, k_split, align) = (2, 4, 1, 1, 8);
+        let (rows, cols, depth, interleave, k_split, align) = (2, 4, 1, 1, 1, 8);
         let (a_kib, b_kib, result_kib, tuples) = (4, 4, 4, TupleList::default());
-        let caps = GemmCaps { rows, cols, depth, k_split, a_kib, b_kib, result_kib, align, tuples };
+        let caps = GemmCaps {
+            rows,
+            cols,
+            depth,
+            interleave,
+            k_split,
+            a_kib,
+            b_kib,
+            result_kib,
+            align,
+            tuples,
+        };
         let orders = [dense::Order::Row; 3];
         let problem = Problem { m: 2, n: 2, k: 1, bits: [8, 8, 32], parameters: 0, orders };
         Plan::of(&problem, &caps, &Memory::new(8))

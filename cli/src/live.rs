@@ -40,7 +40,7 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
     config.memory.bus_bytes = caps.bus_bytes;
     config.memory.address_bits = caps.address_bits;
     config.gemm = config.gemm.zip(caps.gemm).map(|(base, caps)| GemmConfig {
-        rows: caps.rows * caps.depth,
+        rows: caps.rows * caps.depth / caps.interleave,
         cols: caps.cols,
         array: match (caps.depth, caps.rows) {
             (1, _) => base.array,

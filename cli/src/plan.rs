@@ -29,6 +29,8 @@ struct Schedule {
     k_block: u32,
     /// Groups of rows of the array with steps of k of their own.
     k_split: u32,
+    /// Cycles of a step of k.
+    step_cycles: u32,
     tiles: u64,
     /// Cycles of a tile in the array.
     tile_cycles: u64,
@@ -62,6 +64,7 @@ impl PlanReport {
                 inner: Operand::of(names[1], &plan.right),
                 k_block: plan.k_block,
                 k_split: plan.k_split,
+                step_cycles: plan.step_cycles,
                 tiles: plan.tiles,
                 tile_cycles: plan.tile_cycles,
             },
@@ -83,7 +86,13 @@ impl PlanReport {
             ("orders in memory", plan.orders.join(", ")),
             ("outer loop", plan.outer.line()),
             ("inner loop", plan.inner.line()),
-            ("k", format!("{} steps a block, {} a cycle", plan.k_block, plan.k_split)),
+            (
+                "k",
+                match plan.step_cycles {
+                    1 => format!("{} steps a block, {} a cycle", plan.k_block, plan.k_split),
+                    turn => format!("{} steps a block, one in {turn} cycles", plan.k_block),
+                },
+            ),
             ("tiles", format!("{} of {} cycles", grouped(plan.tiles), grouped(plan.tile_cycles))),
             ("plan, bytes", against(self.predicted_dram_bytes, measured.dram_bytes)),
             ("plan, cycles", against(self.predicted_cycles, measured.cycles)),

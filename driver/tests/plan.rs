@@ -11,7 +11,18 @@ const BOTH: [Order; 2] = [Order::Row, Order::Column];
 fn caps(rows: u32, cols: u32, kib: u32) -> GemmCaps {
     let (depth, k_split, align, result_kib) = (1, 1, 8, kib);
     let tuples = TupleList::default();
-    GemmCaps { rows, cols, depth, k_split, a_kib: kib, b_kib: kib, result_kib, align, tuples }
+    GemmCaps {
+        rows,
+        cols,
+        depth,
+        interleave: 1,
+        k_split,
+        a_kib: kib,
+        b_kib: kib,
+        result_kib,
+        align,
+        tuples,
+    }
 }
 
 /// An operand as a search sees it: `rows` x k, blocks of `block` rows.

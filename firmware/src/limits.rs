@@ -112,7 +112,7 @@ impl GemmLimits {
             let depth =
                 tuple.depth_limit().map_or(u32::MAX, |d| u32::try_from(d).unwrap_or(u32::MAX));
             limits.depth[i] = depth;
-            let stored = [bits[0], bits[1], tuple.acc.storage_bits()];
+            let stored = [caps.element_bits(), caps.element_bits(), tuple.acc.storage_bits()];
             for (widest, bits) in limits.widest.iter_mut().zip(stored) {
                 *widest = bits.max(*widest);
             }

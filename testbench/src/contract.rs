@@ -1,16 +1,20 @@
 //! The cycle contract of the dense engine, measured on simulated cards.
 //!
 //! With operands on chip a product takes at most `ceil(M/R) * ceil(N/C) * max(K, R) + R + C + 16` cycles from the
-//! first operand entering the array to the last result leaving it. [`measure`] runs one shape that way through
+//! first operand entering the array to the last result leaving it; where sums are chained a step takes L cycles, which stands for K as
+//! `L * K`. [`measure`] runs one shape that way through
 //! the driver, compares every element, and relates the card's counter to that bound and to the exact model of
 //! `mattock_hw::gemm`.
 
 use crate::reference::{self, Layout};
 use mattock::element::I4;
-use mattock::{Context, DynView, Error, GemmOptions, GemmStats, View, ViewMut};
+use mattock::{Context, DynView, DynViewMut, Error, GemmOptions, GemmStats, Order, Scalar, View};
 use mattock_hw::gemm::Geometry;
-use mattock_spec::{CardConfig, Format};
+use mattock_spec::format::Float;
+use mattock_spec::{CardConfig, Format, Rounding, Value};
 use rand::{Rng, SeedableRng, rngs::StdRng};
+
+const F16: Format = Format::Float(Float::F16);
 
 /// Largest dimension the contract is measured for.
 pub const LARGEST: usize = 257;
@@ -43,11 +47,21 @@ pub fn card(rows: u32, cols: u32) -> CardConfig {
     CardConfig::from_toml(&text).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// A matrix of random integers as the driver takes it.
+/// The same with sums chained in binary32, of f16; tiles have eight rows for each of the array's.
+///
+/// # Panics
+/// With more than 32 rows.
+pub fn chained_card(rows: u32, cols: u32) -> CardConfig {
+    let text = card(rows, cols).to_toml().replace("i8,i8,i32", "f16,f16,f32");
+    let text = text.replace("a_kib = 256", "a_kib = 1024").replace("b_kib = 256", "b_kib = 512");
+    CardConfig::from_toml(&text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A matrix of random integers as the driver takes it: in f16 too, where sums of so few are exact.
 struct Random {
     format: Format,
     values: Vec<i8>,
-    /// Nibbles, the first in the low half; empty for i8.
+    /// Nibbles, the first in the low half, or halves; empty for i8.
     packed: Vec<u8>,
 }
 
@@ -62,12 +76,18 @@ impl Random {
             let byte = |pair: &[i8]| nibble(&pair[0]) | pair.get(1).map_or(0, nibble) << 4;
             packed = values.chunks(cols.max(1)).flat_map(|row| row.chunks(2).map(byte)).collect();
         }
+        if format == F16 {
+            let code =
+                |v: &i8| format.encode(Value::Float((*v).into()), Rounding::Rne, false) as u16;
+            packed = values.iter().flat_map(|v| code(v).to_le_bytes()).collect();
+        }
         Random { format, values, packed }
     }
 
     fn view(&self, rows: usize, cols: usize) -> Result<DynView<'_>, Error> {
         Ok(match self.format {
             Format::I4 => View::<I4>::rows(&self.packed, rows, cols)?.into(),
+            F16 => DynView::new(&self.packed, Order::Row, rows, cols, cols, F16)?,
             _ => View::<i8>::rows(&self.values, rows, cols)?.into(),
         })
     }
@@ -120,11 +140,17 @@ pub fn measure(
     let (a, b) = (random(m, k, tuple.a), random(k, n, tuple.b));
     let multiply = || -> Result<(Vec<i32>, GemmStats), Error> {
         let (a, b) = (a.view(m, k)?, b.view(k, n)?);
-        let mut d = vec![0i32; m * n];
+        let mut d = vec![0u8; 4 * m * n];
         let options = GemmOptions { resident: true, ..GemmOptions::default() };
-        let to = ViewMut::<i32>::rows(&mut d, m, n)?;
-        let stats = card.gemm_dyn(&options, 1.into(), a, b, 0.into(), to.into())?.wait()?;
-        Ok((d, stats))
+        let to = DynViewMut::new(&mut d, Order::Row, m, n, n, tuple.d)?;
+        let (one, zero) = Scalar::one_and_zero(tuple.d);
+        let stats = card.gemm_dyn(&options, one, a, b, zero, to)?.wait()?;
+        let words = d.chunks_exact(4).map(|word| [word[0], word[1], word[2], word[3]]);
+        let whole = |word| match tuple.d {
+            Format::F32 => f32::from_le_bytes(word) as i32,
+            _ => i32::from_le_bytes(word),
+        };
+        Ok((words.map(whole).collect(), stats))
     };
     let (d, stats) = multiply().map_err(|e| format!("{shape:?}: {e}"))?;
     let mut expected = vec![0; m * n];

@@ -1,4 +1,5 @@
-//! Products of every type of the `mixed` card through the driver, bit for bit the reference model's.
+//! Products of every type of cards of many types through the driver, bit for bit the reference model's: those of exact sums, and floats of
+//! 16 and 32 bits, whose sums are chained.
 
 use mattock::{Context, ContextOptions, DynView, DynViewMut, Error, GemmOptions, Order, Scalar};
 use mattock_spec::{CardConfig, Format, Rounding, Tuple};
@@ -7,11 +8,25 @@ use mattock_testbench::sim::{SimOptions, SimulatorKind, Stalls, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 fn open(simulator: SimulatorKind, stalls: Option<Stalls>) -> Context {
+    open_card(&CardConfig::reference("mixed").unwrap(), simulator, stalls)
+}
+
+/// A small card for these tuples: tiles of 8 * `rows` x `cols` results, scratchpads of some dozen steps of k.
+fn chained(rows: u32, cols: u32, kib: [u32; 2], tuples: &[&str]) -> CardConfig {
+    let text = format!(
+        "name = \"chained\"\nhost = \"axi\"\ncontrol = \"host\"\n[memory]\nbus_bytes = 16\n\
+         address_bits = 40\n[gemm]\nrows = {rows}\ncols = {cols}\ntuples = {tuples:?}\n\
+         a_kib = {}\nb_kib = {}\nresult_kib = 64\nalign = 4\n",
+        kib[0], kib[1]
+    );
+    CardConfig::from_toml(&text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn open_card(config: &CardConfig, simulator: SimulatorKind, stalls: Option<Stalls>) -> Context {
     let mut options =
         SimOptions::new(simulator, concat!(env!("CARGO_TARGET_TMPDIR"), "/verilated"));
     options.memory.stalls = stalls;
-    let config = CardConfig::reference("mixed").unwrap();
-    let device = open_device(&config, &options).unwrap_or_else(|e| panic!("{e}"));
+    let device = open_device(config, &options).unwrap_or_else(|e| panic!("{e}"));
     device.context(ContextOptions::default()).unwrap()
 }
 
@@ -31,8 +46,17 @@ impl Matrix {
         let order = if rng.random() { Order::Row } else { Order::Column };
         let (lines, len) = if order == Order::Row { (rows, cols) } else { (cols, rows) };
         let ld = (len + rng.random_range(0..4)).next_multiple_of(2);
+        // Of wide floats mostly numbers near one: others would be the whole sum.
+        let near = |code: u32| match format {
+            Format::Float(f) if f.bits() > 8 => {
+                let (m, field) = (f.mantissa_bits(), (1 << f.exponent_bits()) - 1);
+                code & !(field << m) | (f.bias() as u32 - code % 7) << m
+            }
+            _ => code,
+        };
         let mut draw = || loop {
-            let code = rng.random_range(0..1u32 << format.bits());
+            let code = rng.random::<u32>() & (u32::MAX >> (32 - format.bits()));
+            let code = if any || rng.random_ratio(1, 8) { code } else { near(code) };
             if any || format.decode(code).to_f64().is_finite() {
                 break code;
             }
@@ -45,10 +69,15 @@ impl Matrix {
             for col in 0..cols {
                 let (line, i) = if order == Order::Row { (row, col) } else { (col, row) };
                 let at = (line * ld + i) * bits;
+                let code = codes[row * cols + col];
+                if bits >= 8 {
+                    bytes[at / 8..][..bits / 8].copy_from_slice(&code.to_le_bytes()[..bits / 8]);
+                    continue;
+                }
                 let mask = ((1u32 << bits) - 1) as u8;
                 let byte = &mut bytes[at / 8];
                 *byte &= !(mask << (at % 8));
-                *byte |= (codes[row * cols + col] as u8 & mask) << (at % 8);
+                *byte |= (code as u8 & mask) << (at % 8);
             }
         }
         Matrix { codes, bytes, format, shape: (rows, cols), order, ld }
@@ -91,8 +120,17 @@ fn multiply(card: &Context, rng: &mut StdRng, tuple: Tuple, [m, n, k]: [usize; 3
         }
     }
     if m * n > 0 {
-        let tiles = m.div_ceil(8) as u64 * n.div_ceil(8) as u64;
-        let bound = tiles * (k as u64).max(8) + 8 + 8 + 16;
+        let caps = card.capabilities().gemm.unwrap();
+        let by_rows = m.div_ceil(caps.rows as usize) * n.div_ceil(caps.cols as usize);
+        let by_cols = n.div_ceil(caps.rows as usize) * m.div_ceil(caps.cols as usize);
+        // A single line is of either order.
+        let tiles = match order {
+            _ if m == 1 || n == 1 => by_rows.max(by_cols),
+            Order::Row => by_rows,
+            Order::Column => by_cols,
+        } as u64;
+        let steps = k as u64 * u64::from(caps.interleave);
+        let bound = tiles * steps.max(caps.rows.into()) + u64::from(caps.rows + caps.cols) + 16;
         assert_eq!(stats.macs, (m * n * k) as u64);
         assert!(
             !resident || stats.compute_cycles <= bound,
@@ -102,13 +140,14 @@ fn multiply(card: &Context, rng: &mut StdRng, tuple: Tuple, [m, n, k]: [usize; 3
     }
 }
 
-fn every_type(card: &Context, rounds: usize, largest: usize) {
+/// `resident`: every other product on chip.
+fn every_type(card: &Context, rounds: usize, largest: usize, resident: bool) {
     let mut rng = StdRng::seed_from_u64(largest as u64);
     let tuples = card.capabilities().gemm.unwrap().tuples;
     for round in 0..rounds {
         for tuple in tuples.iter() {
             let shape = [0; 3].map(|_| rng.random_range(1..=largest));
-            multiply(card, &mut rng, tuple, shape, round % 2 == 1);
+            multiply(card, &mut rng, tuple, shape, resident && round % 2 == 1);
         }
     }
     for tuple in tuples.iter() {
@@ -119,13 +158,47 @@ fn every_type(card: &Context, rounds: usize, largest: usize) {
 
 #[test]
 fn every_type_in_the_interpreter() {
-    every_type(&open(SimulatorKind::Interpreter, None), 2, 20);
+    every_type(&open(SimulatorKind::Interpreter, None), 2, 20, true);
 }
 
 #[test]
 fn every_type_in_verilator() {
-    every_type(&open(SimulatorKind::Verilator, None), 6, 60);
-    every_type(&open(SimulatorKind::Verilator, Some(Stalls { seed: 3, chance: 70 })), 3, 40);
+    every_type(&open(SimulatorKind::Verilator, None), 6, 60, true);
+    every_type(&open(SimulatorKind::Verilator, Some(Stalls { seed: 3, chance: 70 })), 3, 40, true);
+}
+
+const CHAINED: &[&str] = &[
+    "f16,f16,f32",
+    "bf16,bf16,f32",
+    "f32,f32,f32",
+    "f16,f32,f32",
+    "bf16,f16,f32",
+    "e4m3,f16,f32",
+    "e5m2,bf16,f32",
+    "e2m1,f32,f32",
+];
+
+#[test]
+fn every_chained_type_in_the_interpreter() {
+    let halves = chained(1, 3, [4, 4], &["f16,f16,f32", "bf16,bf16,f32", "e2m1,bf16,f32"]);
+    every_type(&open_card(&halves, SimulatorKind::Interpreter, None), 4, 25, true);
+    every_type(
+        &open_card(&chained(2, 2, [8, 4], CHAINED), SimulatorKind::Interpreter, None),
+        2,
+        20,
+        true,
+    );
+}
+
+#[test]
+fn every_chained_type_in_verilator() {
+    let stalls = Some(Stalls { seed: 3, chance: 70 });
+    let config = chained(2, 4, [64, 64], CHAINED);
+    every_type(&open_card(&config, SimulatorKind::Verilator, None), 12, 70, true);
+    // Deep sums run in chunks.
+    let config = chained(2, 4, [8, 4], CHAINED);
+    every_type(&open_card(&config, SimulatorKind::Verilator, None), 8, 130, false);
+    every_type(&open_card(&config, SimulatorKind::Verilator, stalls), 6, 70, false);
 }
 
 /// The card rounds the sum, the host what it makes of it with alpha, beta and C: each once.

@@ -2,7 +2,9 @@
 
 use mattock::{Context, ContextOptions};
 use mattock_spec::CardConfig;
-use mattock_testbench::contract::{ARRAYS, LARGEST, Measured, card, corners, measure};
+use mattock_testbench::contract::{
+    ARRAYS, LARGEST, Measured, card, chained_card, corners, measure,
+};
 use mattock_testbench::sim::{SimOptions, SimulatorKind, open_device};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
@@ -47,5 +49,29 @@ fn every_shape_keeps_the_contract() {
             // The largest cube whose operands and results lie on chip.
             assert!(cube(&card, 512) >= 0.9998);
         }
+    }
+}
+
+/// Multiply-adds in binary32, each on eight rows in turn: the same contract, a step taking eight cycles.
+#[test]
+fn chained_sums_keep_the_contract() {
+    for (i, [rows, cols]) in [[1, 4], [2, 8]].into_iter().enumerate() {
+        let config = &chained_card(rows, cols);
+        let card = open(config);
+        for size in corners(8 * rows, cols).into_iter().filter(|size| *size <= 129) {
+            for shape in [[size, 3, 5], [2, size, 9], [3, 2, size], [size, size, 1]] {
+                // A single column is computed as a row.
+                if shape[1] > 1 {
+                    check(&card, config, shape, size as u64);
+                }
+            }
+        }
+        let mut rng = StdRng::seed_from_u64(i as u64);
+        for seed in 0..40 {
+            let shape = [0; 3].map(|_| rng.random_range(2..=80));
+            check(&card, config, shape, seed);
+        }
+        let full = check(&card, config, [128, 64, 64], 1);
+        assert!(full.utilization(rows, cols) >= 0.99, "{full:?}");
     }
 }

@@ -13,8 +13,8 @@ use clap::Args;
 use fpga_boards::measure::Mapping;
 use mattock_hw::gemm::Array;
 use mattock_hw::pe::{PeShape, variant_of};
-use mattock_spec::Format;
 use mattock_spec::config::{ArrayKind, PES, PeInfo};
+use mattock_spec::{Format, Tuple};
 use rtl_gen::Design;
 use serde::Serialize;
 
@@ -94,11 +94,14 @@ struct Pairing {
 impl Pairing {
     /// All, in the order of the tables.
     fn all() -> Vec<Pairing> {
-        let of = |&(_, kind): &(&str, ArrayKind)| {
-            let pes = PES.iter().filter(move |pe| pe.arrays.contains(&kind));
+        let pairings = |&(_, kind): &(&str, ArrayKind)| {
+            // Their products are of integers.
+            let integers =
+                |pe: &&PeInfo| [Format::I8, Format::I4].iter().any(|f| pe.takes(&of(*f)));
+            let pes = PES.iter().filter(move |pe| pe.arrays.contains(&kind)).filter(integers);
             pes.map(move |pe| Pairing { kind, pe })
         };
-        ArrayKind::ALL.iter().flat_map(of).collect()
+        ArrayKind::ALL.iter().flat_map(pairings).collect()
     }
 
     fn name(&self) -> String {
@@ -148,7 +151,7 @@ impl Options {
         }
         let format = self.format()?;
         let meant = |p: &Pairing| {
-            format.is_none_or(|f| p.pe.takes(f))
+            format.is_none_or(|f| p.pe.takes(&of(f)))
                 && (self.only.is_empty() || self.only.iter().any(|w| p.is_meant(w)))
         };
         Ok(all.into_iter().filter(meant).collect())
@@ -189,7 +192,7 @@ impl Options {
     }
 
     fn measure(&self, pairing: &Pairing, output: Output) -> Result<Row, Failure> {
-        let widest = if pairing.pe.takes(Format::I8) { Format::I8 } else { Format::I4 };
+        let widest = if pairing.pe.takes(&of(Format::I8)) { Format::I8 } else { Format::I4 };
         let format = self.format()?.unwrap_or(widest);
         let shape = PeShape::int(format.bits());
         let array = Array::of_side(pairing.kind, self.side, variant_of(pairing.pe.pe), shape);
@@ -228,6 +231,11 @@ impl Options {
             simulator: SIMULATOR.name(),
         })
     }
+}
+
+/// Integers of a format by themselves.
+fn of(format: Format) -> Tuple {
+    Tuple { a: format, b: format, acc: Format::I32, d: Format::I32 }
 }
 
 fn page(rows: &[Row]) -> String {

@@ -70,7 +70,7 @@ impl Space<'_> {
         let tuples = self.workload.tuples();
         let takes = |pe: Pe| {
             let info = pe.info();
-            info.is_some_and(|info| tuples.iter().all(|t| info.takes(t.a) && info.takes(t.b)))
+            info.is_some_and(|info| tuples.iter().all(|t| info.takes(t)))
         };
         let mut shapes = vec![];
         for &(rows, cols) in SHAPES {
@@ -186,6 +186,7 @@ impl Space<'_> {
             rows: gemm.tile_rows(),
             cols: gemm.cols,
             depth: gemm.depth(),
+            interleave: gemm.interleave(),
             k_split: gemm.k_split,
             a_kib: gemm.a_kib,
             b_kib: gemm.b_kib,

@@ -89,6 +89,13 @@ impl Workload {
             if !tuple.is_built() {
                 return Err(refuse("choose other types".into()));
             }
+            // The cost model was calibrated without their PE.
+            if tuple.is_chained() {
+                return Err(refuse(
+                    "choose types of at most 8 bits; cards of wider floats have no cost model yet"
+                        .into(),
+                ));
+            }
             Ok((gemm, tuple))
         });
         Ok(Self { gemms: gemms.collect::<Result<_, _>>()? })

@@ -11,9 +11,9 @@ use mattock_spec::{Format, Rounding, Tuple};
 
 impl Context {
     /// `C = alpha * A * B + beta * C` of `f32` matrices in host memory, without an approximation that BLAS's `sgemm` would
-    /// not make: the first of the card's types is taken that holds every element of A and B exactly, such as whole
-    /// numbers from -128 to 127 for `i8`, and in which no sum can overflow. The product is rounded once to `f32`, then
-    /// `alpha * p + beta * C` once more. Waits for the result.
+    /// not make: on cards with `f32` operands these, else the first of the card's types that holds every element of A and B exactly, such as
+    /// whole numbers from -128 to 127 for `i8`, and in which no sum can overflow. The product is rounded once to `f32` (types that are
+    /// [chained](Tuple::is_chained): once a step, in the order of k), then `alpha * p + beta * C` once more. Waits for the result.
     ///
     /// # Errors
     /// As [`gemm`](Self::gemm); [`Error::Unsupported`] when no type of the card holds the elements, C untouched.

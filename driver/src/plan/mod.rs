@@ -82,6 +82,8 @@ pub struct Plan {
     pub k_block: u32,
     /// Groups of rows of the array with steps of k of their own.
     pub k_split: u32,
+    /// Cycles of a step, in which each PE works on as many rows.
+    pub step_cycles: u32,
     /// Tiles of the product.
     pub tiles: u64,
     /// Cycles a tile occupies the array.
@@ -109,7 +111,9 @@ impl Plan {
         let deep = caps.k_split.max(caps.depth);
         let pads = [(caps.rows, caps.a_kib, caps.depth), (caps.cols, caps.b_kib, deep)];
         // Steps of k that a panel of rows may have in half a scratchpad.
-        let half = pads.map(|(window, kib, _)| u64::from(kib) * 512 / u64::from(panel(window)));
+        let element = u64::from(caps.element_bits() / 8);
+        let half =
+            pads.map(|(window, kib, _)| u64::from(kib) * 512 / element / u64::from(panel(window)));
         let lanes = pads.map(|(window, _, deep)| panel(window) * deep);
         let k = problem.k.max(1);
         let most = half[0].min(half[1]) as u32;
@@ -146,13 +150,15 @@ impl Plan {
         let k_split = k_split.into_iter().find(|g| left.rows <= caps.rows / g).unwrap_or(1);
         let tiles = u64::from(left.rows.div_ceil(left.window))
             * u64::from(right.rows.div_ceil(right.window));
-        let tile_cycles = u64::from(k.div_ceil(k_split * caps.depth).max(caps.rows / k_split));
+        let steps = u64::from(k.div_ceil(k_split * caps.depth)) * u64::from(caps.interleave);
+        let tile_cycles = steps.max(u64::from(caps.rows / k_split));
         let mut plan = Plan {
             problem: *problem,
             left,
             right,
             k_block,
             k_split,
+            step_cycles: caps.interleave,
             tiles,
             tile_cycles,
             bytes: 0,

@@ -13,8 +13,8 @@
 // in  a_col_major     bits(1)
 // in  b_col_major     bits(1)
 // in  d_col_major     bits(1)
-// in  a_int4          bits(1)
-// in  b_int4          bits(1)
+// in  a_size          uint(1)
+// in  b_size          uint(1)
 // in  load_a          bits(1)
 // in  load_b          bits(1)
 // in  compute         bits(1)
@@ -81,8 +81,8 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire a_col_major,
   input  wire b_col_major,
   input  wire d_col_major,
-  input  wire a_int4,
-  input  wire b_int4,
+  input  wire a_size,
+  input  wire b_size,
   input  wire load_a,
   input  wire load_b,
   input  wire compute,
@@ -146,13 +146,13 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg [39:0] left_base;
   reg [31:0] left_stride;
   reg left_along_k;
-  reg left_int4;
+  reg left_size;
   reg left_load;
   reg [23:0] right_rows;
   reg [39:0] right_base;
   reg [31:0] right_stride;
   reg right_along_k;
-  reg right_int4;
+  reg right_size;
   reg right_load;
   reg [23:0] k_steps;
   reg empty_k;
@@ -283,7 +283,7 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .start(plan_now), .m(left_rows), .n(right_rows), .k(k_steps), .clk(clk), .rst(rst),
     .done(plan_unit_done), .k_block(plan_unit_k_block), .pitch(plan_unit_pitch),
     .chunked(plan_unit_chunked), .m_block(plan_unit_m_block), .hold_a(plan_unit_hold_a),
-    .hold_b(plan_unit_hold_b), .b_int4(right_int4), .n_block(plan_unit_n_block)
+    .hold_b(plan_unit_hold_b), .b_size(right_size), .n_block(plan_unit_n_block)
   );
   gemm_bus_8x8_dsp_a16384_b16384_r16384_w16_x40 bus (
     .clk(clk), .rst(rst), .m_axi_arvalid(bus_m_axi_arvalid), .m_axi_arid(bus_m_axi_arid),
@@ -331,7 +331,7 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .again(plan_unit_chunked & _t2), .free_soon(sequencer_free_soon_a), .free(sequencer_free_a),
     .base(left_base), .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
     .block(plan_unit_m_block), .other_block(plan_unit_n_block), .k_block(plan_unit_k_block),
-    .pitch(plan_unit_pitch), .along_k(left_along_k), .int4(left_int4), .cmd_ready(bus_a_cmd_ready),
+    .pitch(plan_unit_pitch), .along_k(left_along_k), .size(left_size), .cmd_ready(bus_a_cmd_ready),
     .cmd_valid(loader_a_cmd_valid), .cmd_addr(loader_a_cmd_addr), .cmd_beats(loader_a_cmd_beats),
     .beat_valid(bus_a_beat_valid), .beat_data(bus_a_beat_data), .beat_ready(loader_a_beat_ready),
     .wr_valid(loader_a_wr_valid), .wr_data(loader_a_wr_data), .wr_mask(loader_a_wr_mask),
@@ -350,7 +350,7 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .free_soon(sequencer_free_soon_b), .free(sequencer_free_b), .base(right_base),
     .stride(right_stride), .rows(right_rows), .other(left_rows), .k(k_steps),
     .block(plan_unit_n_block), .other_block(plan_unit_m_block), .k_block(plan_unit_k_block),
-    .pitch(plan_unit_pitch), .along_k(right_along_k), .int4(right_int4),
+    .pitch(plan_unit_pitch), .along_k(right_along_k), .size(right_size),
     .cmd_ready(bus_b_cmd_ready), .cmd_valid(loader_b_cmd_valid), .cmd_addr(loader_b_cmd_addr),
     .cmd_beats(loader_b_cmd_beats), .beat_valid(bus_b_beat_valid), .beat_data(bus_b_beat_data),
     .beat_ready(loader_b_beat_ready), .wr_valid(loader_b_wr_valid), .wr_data(loader_b_wr_data),
@@ -392,13 +392,13 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     if (start_now) left_base <= d_col_major ? b_addr : a_addr;
     if (start_now) left_stride <= d_col_major ? b_stride : a_stride;
     if (start_now) left_along_k <= d_col_major ? b_col_major : _t15;
-    if (start_now) left_int4 <= d_col_major ? b_int4 : a_int4;
+    if (start_now) left_size <= d_col_major ? b_size : a_size;
     if (start_now) left_load <= d_col_major ? load_b : load_a;
     if (start_now) right_rows <= d_col_major ? m[23:0] : n[23:0];
     if (start_now) right_base <= d_col_major ? a_addr : b_addr;
     if (start_now) right_stride <= d_col_major ? a_stride : b_stride;
     if (start_now) right_along_k <= d_col_major ? _t15 : b_col_major;
-    if (start_now) right_int4 <= d_col_major ? a_int4 : b_int4;
+    if (start_now) right_size <= d_col_major ? a_size : b_size;
     if (start_now) right_load <= d_col_major ? load_a : load_b;
     if (start_now) k_steps <= empty_k_next ? 24'd1 : k[23:0];
     if (start_now) empty_k <= empty_k_next;
@@ -429,7 +429,7 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       planning <= plan_now | (planning & (~planned));
       running <= go | (running & (~ended));
       stopping <= _t14 & (stopping | ((_t13 | _t12) | (_t11 | _t10)));
-      if (_t16 | _t8) settling <= _t16 ? 5'd29 : (settling - 5'd1);
+      if (_t16 | _t8) settling <= _t16 ? 5'd30 : (settling - 5'd1);
       if (error_q_enable) error_q <= start_now ? 8'd0 : (_t22 ? (_t6 ? 8'd5 : 8'd6) : (_t21 ? 8'd7 : _t20));
       if (error_q_enable) error_info_q <= start_now ? 32'd0 : _t23;
       if (start_now | busy_q) cycles_q <= start_now ? 64'd0 : (cycles_q + 64'd1);

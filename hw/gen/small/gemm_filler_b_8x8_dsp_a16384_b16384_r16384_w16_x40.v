@@ -5,7 +5,7 @@
 // in  stop        bits(1)
 // in  free        bits(1)
 // in  along_k     bits(1)
-// in  int4        bits(1)
+// in  size        uint(1)
 // in  pitch       uint(11)
 // in  run_valid   bits(1)
 // in  run_note    bits(28)
@@ -33,7 +33,7 @@ module gemm_filler_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire stop,
   input  wire free,
   input  wire along_k,
-  input  wire int4,
+  input  wire size,
   input  wire [10:0] pitch,
   input  wire run_valid,
   input  wire [27:0] run_note,
@@ -79,48 +79,50 @@ module gemm_filler_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg filled_after_1;
   reg filled_after_2;
   wire [4:0] _t1 = run_note[27:23];
-  wire [2:0] _t2 = int4 ? _t1[2:0] : _t1[2:0];
+  wire [2:0] _t2 = size == 1'b1 ? _t1[2:0] : _t1[2:0];
   wire [11:0] left_now = fresh ? ({1'd0, run_note[22:12]} + {9'd0, _t2}) : left;
-  wire [11:0] _t3 = int4 ? 12'd8 : 12'd8;
+  wire [11:0] _t3 = size == 1'b1 ? 12'd8 : 12'd8;
   wire run_ends = _t3 >= left_now;
   wire go = run_valid & (beat_valid & ((halves_free != 2'd0) | stop));
   wire run_done = go & run_ends;
-  wire [1:0] index_now = fresh ? (int4 ? _t1[4:3] : _t1[4:3]) : index;
-  wire _t4 = run_ends | (index_now == (int4 ? 2'd3 : 2'd1));
-  wire [3:0] _t5 = _t3[3:0];
+  wire [1:0] _t4 = size == 1'b1 ? 2'd1 : 2'd3;
+  wire [1:0] _t5 = size == 1'b1 ? _t1[4:3] : _t1[4:3];
+  wire [1:0] index_now = fresh ? _t5 : index;
+  wire _t6 = run_ends | (index_now == _t4);
+  wire [3:0] _t7 = _t3[3:0];
   wire [2:0] phase_now = fresh ? (3'd0 - _t2) : phase;
-  wire [3:0] _t6 = {1'd0, phase_now} + {1'd0, _t5[2:0]};
+  wire [3:0] _t8 = {1'd0, phase_now} + {1'd0, _t7[2:0]};
   wire [7:0] wr_line0_q_next = fresh ? run_note[8:1] : line0;
-  wire [7:0] _t7 = along_k ? 8'd1 : pitch[10:3];
-  wire [7:0] _t8 = (_t2 != 3'd0) ? run_note[8:1] : (run_note[8:1] + _t7);
-  wire [7:0] wr_line1_q_next = fresh ? _t8 : line1;
-  wire _t9 = int4 ? 1'b1 : 1'b1;
-  wire _t10 = _t9 | _t6[3];
+  wire [7:0] _t9 = along_k ? 8'd1 : pitch[10:3];
+  wire [7:0] _t10 = (_t2 != 3'd0) ? run_note[8:1] : (run_note[8:1] + _t9);
+  wire [7:0] wr_line1_q_next = fresh ? _t10 : line1;
+  wire _t11 = size == 1'b1 ? 1'b1 : 1'b1;
+  wire _t12 = _t11 | _t8[3];
   wire block_done = run_done & run_note[0];
-  wire _t11 = free_2 & (~block_done);
-  wire _t12 = index_now[0];
-  wire [63:0] _t13 = beat_data[{_t12, 6'd0} +: 64];
-  wire [63:0] _t14 = {_t13[63:56], _t13[55:48], _t13[47:40], _t13[39:32], _t13[31:24], _t13[23:16], _t13[15:8], _t13[7:0]};
-  wire [31:0] _t15 = beat_data[{index_now, 5'd0} +: 32];
-  wire signed [3:0] _t16 = _t15[3:0];
-  wire signed [3:0] _t17 = _t15[7:4];
-  wire signed [3:0] _t18 = _t15[11:8];
-  wire signed [3:0] _t19 = _t15[15:12];
-  wire signed [3:0] _t20 = _t15[19:16];
-  wire signed [3:0] _t21 = _t15[23:20];
-  wire signed [3:0] _t22 = _t15[27:24];
-  wire signed [3:0] _t23 = _t15[31:28];
-  wire [63:0] _t24 = {{{4{_t23[3]}}, _t23}, {{4{_t22[3]}}, _t22}, {{4{_t21[3]}}, _t21}, {{4{_t20[3]}}, _t20}, {{4{_t19[3]}}, _t19}, {{4{_t18[3]}}, _t18}, {{4{_t17[3]}}, _t17}, {{4{_t16[3]}}, _t16}};
+  wire _t13 = free_2 & (~block_done);
+  wire _t14 = index_now[0];
+  wire [63:0] _t15 = beat_data[{_t14, 6'd0} +: 64];
+  wire [63:0] _t16 = {_t15[63:56], _t15[55:48], _t15[47:40], _t15[39:32], _t15[31:24], _t15[23:16], _t15[15:8], _t15[7:0]};
+  wire [31:0] _t17 = beat_data[{index_now, 5'd0} +: 32];
+  wire signed [3:0] _t18 = _t17[3:0];
+  wire signed [3:0] _t19 = _t17[7:4];
+  wire signed [3:0] _t20 = _t17[11:8];
+  wire signed [3:0] _t21 = _t17[15:12];
+  wire signed [3:0] _t22 = _t17[19:16];
+  wire signed [3:0] _t23 = _t17[23:20];
+  wire signed [3:0] _t24 = _t17[27:24];
+  wire signed [3:0] _t25 = _t17[31:28];
+  wire [63:0] _t26 = {{{4{_t25[3]}}, _t25}, {{4{_t24[3]}}, _t24}, {{4{_t23[3]}}, _t23}, {{4{_t22[3]}}, _t22}, {{4{_t21[3]}}, _t21}, {{4{_t20[3]}}, _t20}, {{4{_t19[3]}}, _t19}, {{4{_t18[3]}}, _t18}};
   wire [2:0] lead_now = fresh ? _t2 : lead;
   always @(posedge clk) begin
     if (go) lead <= 3'd0;
     if (go) left <= left_now - _t3;
-    if (go) index <= _t4 ? 2'd0 : (index_now + 2'd1);
-    if (go) phase <= _t6[2:0];
-    if (go) line0 <= _t10 ? wr_line1_q_next : wr_line0_q_next;
-    if (go) line1 <= _t10 ? (wr_line1_q_next + _t7) : wr_line1_q_next;
-    wr_data_q <= int4 ? _t24 : _t14;
-    wr_mask_q <= {(_t9 & 1'b1) & (12'd7 < left_now), (_t9 & (3'd6 >= lead_now)) & (12'd6 < left_now), (_t9 & (3'd5 >= lead_now)) & (12'd5 < left_now), (_t9 & (3'd4 >= lead_now)) & (12'd4 < left_now), (_t9 & (3'd3 >= lead_now)) & (12'd3 < left_now), (_t9 & (3'd2 >= lead_now)) & (12'd2 < left_now), (_t9 & (3'd1 >= lead_now)) & (12'd1 < left_now), (_t9 & (3'd0 >= lead_now)) & (12'd0 < left_now)};
+    if (go) index <= _t6 ? 2'd0 : (index_now + 2'd1);
+    if (go) phase <= _t8[2:0];
+    if (go) line0 <= _t12 ? wr_line1_q_next : wr_line0_q_next;
+    if (go) line1 <= _t12 ? (wr_line1_q_next + _t9) : wr_line1_q_next;
+    wr_data_q <= size == 1'b1 ? _t16 : _t26;
+    wr_mask_q <= {(_t11 & 1'b1) & (12'd7 < left_now), (_t11 & (3'd6 >= lead_now)) & (12'd6 < left_now), (_t11 & (3'd5 >= lead_now)) & (12'd5 < left_now), (_t11 & (3'd4 >= lead_now)) & (12'd4 < left_now), (_t11 & (3'd3 >= lead_now)) & (12'd3 < left_now), (_t11 & (3'd2 >= lead_now)) & (12'd2 < left_now), (_t11 & (3'd1 >= lead_now)) & (12'd1 < left_now), (_t11 & (3'd0 >= lead_now)) & (12'd0 < left_now)};
     wr_phase_q <= phase_now;
     wr_cross_q <= run_note[11:9];
     wr_line0_q <= wr_line0_q_next;
@@ -140,7 +142,7 @@ module gemm_filler_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       filled_after_2 <= 1'b0;
     end else begin
       if (go) fresh <= run_ends;
-      if (start | (_t11 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t11 ? (halves_free + 2'd1) : (halves_free - 2'd1));
+      if (start | (_t13 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t13 ? (halves_free + 2'd1) : (halves_free - 2'd1));
       free_0 <= free;
       free_1 <= free_0;
       free_2 <= free_1;
@@ -154,7 +156,7 @@ module gemm_filler_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     end
   end
   assign run_ready = run_done;
-  assign beat_ready = go & _t4;
+  assign beat_ready = go & _t6;
   assign active = run_valid;
   assign wr_valid = wr_valid_q;
   assign wr_data = wr_data_q;

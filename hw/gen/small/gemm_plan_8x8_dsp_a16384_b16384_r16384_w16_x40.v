@@ -14,7 +14,7 @@
 // out m_block  uint(11)
 // out hold_a   bits(1)
 // out hold_b   bits(1)
-// in  b_int4   bits(1)
+// in  b_size   uint(1)
 // out n_block  uint(11)
 
 `default_nettype none
@@ -33,7 +33,7 @@ module gemm_plan_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   output wire [10:0] m_block,
   output wire hold_a,
   output wire hold_b,
-  input  wire b_int4,
+  input  wire b_size,
   output wire [10:0] n_block
 );
   reg chunked_q;
@@ -88,7 +88,7 @@ module gemm_plan_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   wire _t21 = 25'd2048 >= _t2;
   wire [23:0] _t22 = {12'd0, {n_rows, 1'd0}};
   wire hold_b_q_next = chunked_q ? (_t13 & _t21) : (_t22 >= n);
-  wire [10:0] _t23 = b_int4 ? 11'd32 : 11'd16;
+  wire [10:0] _t23 = b_size == 1'b1 ? 11'd16 : 11'd32;
   always @(posedge clk) begin
     chunked_q <= chunked_q_next;
     if (k_slack_enable) k_slack <= begin_sizes ? (5'd0 - _t6[4:0]) : (k_slack - _t4[4:0]);

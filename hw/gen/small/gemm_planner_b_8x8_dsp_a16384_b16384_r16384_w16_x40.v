@@ -6,7 +6,7 @@
 // in  base         uint(40)
 // in  stride       uint(32)
 // in  along_k      bits(1)
-// in  int4         bits(1)
+// in  size         uint(1)
 // in  rows         uint(24)
 // in  other        uint(24)
 // in  k            uint(24)
@@ -33,7 +33,7 @@ module gemm_planner_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire [39:0] base,
   input  wire [31:0] stride,
   input  wire along_k,
-  input  wire int4,
+  input  wire size,
   input  wire [23:0] rows,
   input  wire [23:0] other,
   input  wire [23:0] k,
@@ -69,42 +69,43 @@ module gemm_planner_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg [7:0] line;
   wire one_line = lines_left == 11'd1;
   wire [4:0] _t1 = line_at[4:0];
-  wire [13:0] _t2 = ((int4 ? {3'd0, count} : {2'd0, {count, 1'd0}}) + {9'd0, _t1}) + 14'd31;
-  wire [23:0] _t3 = {13'd0, block};
-  wire last_rows = _t3 >= rows_left;
-  wire [23:0] _t4 = {13'd0, k_block};
-  wire last_k = _t4 >= k_left;
+  wire [13:0] _t2 = {3'd0, count};
+  wire [13:0] _t3 = ((_t2 << size) + {9'd0, _t1}) + 14'd31;
+  wire [23:0] _t4 = {13'd0, block};
+  wire last_rows = _t4 >= rows_left;
+  wire [23:0] _t5 = {13'd0, k_block};
+  wire last_k = _t5 >= k_left;
   wire wrap_k = advance & last_k;
   wire other_left_enable = start | (wrap_k & last_rows);
   wire rows_left_enable = other_left_enable | (wrap_k & (~last_rows));
-  wire _t5 = start | wrap_k;
+  wire _t6 = start | wrap_k;
   wire step_k = advance & (~last_k);
-  wire k_left_enable = _t5 | step_k;
-  wire [23:0] _t6 = {13'd0, other_block};
-  wire _t7 = ~stop;
-  wire begin_block = (setup & (halves_free != 2'd0)) & _t7;
-  wire last_other = (~again) | (_t6 >= other_left);
-  wire _t8 = (start | (advance & (~(last_rows & (last_k & last_other))))) | (setup & (~begin_block));
+  wire k_left_enable = _t6 | step_k;
+  wire [23:0] _t7 = {13'd0, other_block};
+  wire _t8 = ~stop;
+  wire begin_block = (setup & (halves_free != 2'd0)) & _t8;
+  wire last_other = (~again) | (_t7 >= other_left);
+  wire _t9 = (start | (advance & (~(last_rows & (last_k & last_other))))) | (setup & (~begin_block));
   wire fire = running & run_ready;
   wire end_block = fire & one_line;
-  wire [2:0] _t9 = {1'd0, halves_free} + {1'd0, {1'd0, free}};
-  wire [10:0] n_k = (k_left < _t4) ? k_left[10:0] : k_block;
-  wire [10:0] n_rows = (rows_left < _t3) ? rows_left[10:0] : block;
+  wire [2:0] _t10 = {1'd0, halves_free} + {1'd0, {1'd0, free}};
+  wire [10:0] n_k = (k_left < _t5) ? k_left[10:0] : k_block;
+  wire [10:0] n_rows = (rows_left < _t4) ? rows_left[10:0] : block;
   wire lines_left_enable = begin_block | fire;
-  wire [40:0] _t10 = along_k ? (line_at - k_at) : (rows_at + (int4 ? {30'd0, block} : {29'd0, {block, 1'd0}}));
-  wire [40:0] _t11 = along_k ? (k_at + (int4 ? {30'd0, k_block} : {29'd0, {k_block, 1'd0}})) : (line_at - rows_at);
-  wire [14:0] _t12 = {{7'd0, half}, 7'd0};
+  wire [40:0] _t11 = {30'd0, block};
+  wire [40:0] _t12 = {30'd0, k_block};
+  wire [14:0] _t13 = {{7'd0, half}, 7'd0};
   always @(posedge clk) begin
-    if (rows_left_enable) rows_left <= other_left_enable ? rows : (rows_left - _t3);
-    if (k_left_enable) k_left <= _t5 ? k : (k_left - _t4);
-    if (other_left_enable) other_left <= start ? other : (other_left - _t6);
+    if (rows_left_enable) rows_left <= other_left_enable ? rows : (rows_left - _t4);
+    if (k_left_enable) k_left <= _t6 ? k : (k_left - _t5);
+    if (other_left_enable) other_left <= start ? other : (other_left - _t7);
     if (lines_left_enable) lines_left <= begin_block ? (along_k ? n_rows : n_k) : (lines_left - 11'd1);
-    if (rows_left_enable) rows_at <= other_left_enable ? {base, 1'd0} : _t10;
-    if (k_left_enable) k_at <= _t5 ? 41'd0 : _t11;
+    if (rows_left_enable) rows_at <= other_left_enable ? {base, 1'd0} : (along_k ? (line_at - k_at) : (rows_at + (_t11 << size)));
+    if (k_left_enable) k_at <= _t6 ? 41'd0 : (along_k ? (k_at + (_t12 << size)) : (line_at - rows_at));
     if (lines_left_enable) line_at <= begin_block ? (rows_at + k_at) : (line_at + {8'd0, {stride, 1'd0}});
     if (begin_block) count <= along_k ? n_k : n_rows;
     if (lines_left_enable) cross_at <= begin_block ? 3'd0 : (cross_at + 3'd1);
-    if (begin_block | (fire & (cross_at == 3'd7))) line <= begin_block ? _t12[7:0] : (line + (along_k ? pitch[10:3] : 8'd1));
+    if (begin_block | (fire & (cross_at == 3'd7))) line <= begin_block ? _t13[7:0] : (line + (along_k ? pitch[10:3] : 8'd1));
     if (rst) begin
       setup <= 1'b0;
       running <= 1'b0;
@@ -112,17 +113,17 @@ module gemm_planner_b_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       halves_free <= 2'd2;
       half <= 1'b0;
     end else begin
-      setup <= _t8 & _t7;
+      setup <= _t9 & _t8;
       running <= begin_block | ((running & (~end_block)) & (~(stop & fire)));
-      advance <= end_block & _t7;
-      if (start | 1'b1) halves_free <= start ? 2'd2 : (begin_block ? (_t9[1:0] - 2'd1) : _t9[1:0]);
+      advance <= end_block & _t8;
+      if (start | 1'b1) halves_free <= start ? 2'd2 : (begin_block ? (_t10[1:0] - 2'd1) : _t10[1:0]);
       if (start | end_block) half <= start ? 1'b0 : (~half);
     end
   end
   assign run_valid = running;
-  assign run_note = {int4 ? _t1 : {1'd0, _t1[4:1]}, count, cross_at, line, one_line};
+  assign run_note = {_t1 >> size, count, cross_at, line, one_line};
   assign run_addr = {line_at[40:5], 4'd0};
-  assign run_beats = {8'd0, _t2[13:5]};
+  assign run_beats = {8'd0, _t3[13:5]};
   assign active = (setup | running) | advance;
 endmodule
 

@@ -157,13 +157,15 @@ module gemm_slot (
   wire [7:0] engine_error;
   wire [31:0] engine_error_info;
   wire [63:0] engine_cycles, engine_compute_cycles, engine_bytes_read, engine_bytes_written, engine_macs;
-  wire _t1 = mode_tuple == 8'd1;
+  wire [7:0] _t1 = mode_tuple;
+  wire engine_a_size = _t1 == 8'd0 ? 1'b1 : _t1 == 8'd1 ? 1'b0 : _t1 == 8'd2 ? 1'b1 : 1'b1;
+  wire engine_b_size = _t1 == 8'd0 ? 1'b1 : _t1 == 8'd1 ? 1'b0 : _t1 == 8'd2 ? 1'b0 : 1'b1;
   gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 engine (
     .m(m), .n(n), .k(k), .a_addr(a), .b_addr(b), .d_addr(d), .a_stride(a_stride),
     .b_stride(b_stride), .d_stride(d_stride), .a_col_major(mode_a_col_major),
-    .b_col_major(mode_b_col_major), .d_col_major(mode_d_col_major), .a_int4(_t1 | 1'b0),
-    .b_int4(_t1 | ((mode_tuple == 8'd2) | 1'b0)), .load_a(mode_load_a), .load_b(mode_load_b),
-    .compute(mode_compute), .store(mode_store), .start(start), .stop(flush), .clk(clk), .rst(rst),
+    .b_col_major(mode_b_col_major), .d_col_major(mode_d_col_major), .a_size(engine_a_size),
+    .b_size(engine_b_size), .load_a(mode_load_a), .load_b(mode_load_b), .compute(mode_compute),
+    .store(mode_store), .start(start), .stop(flush), .clk(clk), .rst(rst),
     .m_axi_arvalid(engine_m_axi_arvalid), .m_axi_arid(engine_m_axi_arid),
     .m_axi_araddr(engine_m_axi_araddr), .m_axi_arlen(engine_m_axi_arlen),
     .m_axi_arsize(engine_m_axi_arsize), .m_axi_arburst(engine_m_axi_arburst),

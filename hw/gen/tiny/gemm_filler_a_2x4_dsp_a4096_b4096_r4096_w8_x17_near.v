@@ -5,7 +5,7 @@
 // in  stop        bits(1)
 // in  free        bits(1)
 // in  along_k     bits(1)
-// in  int4        bits(1)
+// in  size        uint(1)
 // in  pitch       uint(11)
 // in  run_valid   bits(1)
 // in  run_note    bits(27)
@@ -33,7 +33,7 @@ module gemm_filler_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire stop,
   input  wire free,
   input  wire along_k,
-  input  wire int4,
+  input  wire size,
   input  wire [10:0] pitch,
   input  wire run_valid,
   input  wire [26:0] run_note,
@@ -79,40 +79,42 @@ module gemm_filler_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   reg filled_after_1;
   reg filled_after_2;
   wire [3:0] _t1 = run_note[26:23];
-  wire _t2 = int4 ? _t1[0] : _t1[0];
+  wire _t2 = size == 1'b1 ? _t1[0] : _t1[0];
   wire [11:0] left_now = fresh ? ({1'd0, run_note[22:12]} + {11'd0, _t2}) : left;
-  wire [11:0] _t3 = int4 ? 12'd2 : 12'd2;
+  wire [11:0] _t3 = size == 1'b1 ? 12'd2 : 12'd2;
   wire run_ends = _t3 >= left_now;
   wire go = run_valid & (beat_valid & ((halves_free != 2'd0) | stop));
   wire run_done = go & run_ends;
-  wire [2:0] index_now = fresh ? (int4 ? _t1[3:1] : _t1[3:1]) : index;
-  wire _t4 = run_ends | (index_now == (int4 ? 3'd7 : 3'd3));
-  wire [1:0] _t5 = _t3[1:0];
+  wire [2:0] _t4 = size == 1'b1 ? 3'd3 : 3'd7;
+  wire [2:0] _t5 = size == 1'b1 ? _t1[3:1] : _t1[3:1];
+  wire [2:0] index_now = fresh ? _t5 : index;
+  wire _t6 = run_ends | (index_now == _t4);
+  wire [1:0] _t7 = _t3[1:0];
   wire phase_now = fresh ? (1'b0 - _t2) : phase;
-  wire [1:0] _t6 = {1'd0, phase_now} + {1'd0, _t5[0]};
+  wire [1:0] _t8 = {1'd0, phase_now} + {1'd0, _t7[0]};
   wire [9:0] wr_line0_q_next = fresh ? run_note[10:1] : line0;
-  wire [9:0] _t7 = along_k ? 10'd1 : pitch[10:1];
-  wire [9:0] _t8 = (_t2 != 1'b0) ? run_note[10:1] : (run_note[10:1] + _t7);
-  wire [9:0] wr_line1_q_next = fresh ? _t8 : line1;
-  wire _t9 = int4 ? 1'b1 : 1'b1;
-  wire _t10 = _t9 | _t6[1];
+  wire [9:0] _t9 = along_k ? 10'd1 : pitch[10:1];
+  wire [9:0] _t10 = (_t2 != 1'b0) ? run_note[10:1] : (run_note[10:1] + _t9);
+  wire [9:0] wr_line1_q_next = fresh ? _t10 : line1;
+  wire _t11 = size == 1'b1 ? 1'b1 : 1'b1;
+  wire _t12 = _t11 | _t8[1];
   wire block_done = run_done & run_note[0];
-  wire _t11 = free_2 & (~block_done);
-  wire [1:0] _t12 = index_now[1:0];
-  wire [15:0] _t13 = beat_data[{_t12, 4'd0} +: 16];
-  wire [7:0] _t14 = beat_data[{index_now, 3'd0} +: 8];
-  wire signed [3:0] _t15 = _t14[3:0];
-  wire signed [3:0] _t16 = _t14[7:4];
+  wire _t13 = free_2 & (~block_done);
+  wire [1:0] _t14 = index_now[1:0];
+  wire [15:0] _t15 = beat_data[{_t14, 4'd0} +: 16];
+  wire [7:0] _t16 = beat_data[{index_now, 3'd0} +: 8];
+  wire signed [3:0] _t17 = _t16[3:0];
+  wire signed [3:0] _t18 = _t16[7:4];
   wire lead_now = fresh ? _t2 : lead;
   always @(posedge clk) begin
     if (go) lead <= 1'b0;
     if (go) left <= left_now - _t3;
-    if (go) index <= _t4 ? 3'd0 : (index_now + 3'd1);
-    if (go) phase <= _t6[0];
-    if (go) line0 <= _t10 ? wr_line1_q_next : wr_line0_q_next;
-    if (go) line1 <= _t10 ? (wr_line1_q_next + _t7) : wr_line1_q_next;
-    wr_data_q <= int4 ? {{{4{_t16[3]}}, _t16}, {{4{_t15[3]}}, _t15}} : {_t13[15:8], _t13[7:0]};
-    wr_mask_q <= {(_t9 & 1'b1) & (12'd1 < left_now), (_t9 & (1'b0 >= lead_now)) & (12'd0 < left_now)};
+    if (go) index <= _t6 ? 3'd0 : (index_now + 3'd1);
+    if (go) phase <= _t8[0];
+    if (go) line0 <= _t12 ? wr_line1_q_next : wr_line0_q_next;
+    if (go) line1 <= _t12 ? (wr_line1_q_next + _t9) : wr_line1_q_next;
+    wr_data_q <= size == 1'b1 ? {_t15[15:8], _t15[7:0]} : {{{4{_t18[3]}}, _t18}, {{4{_t17[3]}}, _t17}};
+    wr_mask_q <= {(_t11 & 1'b1) & (12'd1 < left_now), (_t11 & (1'b0 >= lead_now)) & (12'd0 < left_now)};
     wr_phase_q <= phase_now;
     wr_cross_q <= run_note[11];
     wr_line0_q <= wr_line0_q_next;
@@ -132,7 +134,7 @@ module gemm_filler_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
       filled_after_2 <= 1'b0;
     end else begin
       if (go) fresh <= run_ends;
-      if (start | (_t11 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t11 ? (halves_free + 2'd1) : (halves_free - 2'd1));
+      if (start | (_t13 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t13 ? (halves_free + 2'd1) : (halves_free - 2'd1));
       free_0 <= free;
       free_1 <= free_0;
       free_2 <= free_1;
@@ -146,7 +148,7 @@ module gemm_filler_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
     end
   end
   assign run_ready = run_done;
-  assign beat_ready = go & _t4;
+  assign beat_ready = go & _t6;
   assign active = run_valid;
   assign wr_valid = wr_valid_q;
   assign wr_data = wr_data_q;

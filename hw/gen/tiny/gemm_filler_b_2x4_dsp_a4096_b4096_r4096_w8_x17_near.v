@@ -5,7 +5,7 @@
 // in  stop        bits(1)
 // in  free        bits(1)
 // in  along_k     bits(1)
-// in  int4        bits(1)
+// in  size        uint(1)
 // in  pitch       uint(11)
 // in  run_valid   bits(1)
 // in  run_note    bits(26)
@@ -33,7 +33,7 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire stop,
   input  wire free,
   input  wire along_k,
-  input  wire int4,
+  input  wire size,
   input  wire [10:0] pitch,
   input  wire run_valid,
   input  wire [25:0] run_note,
@@ -79,45 +79,47 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   reg filled_after_1;
   reg filled_after_2;
   wire [3:0] _t1 = run_note[25:22];
-  wire [1:0] _t2 = int4 ? _t1[1:0] : _t1[1:0];
+  wire [1:0] _t2 = size == 1'b1 ? _t1[1:0] : _t1[1:0];
   wire [11:0] left_now = fresh ? ({1'd0, run_note[21:11]} + {10'd0, _t2}) : left;
-  wire [11:0] _t3 = int4 ? 12'd4 : 12'd4;
+  wire [11:0] _t3 = size == 1'b1 ? 12'd4 : 12'd4;
   wire run_ends = _t3 >= left_now;
   wire go = run_valid & (beat_valid & ((halves_free != 2'd0) | stop));
   wire run_done = go & run_ends;
-  wire [1:0] index_now = fresh ? (int4 ? _t1[3:2] : _t1[3:2]) : index;
-  wire _t4 = run_ends | (index_now == (int4 ? 2'd3 : 2'd1));
-  wire [2:0] _t5 = _t3[2:0];
+  wire [1:0] _t4 = size == 1'b1 ? 2'd1 : 2'd3;
+  wire [1:0] _t5 = size == 1'b1 ? _t1[3:2] : _t1[3:2];
+  wire [1:0] index_now = fresh ? _t5 : index;
+  wire _t6 = run_ends | (index_now == _t4);
+  wire [2:0] _t7 = _t3[2:0];
   wire [1:0] phase_now = fresh ? (2'd0 - _t2) : phase;
-  wire [2:0] _t6 = {1'd0, phase_now} + {1'd0, _t5[1:0]};
+  wire [2:0] _t8 = {1'd0, phase_now} + {1'd0, _t7[1:0]};
   wire [7:0] wr_line0_q_next = fresh ? run_note[8:1] : line0;
-  wire [8:0] _t7 = pitch[10:2];
-  wire [7:0] _t8 = along_k ? 8'd1 : _t7[7:0];
-  wire [7:0] _t9 = (_t2 != 2'd0) ? run_note[8:1] : (run_note[8:1] + _t8);
-  wire [7:0] wr_line1_q_next = fresh ? _t9 : line1;
-  wire _t10 = int4 ? 1'b1 : 1'b1;
-  wire _t11 = _t10 | _t6[2];
+  wire [8:0] _t9 = pitch[10:2];
+  wire [7:0] _t10 = along_k ? 8'd1 : _t9[7:0];
+  wire [7:0] _t11 = (_t2 != 2'd0) ? run_note[8:1] : (run_note[8:1] + _t10);
+  wire [7:0] wr_line1_q_next = fresh ? _t11 : line1;
+  wire _t12 = size == 1'b1 ? 1'b1 : 1'b1;
+  wire _t13 = _t12 | _t8[2];
   wire block_done = run_done & run_note[0];
-  wire _t12 = free_2 & (~block_done);
-  wire _t13 = index_now[0];
-  wire [31:0] _t14 = beat_data[{_t13, 5'd0} +: 32];
-  wire [31:0] _t15 = {_t14[31:24], _t14[23:16], _t14[15:8], _t14[7:0]};
-  wire [15:0] _t16 = beat_data[{index_now, 4'd0} +: 16];
-  wire signed [3:0] _t17 = _t16[3:0];
-  wire signed [3:0] _t18 = _t16[7:4];
-  wire signed [3:0] _t19 = _t16[11:8];
-  wire signed [3:0] _t20 = _t16[15:12];
-  wire [31:0] _t21 = {{{4{_t20[3]}}, _t20}, {{4{_t19[3]}}, _t19}, {{4{_t18[3]}}, _t18}, {{4{_t17[3]}}, _t17}};
+  wire _t14 = free_2 & (~block_done);
+  wire _t15 = index_now[0];
+  wire [31:0] _t16 = beat_data[{_t15, 5'd0} +: 32];
+  wire [31:0] _t17 = {_t16[31:24], _t16[23:16], _t16[15:8], _t16[7:0]};
+  wire [15:0] _t18 = beat_data[{index_now, 4'd0} +: 16];
+  wire signed [3:0] _t19 = _t18[3:0];
+  wire signed [3:0] _t20 = _t18[7:4];
+  wire signed [3:0] _t21 = _t18[11:8];
+  wire signed [3:0] _t22 = _t18[15:12];
+  wire [31:0] _t23 = {{{4{_t22[3]}}, _t22}, {{4{_t21[3]}}, _t21}, {{4{_t20[3]}}, _t20}, {{4{_t19[3]}}, _t19}};
   wire [1:0] lead_now = fresh ? _t2 : lead;
   always @(posedge clk) begin
     if (go) lead <= 2'd0;
     if (go) left <= left_now - _t3;
-    if (go) index <= _t4 ? 2'd0 : (index_now + 2'd1);
-    if (go) phase <= _t6[1:0];
-    if (go) line0 <= _t11 ? wr_line1_q_next : wr_line0_q_next;
-    if (go) line1 <= _t11 ? (wr_line1_q_next + _t8) : wr_line1_q_next;
-    wr_data_q <= int4 ? _t21 : _t15;
-    wr_mask_q <= {(_t10 & 1'b1) & (12'd3 < left_now), (_t10 & (2'd2 >= lead_now)) & (12'd2 < left_now), (_t10 & (2'd1 >= lead_now)) & (12'd1 < left_now), (_t10 & (2'd0 >= lead_now)) & (12'd0 < left_now)};
+    if (go) index <= _t6 ? 2'd0 : (index_now + 2'd1);
+    if (go) phase <= _t8[1:0];
+    if (go) line0 <= _t13 ? wr_line1_q_next : wr_line0_q_next;
+    if (go) line1 <= _t13 ? (wr_line1_q_next + _t10) : wr_line1_q_next;
+    wr_data_q <= size == 1'b1 ? _t17 : _t23;
+    wr_mask_q <= {(_t12 & 1'b1) & (12'd3 < left_now), (_t12 & (2'd2 >= lead_now)) & (12'd2 < left_now), (_t12 & (2'd1 >= lead_now)) & (12'd1 < left_now), (_t12 & (2'd0 >= lead_now)) & (12'd0 < left_now)};
     wr_phase_q <= phase_now;
     wr_cross_q <= run_note[10:9];
     wr_line0_q <= wr_line0_q_next;
@@ -137,7 +139,7 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
       filled_after_2 <= 1'b0;
     end else begin
       if (go) fresh <= run_ends;
-      if (start | (_t12 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t12 ? (halves_free + 2'd1) : (halves_free - 2'd1));
+      if (start | (_t14 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t14 ? (halves_free + 2'd1) : (halves_free - 2'd1));
       free_0 <= free;
       free_1 <= free_0;
       free_2 <= free_1;
@@ -151,7 +153,7 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
     end
   end
   assign run_ready = run_done;
-  assign beat_ready = go & _t4;
+  assign beat_ready = go & _t6;
   assign active = run_valid;
   assign wr_valid = wr_valid_q;
   assign wr_data = wr_data_q;

@@ -18,7 +18,7 @@
 // in  k_block      uint(11)
 // in  pitch        uint(11)
 // in  along_k      bits(1)
-// in  int4         bits(1)
+// in  size         uint(1)
 // in  cmd_ready    bits(1)
 // out cmd_valid    bits(1)
 // out cmd_addr     uint(17)
@@ -57,7 +57,7 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire [10:0] k_block,
   input  wire [10:0] pitch,
   input  wire along_k,
-  input  wire int4,
+  input  wire size,
   input  wire cmd_ready,
   output wire cmd_valid,
   output wire [16:0] cmd_addr,
@@ -92,14 +92,14 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   wire next_note_in_ready, next_note_out_valid;
   wire [25:0] next_note_out_data;
   gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near planner (
-    .start(start), .stop(stop), .base(base), .stride(stride), .along_k(along_k), .int4(int4),
+    .start(start), .stop(stop), .base(base), .stride(stride), .along_k(along_k), .size(size),
     .rows(rows), .other(other), .k(k), .block(block), .other_block(other_block), .k_block(k_block),
     .pitch(pitch), .again(again), .free(free_soon), .run_ready(notes_in_ready & cmd_ready),
     .clk(clk), .rst(rst), .run_valid(planner_run_valid), .run_note(planner_run_note),
     .run_addr(planner_run_addr), .run_beats(planner_run_beats), .active(planner_active)
   );
   gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near filler (
-    .start(start), .stop(stop), .free(free), .along_k(along_k), .int4(int4), .pitch(pitch),
+    .start(start), .stop(stop), .free(free), .along_k(along_k), .size(size), .pitch(pitch),
     .run_valid(next_note_out_valid), .run_note(next_note_out_data), .beat_valid(beat_valid),
     .beat_data(beat_data), .clk(clk), .rst(rst), .run_ready(filler_run_ready),
     .beat_ready(filler_beat_ready), .active(filler_active), .wr_valid(filler_wr_valid),

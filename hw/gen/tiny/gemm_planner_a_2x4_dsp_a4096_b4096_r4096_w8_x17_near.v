@@ -6,7 +6,7 @@
 // in  base         uint(17)
 // in  stride       uint(17)
 // in  along_k      bits(1)
-// in  int4         bits(1)
+// in  size         uint(1)
 // in  rows         uint(18)
 // in  other        uint(18)
 // in  k            uint(18)
@@ -33,7 +33,7 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire [16:0] base,
   input  wire [16:0] stride,
   input  wire along_k,
-  input  wire int4,
+  input  wire size,
   input  wire [17:0] rows,
   input  wire [17:0] other,
   input  wire [17:0] k,
@@ -69,44 +69,43 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   reg [9:0] line;
   wire one_line = lines_left == 11'd1;
   wire [3:0] _t1 = line_at[3:0];
-  wire [13:0] _t2 = ((int4 ? {3'd0, count} : {2'd0, {count, 1'd0}}) + {10'd0, _t1}) + 14'd15;
-  wire [17:0] _t3 = {7'd0, block};
-  wire _t4 = start | 1'b0;
-  wire [17:0] _t5 = {7'd0, other_block};
-  wire last_other = (~again) | (_t5 >= other_left);
-  wire [17:0] _t6 = {7'd0, k_block};
-  wire last_k = _t6 >= k_left;
+  wire [13:0] _t2 = {3'd0, count};
+  wire [13:0] _t3 = ((_t2 << size) + {10'd0, _t1}) + 14'd15;
+  wire [17:0] _t4 = {7'd0, block};
+  wire _t5 = start | 1'b0;
+  wire [17:0] _t6 = {7'd0, other_block};
+  wire last_other = (~again) | (_t6 >= other_left);
+  wire [17:0] _t7 = {7'd0, k_block};
+  wire last_k = _t7 >= k_left;
   wire wrap_k = advance & last_k;
-  wire _t7 = wrap_k & last_other;
-  wire rows_left_enable = _t4 | _t7;
-  wire _t8 = start | wrap_k;
+  wire _t8 = wrap_k & last_other;
+  wire rows_left_enable = _t5 | _t8;
+  wire _t9 = start | wrap_k;
   wire step_k = advance & (~last_k);
-  wire k_left_enable = _t8 | step_k;
-  wire _t9 = start | _t7;
-  wire _t10 = ~stop;
-  wire begin_block = (setup & (halves_free != 2'd0)) & _t10;
-  wire last_rows = _t3 >= rows_left;
-  wire _t11 = (start | (advance & (~(last_rows & (last_k & last_other))))) | (setup & (~begin_block));
+  wire k_left_enable = _t9 | step_k;
+  wire _t10 = start | _t8;
+  wire _t11 = ~stop;
+  wire begin_block = (setup & (halves_free != 2'd0)) & _t11;
+  wire last_rows = _t4 >= rows_left;
+  wire _t12 = (start | (advance & (~(last_rows & (last_k & last_other))))) | (setup & (~begin_block));
   wire fire = running & run_ready;
   wire end_block = fire & one_line;
-  wire [2:0] _t12 = {1'd0, halves_free} + {1'd0, {1'd0, free}};
-  wire [10:0] n_k = (k_left < _t6) ? k_left[10:0] : k_block;
-  wire [10:0] n_rows = (rows_left < _t3) ? rows_left[10:0] : block;
+  wire [2:0] _t13 = {1'd0, halves_free} + {1'd0, {1'd0, free}};
+  wire [10:0] n_k = (k_left < _t7) ? k_left[10:0] : k_block;
+  wire [10:0] n_rows = (rows_left < _t4) ? rows_left[10:0] : block;
   wire lines_left_enable = begin_block | fire;
-  wire [17:0] _t13 = along_k ? (line_at - k_at) : (rows_at + (int4 ? _t3 : {6'd0, {block, 1'd0}}));
-  wire [17:0] _t14 = along_k ? (k_at + (int4 ? _t6 : {6'd0, {k_block, 1'd0}})) : (line_at - rows_at);
-  wire [18:0] _t15 = {{9'd0, half}, 9'd0};
+  wire [18:0] _t14 = {{9'd0, half}, 9'd0};
   always @(posedge clk) begin
-    if (rows_left_enable) rows_left <= _t4 ? rows : (rows_left - _t3);
-    if (k_left_enable) k_left <= _t8 ? k : (k_left - _t6);
-    if (_t9 | (wrap_k & (~last_other))) other_left <= _t9 ? other : (other_left - _t5);
+    if (rows_left_enable) rows_left <= _t5 ? rows : (rows_left - _t4);
+    if (k_left_enable) k_left <= _t9 ? k : (k_left - _t7);
+    if (_t10 | (wrap_k & (~last_other))) other_left <= _t10 ? other : (other_left - _t6);
     if (lines_left_enable) lines_left <= begin_block ? (along_k ? n_rows : n_k) : (lines_left - 11'd1);
-    if (rows_left_enable) rows_at <= _t4 ? {base, 1'd0} : _t13;
-    if (k_left_enable) k_at <= _t8 ? 18'd0 : _t14;
+    if (rows_left_enable) rows_at <= _t5 ? {base, 1'd0} : (along_k ? (line_at - k_at) : (rows_at + (_t4 << size)));
+    if (k_left_enable) k_at <= _t9 ? 18'd0 : (along_k ? (k_at + (_t7 << size)) : (line_at - rows_at));
     if (lines_left_enable) line_at <= begin_block ? (rows_at + k_at) : (line_at + {stride, 1'd0});
     if (begin_block) count <= along_k ? n_k : n_rows;
     if (lines_left_enable) cross_at <= begin_block ? 1'b0 : (cross_at + 1'b1);
-    if (begin_block | (fire & (cross_at == 1'b1))) line <= begin_block ? _t15[9:0] : (line + (along_k ? pitch[10:1] : 10'd1));
+    if (begin_block | (fire & (cross_at == 1'b1))) line <= begin_block ? _t14[9:0] : (line + (along_k ? pitch[10:1] : 10'd1));
     if (rst) begin
       setup <= 1'b0;
       running <= 1'b0;
@@ -114,17 +113,17 @@ module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
       halves_free <= 2'd2;
       half <= 1'b0;
     end else begin
-      setup <= _t11 & _t10;
+      setup <= _t12 & _t11;
       running <= begin_block | ((running & (~end_block)) & (~(stop & fire)));
-      advance <= end_block & _t10;
-      if (start | 1'b1) halves_free <= start ? 2'd2 : (begin_block ? (_t12[1:0] - 2'd1) : _t12[1:0]);
+      advance <= end_block & _t11;
+      if (start | 1'b1) halves_free <= start ? 2'd2 : (begin_block ? (_t13[1:0] - 2'd1) : _t13[1:0]);
       if (start | end_block) half <= start ? 1'b0 : (~half);
     end
   end
   assign run_valid = running;
-  assign run_note = {int4 ? _t1 : {1'd0, _t1[3:1]}, count, cross_at, line, one_line};
+  assign run_note = {_t1 >> size, count, cross_at, line, one_line};
   assign run_addr = {line_at[17:4], 3'd0};
-  assign run_beats = {5'd0, _t2[13:4]};
+  assign run_beats = {5'd0, _t3[13:4]};
   assign active = (setup | running) | advance;
 endmodule
 

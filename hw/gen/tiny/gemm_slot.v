@@ -157,28 +157,31 @@ module gemm_slot (
   wire [7:0] engine_error;
   wire [31:0] engine_error_info;
   wire [42:0] engine_cycles, engine_compute_cycles, engine_bytes_read, engine_bytes_written, engine_macs;
+  wire [7:0] _t1 = mode_tuple;
+  wire engine_a_size = _t1 == 8'd0 ? 1'b1 : 1'b1;
   gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near engine (
     .m(m), .n(n), .k(k), .a_addr(a), .b_addr(b), .d_addr(d), .a_stride(a_stride),
     .b_stride(b_stride), .d_stride(d_stride), .a_col_major(mode_a_col_major),
-    .b_col_major(mode_b_col_major), .d_col_major(mode_d_col_major), .a_int4(1'b0), .b_int4(1'b0),
-    .load_a(mode_load_a), .load_b(mode_load_b), .compute(mode_compute), .store(mode_store),
-    .start(start), .stop(flush), .clk(clk), .rst(rst), .m_axi_arvalid(engine_m_axi_arvalid),
-    .m_axi_arid(engine_m_axi_arid), .m_axi_araddr(engine_m_axi_araddr),
-    .m_axi_arlen(engine_m_axi_arlen), .m_axi_arsize(engine_m_axi_arsize),
-    .m_axi_arburst(engine_m_axi_arburst), .m_axi_arcache(engine_m_axi_arcache),
-    .m_axi_arprot(engine_m_axi_arprot), .m_axi_arready(m_axi_arready), .m_axi_rvalid(m_axi_rvalid),
-    .m_axi_rid(m_axi_rid), .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp),
-    .m_axi_rlast(m_axi_rlast), .m_axi_rready(engine_m_axi_rready),
-    .m_axi_awvalid(engine_m_axi_awvalid), .m_axi_awid(engine_m_axi_awid),
-    .m_axi_awaddr(engine_m_axi_awaddr), .m_axi_awlen(engine_m_axi_awlen),
-    .m_axi_awsize(engine_m_axi_awsize), .m_axi_awburst(engine_m_axi_awburst),
-    .m_axi_awcache(engine_m_axi_awcache), .m_axi_awprot(engine_m_axi_awprot),
-    .m_axi_awready(m_axi_awready), .m_axi_wvalid(engine_m_axi_wvalid),
-    .m_axi_wdata(engine_m_axi_wdata), .m_axi_wstrb(engine_m_axi_wstrb),
-    .m_axi_wlast(engine_m_axi_wlast), .m_axi_wready(m_axi_wready), .m_axi_bvalid(m_axi_bvalid),
-    .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp), .m_axi_bready(engine_m_axi_bready),
-    .busy(engine_busy), .done(engine_done), .error(engine_error), .error_info(engine_error_info),
-    .cycles(engine_cycles), .compute_cycles(engine_compute_cycles), .bytes_read(engine_bytes_read),
+    .b_col_major(mode_b_col_major), .d_col_major(mode_d_col_major), .a_size(engine_a_size),
+    .b_size(engine_a_size), .load_a(mode_load_a), .load_b(mode_load_b), .compute(mode_compute),
+    .store(mode_store), .start(start), .stop(flush), .clk(clk), .rst(rst),
+    .m_axi_arvalid(engine_m_axi_arvalid), .m_axi_arid(engine_m_axi_arid),
+    .m_axi_araddr(engine_m_axi_araddr), .m_axi_arlen(engine_m_axi_arlen),
+    .m_axi_arsize(engine_m_axi_arsize), .m_axi_arburst(engine_m_axi_arburst),
+    .m_axi_arcache(engine_m_axi_arcache), .m_axi_arprot(engine_m_axi_arprot),
+    .m_axi_arready(m_axi_arready), .m_axi_rvalid(m_axi_rvalid), .m_axi_rid(m_axi_rid),
+    .m_axi_rdata(m_axi_rdata), .m_axi_rresp(m_axi_rresp), .m_axi_rlast(m_axi_rlast),
+    .m_axi_rready(engine_m_axi_rready), .m_axi_awvalid(engine_m_axi_awvalid),
+    .m_axi_awid(engine_m_axi_awid), .m_axi_awaddr(engine_m_axi_awaddr),
+    .m_axi_awlen(engine_m_axi_awlen), .m_axi_awsize(engine_m_axi_awsize),
+    .m_axi_awburst(engine_m_axi_awburst), .m_axi_awcache(engine_m_axi_awcache),
+    .m_axi_awprot(engine_m_axi_awprot), .m_axi_awready(m_axi_awready),
+    .m_axi_wvalid(engine_m_axi_wvalid), .m_axi_wdata(engine_m_axi_wdata),
+    .m_axi_wstrb(engine_m_axi_wstrb), .m_axi_wlast(engine_m_axi_wlast), .m_axi_wready(m_axi_wready),
+    .m_axi_bvalid(m_axi_bvalid), .m_axi_bid(m_axi_bid), .m_axi_bresp(m_axi_bresp),
+    .m_axi_bready(engine_m_axi_bready), .busy(engine_busy), .done(engine_done),
+    .error(engine_error), .error_info(engine_error_info), .cycles(engine_cycles),
+    .compute_cycles(engine_compute_cycles), .bytes_read(engine_bytes_read),
     .bytes_written(engine_bytes_written), .macs(engine_macs)
   );
   assign m_axi_arvalid = engine_m_axi_arvalid;

@@ -38,7 +38,7 @@ fn only_what_is_built_is_buildable() {
     }
     let text = CardConfig::reference("tiny").unwrap().to_toml();
     let asks = [
-        CardConfig::from_toml(&text.replace("i8,i8,i32", "f16,f16,f32")).unwrap(),
+        CardConfig::from_toml(&text.replace("i8,i8,i32", "i16,i8,i32")).unwrap(),
         CardConfig::from_toml(&text.replace("control = \"host\"", "control = \"riscv\"")).unwrap(),
     ];
     let messages: Vec<String> =
@@ -121,6 +121,21 @@ fn every_kind_of_mistake_names_key_value_rule_and_next_step() {
         with(GEMM, "rows = 4", "rows = 6\narray = \"tree\""),
         with(GEMM, "rows = 4", "rows = 4\narray = \"cube\"\nk_split = 2"),
         with(GEMM, "tuples = [\"i8,i8,i32\"]", "k_split = 2\ntuples = [\"e4m3,e4m3,f32\"]"),
+        with(GEMM, "[\"i8,i8,i32\"]", "[\"f16,f16,f32\", \"e4m3,e4m3,f32\"]"),
+        with(GEMM, "[\"i8,i8,i32\"]", "[\"f16,f16,f32\"]\npe = \"fp\""),
+        with(GEMM, "[\"i8,i8,i32\"]", "[\"f16,f16,f32\"]\narray = \"cube\""),
+        with(GEMM, "[\"i8,i8,i32\"]", "[\"f16,f16,f32\"]\nk_split = 2"),
+        with(GEMM, "[\"i8,i8,i32\"]", "[\"f16,f32,f32\"]\nalign = 2"),
+        with(
+            GEMM,
+            "rows = 4\ncols = 4\ntuples = [\"i8,i8,i32\"]",
+            "rows = 64\ncols = 4\ntuples = [\"f16,f16,f32\"]",
+        ),
+        with(
+            GEMM,
+            "rows = 4\ncols = 4\ntuples = [\"i8,i8,i32\"]",
+            "rows = 8\ncols = 4\ntuples = [\"f32,f32,f32\"]",
+        ),
         with(GEMM, "rows = 4", "rows = 256\na_kib = 4"),
         with(GEMM, "rows = 4", "rows = 4\nacc_bits = 12"),
         with(GEMM, "rows = 4\ncols = 4", "rows = 64\ncols = 64\nresult_kib = 8"),

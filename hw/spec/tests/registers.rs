@@ -79,7 +79,10 @@ fn a_card_describes_itself_as_it_was_configured() {
             (config.gemm.is_some(), config.spgemm.is_some())
         );
         if let (Some(c), Some(g)) = (caps.gemm, &config.gemm) {
-            assert_eq!((c.rows, c.cols, c.align), (g.rows, g.cols, g.align));
+            assert_eq!((c.rows, c.cols, c.align), (g.tile_rows(), g.cols, g.align));
+            assert_eq!((c.depth, c.interleave), (g.depth(), g.interleave()));
+            assert_eq!(c.macs_per_cycle(), u64::from(g.rows * g.cols));
+            assert_eq!(c.element_bits(), g.element_bits());
             assert_eq!((c.a_kib, c.b_kib, c.result_kib), (g.a_kib, g.b_kib, g.result_kib));
             assert_eq!(c.tuples.iter().collect::<Vec<_>>(), g.tuples);
         }

@@ -6,14 +6,20 @@
 //! `is_float`, so that one pipeline around it serves both value types.
 
 mod add;
+mod fma;
+#[cfg(test)]
+mod fma_tests;
 mod mul;
+mod operand;
 mod round;
 #[cfg(test)]
 mod tests;
 mod to_int;
 
 pub use add::{Add, Choice};
+pub use fma::Fma;
 pub use mul::Multiply;
+pub use operand::{Decode, Operand};
 pub use round::Round;
 pub use to_int::ToInt;
 

@@ -6,12 +6,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rtl_gen::{Design, Interpreter, Module};
 
-fn cases() -> usize {
+pub(super) fn cases() -> usize {
     std::env::var("MATTOCK_FLOAT_CASES").ok().and_then(|v| v.parse().ok()).unwrap_or(100_000)
 }
 
 /// Zeros, limits of the subnormal and normal ranges, powers of two, infinities and NaNs, both signs.
-fn specials() -> Vec<u32> {
+pub(super) fn specials() -> Vec<u32> {
     let magnitudes = [
         0,
         1,
@@ -78,7 +78,7 @@ fn operands(count: usize, seed: u64) -> Vec<(u32, u32)> {
     out
 }
 
-fn canonical(x: f32) -> u32 {
+pub(super) fn canonical(x: f32) -> u32 {
     if x.is_nan() { CANONICAL_NAN } else { x.to_bits() }
 }
 

@@ -12,7 +12,7 @@ pub(super) struct CommandPorts<'m> {
     addrs: [Sig<'m>; 3],
     strides: [Sig<'m>; 3],
     col_major: [Sig<'m>; 3],
-    int4: [Sig<'m>; 2],
+    sizes: [Sig<'m>; 2],
     steps: [Sig<'m>; 4],
     /// Log2 of the bytes of an element of D, with an epilogue.
     d_size: Option<Sig<'m>>,
@@ -33,7 +33,7 @@ impl<'m> CommandPorts<'m> {
             addrs: each("addr", uint(g.addr_bits)),
             strides: each("stride", uint(g.stride_bits())),
             col_major: each("col_major", bit()),
-            int4: ["a_int4", "b_int4"].map(|x| m.input(x, bit())),
+            sizes: ["a_size", "b_size"].map(|x| m.input(x, uint(g.size_bits()))),
             steps: ["load_a", "load_b", "compute", "store"].map(|x| m.input(x, bit())),
             d_size: g.lane.map(|_| m.input("d_size", uint(2))),
             dim_bits: g.dim_bits(),
@@ -49,7 +49,8 @@ pub(super) struct Side<'m> {
     pub(super) stride: Sig<'m>,
     /// k is contiguous in memory.
     pub(super) along_k: Sig<'m>,
-    pub(super) int4: Sig<'m>,
+    /// Log2 of the nibbles of an element.
+    pub(super) size: Sig<'m>,
     pub(super) load: Sig<'m>,
 }
 
@@ -95,7 +96,7 @@ impl<'m> Command<'m> {
             base: p.addrs[0],
             stride: p.strides[0],
             along_k: !p.col_major[0],
-            int4: p.int4[0],
+            size: p.sizes[0],
             load: p.steps[0],
         };
         let from_b = Side {
@@ -103,7 +104,7 @@ impl<'m> Command<'m> {
             base: p.addrs[1],
             stride: p.strides[1],
             along_k: p.col_major[1],
-            int4: p.int4[1],
+            size: p.sizes[1],
             load: p.steps[1],
         };
         let side = |name: &str, swapped: Side<'m>, normal: Side<'m>| {
@@ -112,7 +113,7 @@ impl<'m> Command<'m> {
                 base: keep("base", swap.mux(swapped.base, normal.base)),
                 stride: keep("stride", swap.mux(swapped.stride, normal.stride)),
                 along_k: keep("along_k", swap.mux(swapped.along_k, normal.along_k)),
-                int4: keep("int4", swap.mux(swapped.int4, normal.int4)),
+                size: keep("size", swap.mux(swapped.size, normal.size)),
                 load: keep("load", swap.mux(swapped.load, normal.load)),
             })
         };

@@ -21,11 +21,11 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `a_addr`, `b_addr`, `d_addr` | in | uint | byte address of the first element; D's a multiple of 4 |
 /// | `a_stride`, `b_stride`, `d_stride` | in | uint | bytes from a row (column, when column-major) to the next |
 /// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
-/// | `a_int4`, `b_int4` | in | bit | packed nibbles, low one first; otherwise int8 |
+/// | `a_size`, `b_size` | in | uint | log2 of the nibbles of an element: 0 packed nibbles, low one first, 1 bytes, then 16 and 32 bits |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
 /// | `epilogue_steps`, `epilogue_block` | in | bits(9), uint | as the registers `EPILOGUE.STEPS` and `BLOCK`; only with an epilogue |
 /// | `d_size`, `d_least`, `d_most` | in | uint(2), sint(32) | of D: log2 of an element's bytes, least and greatest number; only with an epilogue |
-/// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) |
+/// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) or a [`ChainArray`](super::ChainArray) |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
 /// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; an [`ErrorCode`] and its detail |
 /// | `cycles` | out | uint | `start` to the last write response |
@@ -72,7 +72,7 @@ impl Module for GemmEngine {
             .set("m", c.left.rows)
             .set("n", c.right.rows)
             .set("k", c.k_steps)
-            .set("b_int4", c.right.int4);
+            .set("b_size", c.right.size);
         let get = |name: &str| plan.get(name);
         let [hold_a, hold_b] = ["hold_a", "hold_b"].map(get);
         let planned = (planning.q() & get("done")).named("planned");
@@ -122,7 +122,7 @@ impl Module for GemmEngine {
                 .set("base", side.base)
                 .set("stride", side.stride)
                 .set("along_k", side.along_k)
-                .set("int4", side.int4)
+                .set("size", side.size)
                 .set("rows", side.rows)
                 .set("other", other.rows)
                 .set("k", c.k_steps)
@@ -203,10 +203,11 @@ impl Module for GemmEngine {
             .set("empty_k", c.empty_k)
             .set("slot_free", store.get("slot_free"));
         let latency = g.array_latency();
-        let array = match g.typed() {
+        let of_types = g.typed().map(|typed| m.inst("array", &typed));
+        let of_types = of_types.or_else(|| g.chained().map(|chained| m.inst("array", &chained)));
+        let array = match of_types {
             None => m.inst("array", &g.array()),
-            Some(typed) => {
-                let array = m.inst("array", &typed);
+            Some(array) => {
                 let keep = |name: &str, value| m.reg_when(&format!("{name}_q"), start, value);
                 for (name, ty) in [("tuple", uint(8)), ("rounding", uint(3)), ("saturate", bit())] {
                     array.set(name, keep(name, m.input(name, ty)));
@@ -221,6 +222,9 @@ impl Module for GemmEngine {
             .set("a", pads[0].get("rd_data"))
             .set("b", pads[1].get("rd_data"));
 
+        if g.interleave() > 1 {
+            array.set("turn", sequencer.get("turn"));
+        }
         // An array that skips digits says when it takes steps and when a tile leaves.
         let drains = if g.is_paced() {
             array.set("drains", sequencer.get("drains")).set("operands", sequencer.get("operands"));
@@ -313,6 +317,7 @@ impl Module for GemmEngine {
         let settle = Scratchpad::READ_LATENCY
             + latency
             + g.array().slack()
+            + g.interleave()
             + g.epilogue_latency()
             + g.rows
             + g.cols

@@ -1,13 +1,16 @@
 //! Sizes of a dense engine and the widths that follow from them.
 
-use super::model::{compute_cycles, cycle_bound};
-use super::{Array, Epilogue, EpilogueLane, Scratchpad, TypedArray};
+use super::model::{chained_cycles, compute_cycles, cycle_bound};
+use super::{Array, ChainArray, Epilogue, EpilogueLane, Scratchpad, TypedArray};
 use crate::bus::beats_bits;
-use crate::pe::{PE_VARIANTS, PeShape, PeVariant, variant_of};
-use mattock_spec::config::{ArrayKind, GemmConfig, MemoryConfig, Pe};
+use crate::pe::{Chain, PE_VARIANTS, PeShape, PeVariant, variant_of};
+use mattock_spec::config::{ArrayKind, CHAIN_INTERLEAVE, GemmConfig, MemoryConfig, Pe};
 use mattock_spec::format::TupleList;
 use mattock_spec::{EpilogueStep, Tuple};
 use rtl_gen::{Module, Sig};
+
+// What configurations and cards say.
+const _: () = assert!(Chain::ROWS == CHAIN_INTERLEAVE);
 
 /// Most bits of M, N and K.
 pub const DIM_BITS: u32 = 24;
@@ -108,6 +111,34 @@ impl Geometry {
         (self.pe.pe == Pe::Fp).then_some(TypedArray { rows, cols, tuples })
     }
 
+    /// The array of a card whose sums are chained.
+    pub(super) fn chained(&self) -> Option<ChainArray> {
+        let Geometry { rows, cols, tuples, .. } = *self;
+        let width = self.element_bits();
+        (self.pe.pe == Pe::FpChain).then_some(ChainArray { rows, cols, width, tuples })
+    }
+
+    /// Rows of a tile that a PE works on in turn, which is also the cycles of a step.
+    pub fn interleave(&self) -> u32 {
+        if self.pe.pe == Pe::FpChain { Chain::ROWS } else { 1 }
+    }
+
+    /// Bits of an element in the scratchpads.
+    pub(super) fn element_bits(&self) -> u32 {
+        let formats = self.tuples.iter().flat_map(|t| [t.a, t.b]);
+        formats.map(|f| f.storage_bits()).max().unwrap_or(8).max(8)
+    }
+
+    /// Bits of an element in memory, by the number that commands have for it.
+    pub(super) fn sizes(&self) -> Vec<u32> {
+        [4, 8, 16, 32].into_iter().filter(|bits| *bits <= self.element_bits()).collect()
+    }
+
+    /// Bits of that number.
+    pub(crate) fn size_bits(&self) -> u32 {
+        bits_for(self.sizes().len() as u32 - 1)
+    }
+
     /// The epilogue of all columns.
     pub(super) fn epilogue(&self) -> Option<Epilogue> {
         self.lane.map(|lane| Epilogue { geometry: *self, lane })
@@ -125,12 +156,16 @@ impl Geometry {
 
     /// Whether a plain integer array does.
     pub(crate) fn is_plain(&self) -> bool {
-        self.typed().is_none()
+        self.typed().is_none() && self.chained().is_none()
     }
 
     /// Cycles from the array's `first` to the old result of row 0, column 0.
     pub fn array_latency(&self) -> u32 {
-        self.typed().map_or_else(|| self.array().latency(), |typed| typed.latency())
+        match (self.typed(), self.chained()) {
+            (Some(typed), _) => typed.latency(),
+            (_, Some(chained)) => chained.latency(),
+            _ => self.array().latency(),
+        }
     }
 
     /// Operand and accumulator widths of the PEs of a plain array.
@@ -144,8 +179,11 @@ impl Geometry {
     pub(super) fn suffix(&self) -> String {
         let Geometry { rows, cols, a_bytes, b_bytes, result_bytes, bus_bytes, addr_bits, .. } =
             self;
-        let pe =
-            if self.typed().is_none() { self.pe.name().replace('-', "_") } else { "typed".into() };
+        let pe = match self.element_bits() {
+            _ if self.typed().is_some() => "typed".into(),
+            8 => self.pe.name().replace('-', "_"),
+            bits => format!("{}_{bits}", self.pe.name().replace('-', "_")),
+        };
         let split = if self.k_split > 1 { format!("_s{}", self.k_split) } else { String::new() };
         let kind = match self.kind {
             ArrayKind::Systolic => String::new(),
@@ -162,23 +200,25 @@ impl Geometry {
     }
 
     pub(super) fn a_side(&self) -> Side {
-        Side::new(self.rows, self.a_bytes, self.depth)
+        Side::new(self.rows, self.a_bytes, self.depth, self.element_bits())
     }
 
     pub(super) fn b_side(&self) -> Side {
-        Side::new(self.cols, self.b_bytes, self.steps())
+        Side::new(self.cols, self.b_bytes, self.steps(), self.element_bits())
     }
 
     /// The A scratchpad.
     pub(super) fn a_pad(&self) -> Scratchpad {
         let depth = self.a_side().depth;
-        Scratchpad { rows: self.rows, width: 8, depth, deep: self.depth, split: self.k_split }
+        let width = self.element_bits();
+        Scratchpad { rows: self.rows, width, depth, deep: self.depth, split: self.k_split }
     }
 
     /// The B scratchpad: all steps of a cycle in one word.
     pub(super) fn b_pad(&self) -> Scratchpad {
         let depth = self.b_side().depth;
-        Scratchpad { rows: self.cols, width: 8, depth, deep: self.steps(), split: 1 }
+        let width = self.element_bits();
+        Scratchpad { rows: self.cols, width, depth, deep: self.steps(), split: 1 }
     }
 
     /// The array.
@@ -212,13 +252,18 @@ impl Geometry {
     pub fn compute_cycles(&self, [m, n, k]: [u64; 3]) -> u64 {
         let steps = k.div_ceil(self.depth.into()) * u64::from(self.array().pace());
         let (rows, cols) = (self.rows.into(), self.cols.into());
+        if self.chained().is_some() {
+            let (turn, latency) = (self.interleave().into(), self.array_latency().into());
+            return chained_cycles([m, n, k], rows, cols, turn, latency);
+        }
         let skewed = compute_cycles([m, n, steps], rows, cols, self.array_latency().into());
         skewed.saturating_sub((cols - 1) * u64::from(1 - self.column_skew()))
     }
 
     /// Most of them, by the cycle contract.
     pub fn cycle_bound(&self, [m, n, k]: [u64; 3]) -> u64 {
-        let steps = k.div_ceil(self.depth.into()) * u64::from(self.array().pace());
+        let pace = self.array().pace() * self.interleave();
+        let steps = k.div_ceil(self.depth.into()) * u64::from(pace);
         cycle_bound([m, n, steps], self.rows.into(), self.cols.into())
     }
 
@@ -254,7 +299,7 @@ impl Geometry {
 
     /// Steps before the end of a block's last use at which its half's next block is asked for: a memory latency.
     pub(super) fn read_ahead(&self) -> u32 {
-        self.in_flight().min((1 << self.block_bits()) - 1)
+        (self.in_flight() / self.interleave()).min((1 << self.block_bits()) - 1)
     }
 
     /// Columns of a block of B that does not stay on chip: a beat, or a tile where that is more.
@@ -316,17 +361,19 @@ impl Geometry {
             ("gemm.a_kib", self.a_side(), self.a_bytes),
             ("gemm.b_kib", self.b_side(), self.b_bytes),
         ] {
-            let least = 2 * self.pitch_step() * side.panel;
+            let least = 2 * self.pitch_step() * side.panel * self.element_bits() / 8;
             if !bytes.is_power_of_two() || bytes < least || side.half_steps() > 1 << 16 {
                 return Err(format!(
                     "{key} is {bytes} bytes; a power of two from {least} is needed"
                 ));
             }
         }
-        if self.typed().is_none() {
-            self.array().check()?;
+        match self.chained() {
+            Some(chained) => chained.check()?,
+            None if self.is_plain() => self.array().check()?,
+            None => {}
         }
-        if self.k_split > 1 && self.typed().is_some() {
+        if self.k_split > 1 && !self.is_plain() {
             let split = self.k_split;
             return Err(format!(
                 "gemm.k_split is {split}; cards of other types than i8 and i4 take 1"
@@ -365,10 +412,10 @@ pub(super) struct Side {
 }
 
 impl Side {
-    fn new(window: u32, bytes: u32, deep: u32) -> Self {
+    fn new(window: u32, bytes: u32, deep: u32, element_bits: u32) -> Self {
         let panel = Scratchpad::panel_for(window);
         let lanes = panel * deep;
-        Side { window, panel, deep, lanes, depth: bytes / lanes }
+        Side { window, panel, deep, lanes, depth: bytes / (lanes * element_bits / 8) }
     }
 
     /// Steps of k of one panel that fill a half.

@@ -11,11 +11,12 @@
 //! |---|---|
 //! | [`GemmEngine`] | a command from `start` to `done`: checks, errors, counters |
 //! | [`Plan`] | how many rows and steps of k make a block |
-//! | [`Planner`], [`Filler`], [`Loader`] | strided reads of int8 and int4 in either layout, any byte alignment |
+//! | [`Planner`], [`Filler`], [`Loader`] | strided reads of elements of 4 to 32 bits in either layout, from any element on |
 //! | [`Scratchpad`] | written along k or across rows, read across rows |
 //! | [`Sequencer`] | which step enters the array in every cycle |
 //! | [`Array`] | R x C processing elements ([`crate::pe`]) |
 //! | [`TypedArray`] | the same with decoders before it and rounding behind, for cards with other types than i8 and i4 |
+//! | [`ChainArray`] | multiply-adds in binary32, each on several rows in turn, for cards with floats of 16 and 32 bits |
 //! | [`EpilogueLane`] | what can happen to a sum on its way out: bias, requantisation, activation, residual, cast; not in a card yet |
 //! | [`Results`], [`Store`] | ring of result tiles, written to memory with byte strobes |
 //! | [`GemmBus`] | both loaders and the store unit on one AXI4 master |
@@ -39,6 +40,9 @@
 //! with operands on chip ([`cycle_bound`]). The last tile is flushed by a flag without operands; its
 //! last result appears R + C + 1 + [`Array::latency`] cycles after that flag at most, inside the bound.
 //!
+//! Where sums are chained, a step takes L cycles and a tile has L rows for each row of PEs: with R rows of a tile it occupies the array
+//! for `max(L * K, R)` cycles, and that stands in the place of `max(K, R)`.
+//!
 //! A bubble can only appear where a tile waits for rows still being loaded, or for a slot of the result
 //! buffer still being stored; then zeros are fed, which change no sum. A loader writes `lanes` elements a
 //! cycle (R or C rounded up to a power of two), as fast as the array reads them.
@@ -47,6 +51,7 @@ mod array;
 #[cfg(test)]
 mod bench;
 mod bus;
+mod chain;
 mod command;
 mod engine;
 mod epilogue;
@@ -65,6 +70,7 @@ mod window;
 
 pub use array::Array;
 pub use bus::GemmBus;
+pub use chain::ChainArray;
 pub use engine::GemmEngine;
 pub use epilogue::{Epilogue, EpilogueLane, Finish, FixedPoint, HalfEven, Parameters, Requantise};
 pub use geometry::{DIM_BITS, Geometry};

@@ -24,6 +24,22 @@ pub fn cycle_bound([m, n, k]: [u64; 3], rows: u64, cols: u64) -> u64 {
     m.div_ceil(rows) * n.div_ceil(cols) * k.max(rows) + rows + cols + 16
 }
 
+/// Exactly those cycles where sums are chained: a step takes `turn` cycles, and the flag of the last tile comes with the turn after
+/// its last step.
+pub(super) fn chained_cycles(
+    [m, n, k]: [u64; 3],
+    rows: u64,
+    cols: u64,
+    turn: u64,
+    latency: u64,
+) -> u64 {
+    let tiles = m.div_ceil(rows) * n.div_ceil(cols);
+    if tiles == 0 {
+        return 0;
+    }
+    tiles * (k.max(1) * turn).max(rows) + latency + rows + cols - 1
+}
+
 /// Exactly those cycles, for an array whose [`Array::latency`](super::Array::latency) is `latency`.
 ///
 /// Tiles follow one another after `max(K, R)` cycles. The last one drains by a flag of its own, at the earliest a

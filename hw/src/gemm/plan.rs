@@ -1,7 +1,7 @@
 //! How a product is cut into blocks that fit the scratchpads.
 
 use super::geometry::{Geometry, Side, at_most, minus, plus};
-use rtl_gen::{Builder, Module, Sig, all, bit, uint};
+use rtl_gen::{Builder, Module, Sig, all, bit, case, uint};
 
 /// Finds the block sizes of a command.
 ///
@@ -15,7 +15,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, uint};
 /// |---|---|---|---|
 /// | `start` | in | bit | sizes are valid; hold them until `done` |
 /// | `m`, `n`, `k` | in | uint | the product, each at least 1 |
-/// | `b_int4` | in | bit | elements of B are nibbles |
+/// | `b_size` | in | uint | log2 of the nibbles of an element of B |
 /// | `done` | out | bit | one cycle: the outputs are valid until the next `start` |
 /// | `k_block`, `pitch` | out | uint | steps of k in a block; that rounded up to whole lines |
 /// | `m_block`, `n_block` | out | uint | rows of A and columns of B in a block |
@@ -74,7 +74,9 @@ impl Module for Plan {
         m.output("hold_a", m.reg("hold_a_q", fits_a));
         m.output("hold_b", m.reg("hold_b_q", fits_b));
         let streamed = |bits| m.lit(uint(width), g.streamed_cols(bits).into());
-        let streamed = m.input("b_int4", bit()).mux(streamed(4), streamed(8));
+        let sizes = (0..).zip(g.sizes());
+        let sizes: Vec<_> = sizes.map(|(size, bits)| (size, streamed(bits))).collect();
+        let streamed = case(m.input("b_size", uint(g.size_bits())), &sizes[1..], sizes[0].1);
         let short = fits_b | at_most(n_block, streamed);
         m.output("n_block", m.reg("n_block_q", short.mux(n_block, streamed)));
         if g.k_split > 1 {

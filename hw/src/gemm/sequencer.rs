@@ -26,6 +26,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `free_soon_a`, `free_soon_b` | out | bit | one will be, and nothing more has to be loaded for that |
 /// | `go_ahead` | in | bit | parameters are there; only with an epilogue |
 /// | `array_ready` | in | bit | the array takes steps; only where their pace depends on the data |
+/// | `turn` | out | bit | at the array: a step may be there; only where one takes several cycles |
 /// | `slot_free` | in | bit | the store unit has finished with a result slot |
 /// | `slots_empty` | out | bit | waiting for a result slot |
 /// | `rd_valid`, `rd_keep`, `a_*`, `b_*` | out | | the read sides of the two [`Scratchpad`]s |
@@ -122,11 +123,22 @@ impl Module for Sequencer {
         let streaming = (!steps_left.q().is(0)).named("streaming");
         // What stops must not wait for lines that no longer come.
         let takes = g.is_paced().then(|| flag("array_ready"));
+        // Where a step takes several cycles it comes with the first of a turn, what goes before it with the last of the one before.
+        let turns = (g.interleave() > 1).then(|| {
+            let ty = uint(g.interleave().ilog2());
+            let at = m.state("turn_at", ty, 0);
+            at.drive(at.q().inc());
+            [at.q().is(0), at.q().is(i128::from(g.interleave()) - 1)]
+        });
         let with_array = |mut conditions: Vec<_>| {
             conditions.extend(takes);
+            conditions.extend(turns.map(|[_, last]| last));
             all(&conditions)
         };
-        step.assign(with_array(vec![streaming, (a.step_ready & b.step_ready) | stop]));
+        let mut steps_when = vec![streaming, (a.step_ready & b.step_ready) | stop];
+        steps_when.extend(takes);
+        steps_when.extend(turns.map(|[first, _]| first));
+        step.assign(all(&steps_when));
         let step = step.sig();
         let final_step = steps_left.q().is(1).named("final_step");
         let last_step = (step & final_step).named("last_step");
@@ -171,6 +183,9 @@ impl Module for Sequencer {
         if let Some(split) = split {
             let tail = m.reg_when("tail", begins, kept(m, g, depth, split));
             m.output("rd_keep", final_step.mux(tail, m.lit(tail.ty(), (1 << g.steps()) - 1)));
+        }
+        if let Some([now, _]) = turns {
+            m.output("turn", to_array("turn_now", now));
         }
         m.output("first", to_array("first_at", first));
         m.output("drains", to_array("drains_at", drains));

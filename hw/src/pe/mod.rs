@@ -21,6 +21,7 @@
 mod bit_planes;
 pub(crate) mod booth;
 mod carry_save;
+mod chain;
 mod digit_skip;
 pub mod dot;
 mod dsp_packed;
@@ -34,6 +35,7 @@ mod shared_encoder;
 
 pub use bit_planes::BitPlanes;
 pub use carry_save::CarrySave;
+pub use chain::Chain;
 pub use digit_skip::{DigitSkip, DigitWord};
 pub use dot::{Dot, DotShape};
 pub use dsp_packed::DspPacked;
@@ -225,6 +227,12 @@ pub const PE_VARIANTS: &[PeVariant] = &[
             words: 1,
             build: |shape| Box::new(ExactWindow { shape }),
         }),
+        dot: None,
+    },
+    PeVariant {
+        pe: Pe::FpChain,
+        doc: "floats of 16 and 32 bits: fused multiply-adds in binary32, several rows in turn",
+        cell: None,
         dot: None,
     },
 ];

@@ -6,7 +6,7 @@ use mattock_spec::format::Tuple;
 use mattock_spec::regs::{epilogue, gemm};
 use mattock_spec::{CardConfig, Format};
 use rtl_gen::bundle::expose;
-use rtl_gen::{Builder, Instance, Module, Sig, Type, any, bit, bits, case, cat, sint, uint};
+use rtl_gen::{Builder, Instance, Module, Sig, Type, bit, bits, case, cat, sint, uint};
 use std::rc::Rc;
 
 /// Ties the engine's command ports to the values of the GEMM register block; ports as told at
@@ -14,8 +14,8 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 struct DenseSlot {
     geometry: Geometry,
-    /// Per tuple: elements of A and B are nibbles in memory.
-    int4: Vec<[bool; 2]>,
+    /// Per tuple: log2 of the nibbles of an element of A and of B in memory.
+    sizes: Vec<[u32; 2]>,
     /// Per tuple: the type of D.
     results: Vec<Format>,
 }
@@ -28,10 +28,10 @@ pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let Some(config) = &card.gemm else { return Ok(None) };
     let bus_bytes = card.memory.bus_bytes;
     let geometry = Geometry::of(config, &card.memory)?;
-    let nibble = |format: Format| format.storage_bits() == 4;
-    let int4 = config.tuples.iter().map(|t| [nibble(t.a), nibble(t.b)]).collect();
+    let size = |format: Format| (format.storage_bits() / 4).ilog2();
+    let sizes = config.tuples.iter().map(|t| [size(t.a), size(t.b)]).collect();
     let results = config.tuples.iter().map(|t| t.d).collect();
-    let module = DenseSlot { geometry, int4, results };
+    let module = DenseSlot { geometry, sizes, results };
     let more = geometry.lane.map(|_| epilogue::MAP);
     Ok(Some(EngineSlot { map: gemm::MAP, more, module: Rc::new(module), bus_bytes, masters: 1 }))
 }
@@ -60,10 +60,11 @@ impl Module for DenseSlot {
             engine.set(name, m.input(&format!("mode_{name}"), bit()));
         }
         let tuple = m.input("mode_tuple", bits(8));
-        for (i, name) in ["a_int4", "b_int4"].into_iter().enumerate() {
-            let numbers = (0..self.int4.len()).filter(|t| self.int4[*t][i]);
-            let hits: Vec<_> = numbers.map(|t| tuple.is(t as i128)).chain([m.low()]).collect();
-            engine.set(name, any(&hits));
+        let ty = uint(self.geometry.size_bits());
+        for (i, name) in ["a_size", "b_size"].into_iter().enumerate() {
+            let arms: Vec<_> =
+                (0..).zip(&self.sizes).map(|(t, s)| (t, m.lit(ty, s[i].into()))).collect();
+            engine.set(name, case(tuple.as_u(), &arms, m.lit(ty, 1)));
         }
         if self.geometry.lane.is_some() {
             self.epilogue(m, engine, tuple);
@@ -73,8 +74,8 @@ impl Module for DenseSlot {
             m.input("mode_saturate", bit());
             m.unused("mode_rounding");
             m.unused("mode_saturate");
-            let narrow = self.int4.iter().flatten().any(|narrow| *narrow);
-            if !narrow && self.geometry.lane.is_none() {
+            let bytes = self.sizes.iter().flatten().all(|size| *size == 1);
+            if bytes && self.geometry.lane.is_none() {
                 m.unused("mode_tuple");
             }
         } else {

@@ -2,6 +2,7 @@
 
 use fpga_boards::measure::Mapping;
 use mattock_spec::config::{ArrayKind, Pe};
+use mattock_spec::format::Float;
 
 use super::goal::{Goal, Limit, Quantity};
 
@@ -32,6 +33,8 @@ pub(super) enum Subject {
     },
     /// The sparse cluster of a reference card.
     Cluster(&'static str),
+    /// A PE that chains products of this format in binary32.
+    Chain(Float),
 }
 
 const fn at_most(of: Quantity, value: f64) -> Goal {
@@ -168,14 +171,21 @@ pub(super) const LINES: &[Line] = &[
         name: "fma-f16",
         what: "fp16 multiply-add, fp32 accumulator, rounded each time",
         mapping: Ecp5,
-        subject: None,
+        subject: Some(Subject::Chain(Float::F16)),
         goals: &[at_most(Lut, 1326.0), at_least(Mhz, 120.0)],
     },
     Line {
         name: "fma-bf16",
         what: "bf16 multiply-add, fp32 accumulator, rounded each time",
         mapping: Ecp5,
-        subject: None,
+        subject: Some(Subject::Chain(Float::BF16)),
         goals: &[at_most(Lut, 1025.0), at_least(Mhz, 120.0)],
+    },
+    Line {
+        name: "fma-f32",
+        what: "fp32 multiply-add, rounded each time",
+        mapping: Ecp5,
+        subject: Some(Subject::Chain(Float::F32)),
+        goals: &[at_least(Mhz, 120.0)],
     },
 ];

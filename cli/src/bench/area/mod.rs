@@ -19,8 +19,9 @@ use std::process::ExitCode;
 use clap::Args;
 use fpga_boards::measure::Mapping;
 use fpga_boards::report::Area;
+use mattock_hw::float::Operand;
 use mattock_hw::gemm::Array;
-use mattock_hw::pe::{PeShape, variant_of};
+use mattock_hw::pe::{Chain, PeShape, variant_of};
 use mattock_hw::spgemm::Cluster;
 use mattock_spec::{CardConfig, Format};
 use mattock_toolbox::Toolbox;
@@ -148,6 +149,12 @@ impl Options {
                     .ok_or_else(|| Failure::new(ASKED, format!("{config} has no sparse engine")))?;
                 let design = elaborate(&cluster)?;
                 let measured = self.mapped(line, &design, None, output)?;
+                (Some(design.top().name.clone()), measured)
+            }
+            Some(Subject::Chain(format)) => {
+                let operand = Operand::of(format);
+                let design = elaborate(&Chain { a: operand, b: operand })?;
+                let measured = self.mapped(line, &design, Some(1), output)?;
                 (Some(design.top().name.clone()), measured)
             }
         };

@@ -42,10 +42,14 @@ impl ArrayKind {
     }
 }
 
+/// Rows of D that a PE of [`Pe::FpChain`] works on in turn: as many as its addition has stages.
+pub const CHAIN_INTERLEAVE: u32 = 8;
+
 /// What multiplies and adds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pe {
-    /// What suits the types: [`Pe::Dsp`] for i8 and i4, [`Pe::Fp`] where others are listed.
+    /// What suits the types: [`Pe::Dsp`] for i8 and i4, [`Pe::FpChain`] for floats of which one has more than 8 bits, [`Pe::Fp`]
+    /// where others are listed.
     Auto,
     /// A multiplier block per PE.
     Dsp,
@@ -65,6 +69,8 @@ pub enum Pe {
     DigitSkip,
     /// Exact window: floats, and integers of every width.
     Fp,
+    /// Fused multiply-add in binary32: floats of 16 and 32 bits.
+    FpChain,
 }
 
 /// A processing element as configurations see it.
@@ -84,8 +90,10 @@ pub struct PeInfo {
 enum Operands {
     /// Signed integers of up to so many bits that are stored in 4 or 8.
     Signed(u32),
-    /// All that can be built.
-    Any,
+    /// All that is summed exactly.
+    Exact,
+    /// Floats that are summed in binary32.
+    Chained,
 }
 
 const BROADCAST: &[ArrayKind] = &[ArrayKind::Broadcast, ArrayKind::Cube, ArrayKind::Tree];
@@ -132,7 +140,13 @@ pub const PES: &[PeInfo] = &[
         arrays: &[ArrayKind::Broadcast],
         operands: Operands::Signed(8),
     },
-    PeInfo { pe: Pe::Fp, name: "fp", arrays: &[ArrayKind::Systolic], operands: Operands::Any },
+    PeInfo { pe: Pe::Fp, name: "fp", arrays: &[ArrayKind::Systolic], operands: Operands::Exact },
+    PeInfo {
+        pe: Pe::FpChain,
+        name: "fp-chain",
+        arrays: &[ArrayKind::Systolic],
+        operands: Operands::Chained,
+    },
 ];
 
 impl Pe {
@@ -149,9 +163,10 @@ impl Pe {
 
     /// The PE of an array for these types: itself, unless it is [`Pe::Auto`].
     pub fn resolve<'t>(self, tuples: impl IntoIterator<Item = &'t Tuple>) -> Pe {
-        let plain = |t: &Tuple| [t.a, t.b].into_iter().all(|f| Operands::Signed(8).take(f));
+        let mut tuples = tuples.into_iter().peekable();
         match self {
-            Pe::Auto if tuples.into_iter().all(plain) => Pe::Dsp,
+            Pe::Auto if tuples.peek().is_some_and(|t| t.is_chained()) => Pe::FpChain,
+            Pe::Auto if tuples.all(|t| Operands::Signed(8).take(t)) => Pe::Dsp,
             Pe::Auto => Pe::Fp,
             pe => pe,
         }
@@ -159,33 +174,36 @@ impl Pe {
 }
 
 impl PeInfo {
-    /// Whether it multiplies elements of this format.
-    pub fn takes(&self, format: Format) -> bool {
-        self.operands.take(format)
+    /// Whether it computes with these types.
+    pub fn takes(&self, tuple: &Tuple) -> bool {
+        self.operands.take(tuple)
     }
 
     /// Bits of the widest integer it multiplies in an array of plain integers.
     pub fn operand_bits(&self) -> u32 {
         match self.operands {
             Operands::Signed(bits) => bits,
-            Operands::Any => 8,
+            Operands::Exact | Operands::Chained => 8,
         }
     }
 }
 
 impl Operands {
-    fn take(self, format: Format) -> bool {
+    fn take(self, tuple: &Tuple) -> bool {
         match self {
-            Operands::Any => true,
-            Operands::Signed(most) => [Format::I8, Format::I4]
-                .into_iter()
-                .any(|f| f == format && f.storage_bits() <= most),
+            Operands::Exact => !tuple.is_chained(),
+            Operands::Chained => tuple.is_chained(),
+            Operands::Signed(most) => {
+                let known = |f| [Format::I8, Format::I4].contains(&f) && f.storage_bits() <= most;
+                known(tuple.a) && known(tuple.b)
+            }
         }
     }
 
     fn words(self) -> &'static str {
         match self {
-            Operands::Any => "every type",
+            Operands::Exact => "every type whose sums are exact",
+            Operands::Chained => "floats of which one has more than 8 bits",
             Operands::Signed(4) => "i4",
             Operands::Signed(_) => "i8 and i4",
         }
@@ -193,7 +211,15 @@ impl Operands {
 }
 
 /// Refuses rows that the array cannot share out between tile and sums.
-pub(super) fn check_rows(array: ArrayKind, rows: u32) -> Checked {
+pub(super) fn check_rows(array: ArrayKind, rows: u32, interleave: u32) -> Checked {
+    if rows * interleave > 256 {
+        return Err(ConfigError::new(
+            "gemm.rows",
+            rows,
+            format!("at most {}, as each works on {interleave} rows in turn", 256 / interleave),
+            "make the array lower",
+        ));
+    }
     let least = match array {
         ArrayKind::Systolic | ArrayKind::Broadcast => return Ok(()),
         ArrayKind::Cube => 4,
@@ -213,9 +239,7 @@ pub(super) fn check_rows(array: ArrayKind, rows: u32) -> Checked {
 /// Refuses a PE that the array or the types rule out.
 pub(super) fn check_pairing(array: ArrayKind, pe: Pe, cols: u32, tuples: &[Tuple]) -> Checked {
     let Some(info) = pe.resolve(tuples).info() else { return Ok(()) };
-    let alien = |info: &PeInfo| {
-        tuples.iter().find(|t| !info.takes(t.a) || !info.takes(t.b)).map(Tuple::to_string)
-    };
+    let alien = |info: &PeInfo| tuples.iter().find(|t| !info.takes(t)).map(Tuple::to_string);
     let legal: Vec<&str> = PES
         .iter()
         .filter(|other| other.arrays.contains(&array) && alien(other).is_none())

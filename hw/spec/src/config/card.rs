@@ -175,7 +175,7 @@ impl CardConfig {
             return later(
                 "gemm.tuples",
                 format!("\"{tuple}\""),
-                "operands of 3 to 8 bits: integers with an i32 result (with `gemm.epilogue` of 5 to 8 or 16 bits too), floats with an f32 result",
+                "operands of 3 to 8 bits, floats also f16, bf16 and f32: integers with an i32 result (with `gemm.epilogue` of 5 to 8 or 16 bits too), floats with an f32 result",
             );
         }
         if self.control == Control::Riscv && self.host == HostPort::Uart {

@@ -1,6 +1,6 @@
 //! The dense engine of a card.
 
-use super::array::{check_pairing, check_rows};
+use super::array::{CHAIN_INTERLEAVE, check_pairing, check_rows};
 use super::keys::{Allowed, Checked, Visitor, choice, key, optional_choices, required};
 use super::{ArrayKind, ConfigError, MemoryConfig, Pe};
 use crate::epilogue::{EpilogueCaps, EpilogueStep};
@@ -60,9 +60,20 @@ impl GemmConfig {
         self.array.depth(self.rows)
     }
 
+    /// Rows of D that a PE works on in turn, which is also the cycles of a step of k: more than one where sums are chained, for as
+    /// many stages has the addition.
+    pub fn interleave(&self) -> u32 {
+        if self.pe.resolve(&self.tuples) == Pe::FpChain { CHAIN_INTERLEAVE } else { 1 }
+    }
+
     /// Rows of D computed at once.
     pub fn tile_rows(&self) -> u32 {
-        self.rows / self.depth()
+        self.rows / self.depth() * self.interleave()
+    }
+
+    /// Bits of an element in the scratchpads: of the widest operand.
+    pub fn element_bits(&self) -> u32 {
+        self.a_bits().max(self.b_bits()).max(8)
     }
 
     /// The widest storage of an A operand over all tuples, in bits.
@@ -96,8 +107,10 @@ impl GemmConfig {
         )?;
         let array = key("array", "How the PEs are joined");
         choice(v, array, ArrayKind::ALL, &mut self.array)?;
-        let pe =
-            key("pe", "Processing element; `auto`: `dsp` for i8 and i4, `fp` with other types");
+        let pe = key(
+            "pe",
+            "Processing element; `auto`: `dsp` for i8 and i4, `fp-chain` for floats of 16 and 32 bits, `fp` with other types",
+        );
         choice(v, pe, &Pe::words(), &mut self.pe)?;
         let acc = key("acc_bits", "Accumulator width of integer tuples");
         v.number(acc, Allowed::Range(8, 32), &mut self.acc_bits)?;
@@ -150,7 +163,7 @@ impl GemmConfig {
                 "raise it or remove the tuple",
             ));
         }
-        check_rows(self.array, self.rows)?;
+        check_rows(self.array, self.rows, self.interleave())?;
         self.check_epilogue(memory)?;
         check_pairing(self.array, self.pe, self.cols, &self.tuples)?;
         if self.k_split > 1 && self.array != ArrayKind::Systolic {
@@ -161,12 +174,25 @@ impl GemmConfig {
                 "leave the key out, or choose the systolic array",
             ));
         }
-        if self.k_split > 1 && self.pe.resolve(&self.tuples) == Pe::Fp {
+        let pe = self.pe.resolve(&self.tuples);
+        if self.k_split > 1 && matches!(pe, Pe::Fp | Pe::FpChain) {
+            let name = pe.info().map_or("", |info| info.name);
             return Err(ConfigError::new(
                 "gemm.k_split",
                 self.k_split,
-                "1 with `pe = \"fp\"`, whose groups of rows cannot be added as they drain",
+                format!(
+                    "1 with `pe = \"{name}\"`, whose groups of rows cannot be added as they drain"
+                ),
                 "leave the key out, or use i8 and i4 only",
+            ));
+        }
+        let bytes = self.element_bits() / 8;
+        if self.align < bytes {
+            return Err(ConfigError::new(
+                "gemm.align",
+                self.align,
+                format!("at least {bytes}, the bytes of the widest operand"),
+                format!("write {bytes} or more"),
             ));
         }
         if self.k_split > 1 && !(self.rows.is_power_of_two() && self.k_split <= self.rows) {
@@ -178,16 +204,21 @@ impl GemmConfig {
             ));
         }
         // Two buffers of one tile, deep enough that a burst is more than a few beats.
-        let shortest = 16;
+        // Blocks of chained sums are whole lines of the larger scratchpad.
+        let shortest = match self.interleave() {
+            1 => 16,
+            _ => self.tile_rows().max(self.cols).next_power_of_two().max(16),
+        };
+        let element = |bits| if self.interleave() > 1 { self.element_bits() } else { bits };
         for (key, kib, lanes, bits) in [
-            ("gemm.a_kib", self.a_kib, self.rows, self.a_bits()),
-            ("gemm.b_kib", self.b_kib, self.cols, self.b_bits()),
+            ("gemm.a_kib", self.a_kib, self.rows * self.interleave(), element(self.a_bits())),
+            ("gemm.b_kib", self.b_kib, self.cols, element(self.b_bits())),
         ] {
             fits_below(
                 key,
                 kib,
                 2 * shortest * lanes * bits / 8,
-                "two buffers of 16 steps of the array",
+                &format!("two buffers of {shortest} steps of the array"),
             )?;
         }
         let acc_bytes =
@@ -195,7 +226,7 @@ impl GemmConfig {
         fits_below(
             "gemm.result_kib",
             self.result_kib,
-            self.rows * self.cols * acc_bytes,
+            self.rows * self.interleave() * self.cols * acc_bytes,
             "one tile of results",
         )?;
         for (key, kib) in [

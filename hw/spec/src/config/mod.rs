@@ -22,7 +22,7 @@ mod sdram;
 mod spgemm;
 mod uart;
 
-pub use array::{ArrayKind, PES, Pe, PeInfo};
+pub use array::{ArrayKind, CHAIN_INTERLEAVE, PES, Pe, PeInfo};
 pub use card::{CardConfig, Control, HostPort, MemoryConfig};
 pub use error::ConfigError;
 pub use gemm::GemmConfig;

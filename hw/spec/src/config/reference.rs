@@ -4,12 +4,13 @@ use super::ConfigError;
 use super::keys::nearest;
 
 /// Smallest first.
-const TEXTS: [(&str, &str); 10] = [
+const TEXTS: [(&str, &str); 11] = [
     ("nano", include_str!("../../../configs/nano.toml")),
     ("tiny", include_str!("../../../configs/tiny.toml")),
     ("small", include_str!("../../../configs/small.toml")),
     ("small_riscv", include_str!("../../../configs/small_riscv.toml")),
     ("mixed", include_str!("../../../configs/mixed.toml")),
+    ("floats", include_str!("../../../configs/floats.toml")),
     ("bench16", include_str!("../../../configs/bench16.toml")),
     ("sparse2", include_str!("../../../configs/sparse2.toml")),
     ("sparse4", include_str!("../../../configs/sparse4.toml")),

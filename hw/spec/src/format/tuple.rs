@@ -52,17 +52,26 @@ impl Tuple {
         if self.a.is_integer() { Tuple { acc: Format::int(bits), ..self } } else { self }
     }
 
-    /// Whether the dense engine of this version computes it: operands of 4 or 8 bits in memory; results of 32 bits, of
-    /// integers also of whole bytes; and for floats an exact window of at most 128 bits.
+    /// Floats whose products are summed in binary32, one rounding a step: one operand at least has more than 8 bits. Sums of others are
+    /// exact.
+    pub fn is_chained(&self) -> bool {
+        !self.a.is_integer() && [self.a, self.b].iter().any(|f| f.bits() > 8)
+    }
+
+    /// Whether the dense engine of this version computes it: operands of 4 or 8 bits in memory, of 16 or 32 where sums are
+    /// [chained](Self::is_chained); results of 32 bits, of integers also of whole bytes; and for exact sums of floats a window of at most
+    /// 128 bits.
     pub fn is_built(&self) -> bool {
-        let fits = |f: Format| matches!(f.storage_bits(), 4 | 8);
+        let most = if self.is_chained() { 32 } else { 8 };
+        let fits = |f: Format| (4..=most).contains(&f.storage_bits());
         let bytes = matches!(self.d, Format::Int(_)) && matches!(self.d.storage_bits(), 8 | 16);
         let result = if self.a.is_integer() {
             self.d == Format::I32 || bytes
         } else {
             self.d == Format::F32
         };
-        fits(self.a) && fits(self.b) && result && (self.a.is_integer() || self.window().is_some())
+        let sums = self.a.is_integer() || self.is_chained() || self.window().is_some();
+        fits(self.a) && fits(self.b) && result && sums
     }
 
     /// Integer results that have fewer bits than the sums: only an epilogue makes them.
@@ -70,9 +79,11 @@ impl Tuple {
         self.a.is_integer() && self.d != Format::I32
     }
 
-    /// Most products of one sum that the engine promises to add exactly; `None`: any number, modulo `2^acc`.
+    /// Most products of one sum that the engine promises to add exactly; `None`: any number, modulo `2^acc` or one rounding a
+    /// step.
     pub fn depth_limit(&self) -> Option<u64> {
-        if self.a.is_integer() { None } else { self.window().map(|w| w.k_max) }
+        let exact = !self.a.is_integer() && !self.is_chained();
+        if exact { self.window().map(|w| w.k_max) } else { None }
     }
 
     /// The largest K for which no sum of K integer products can leave the accumulator; longer sums

@@ -11,11 +11,11 @@ const OR_INPUTS: usize = 4;
 /// A sum is an OR where only one row drains, so that the tree need not know whether the groups are joined.
 /// `in` holds `groups * inputs` words of `width` bits, `out` is [`latency`](Self::latency) cycles later.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct DrainTree {
-    pub(super) groups: u32,
+pub(in crate::gemm) struct DrainTree {
+    pub(in crate::gemm) groups: u32,
     /// Rows of a group.
-    pub(super) inputs: u32,
-    pub(super) width: u32,
+    pub(in crate::gemm) inputs: u32,
+    pub(in crate::gemm) width: u32,
 }
 
 impl DrainTree {
@@ -29,7 +29,7 @@ impl DrainTree {
     }
 
     /// Cycles from `in` to `out`.
-    pub(super) fn latency(&self) -> u32 {
+    pub(in crate::gemm) fn latency(&self) -> u32 {
         self.levels() + self.groups.ilog2()
     }
 }
@@ -72,7 +72,7 @@ impl Module for DrainTree {
 }
 
 /// Words that each column's drain tree reads, as results: those of a column are added up and the columns joined.
-pub(super) fn results<'m>(
+pub(in crate::gemm) fn results<'m>(
     m: &'m Builder,
     tree: DrainTree,
     columns: impl Iterator<Item = Vec<Vec<Sig<'m>>>>,

@@ -5,6 +5,8 @@ mod drain;
 mod skip;
 mod systolic;
 
+pub(super) use drain::{DrainTree, results};
+
 use super::geometry::bits_for;
 use crate::pe::{PeShape, PeVariant};
 use mattock_spec::config::{ArrayKind, Pe};

@@ -1,6 +1,7 @@
 //! A bench for the whole engine: AXI memory with latency and stalls, operands in every layout.
 
 mod array;
+mod chain;
 mod engine;
 mod operand;
 mod plan;
@@ -109,8 +110,8 @@ impl Bench {
             ("a_col_major", p.a.col_major.into()),
             ("b_col_major", p.b.col_major.into()),
             ("d_col_major", p.d_col_major.into()),
-            ("a_int4", p.a.int4.into()),
-            ("b_int4", p.b.int4.into()),
+            ("a_size", (!p.a.int4).into()),
+            ("b_size", (!p.b.int4).into()),
             ("load_a", steps & LOAD_A),
             ("load_b", steps >> 1 & 1),
             ("compute", steps >> 2 & 1),

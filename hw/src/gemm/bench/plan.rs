@@ -33,7 +33,7 @@ fn blocks_fill_half_a_scratchpad() {
             let (m, n, k) = (size(), size(), size());
             let int4 = m % 2 == 1;
             for (port, value) in
-                [("m", m), ("n", n), ("k", k), ("b_int4", int4.into()), ("start", 1)]
+                [("m", m), ("n", n), ("k", k), ("b_size", (!int4).into()), ("start", 1)]
             {
                 sim.set(port, value);
             }

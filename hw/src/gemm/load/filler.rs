@@ -3,15 +3,15 @@
 use super::{Operand, RunLayout};
 use crate::gemm::Scratchpad;
 use crate::gemm::geometry::{Geometry, minus, plus};
-use rtl_gen::{Builder, Module, Sig, all, bit, bits, cat, uint};
+use rtl_gen::{Builder, Module, Sig, all, bit, bits, case, cat, uint};
 
-/// Cuts the beats of each run into pieces of `lanes` elements, unpacks int4, and writes the scratchpad.
+/// Cuts the beats of each run into pieces of `lanes` elements, widens them to those of the scratchpad, and writes it.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `start`, `stop` | in | bit | both halves of the scratchpad are free; they count as free from now on |
 /// | `free` | in | bit | the last step of a half has been asked for |
-/// | `along_k`, `int4`, `pitch` | in | | of the command, stable while it runs |
+/// | `along_k`, `size`, `pitch` | in | | of the command, stable while it runs |
 /// | `run_valid`, `run_note`, `run_ready` | | | notes of the planner, in order |
 /// | `beat_valid`, `beat_data`, `beat_ready` | | | the beats of those runs, in order |
 /// | `wr_*` | out | | the write side of `Scratchpad` |
@@ -43,8 +43,15 @@ impl Cut {
         Cut { bits, piece, pieces: beat / piece }
     }
 
-    /// Piece `index` of a beat as `lanes` elements of 8 bits (the lanes past a short piece are never written).
-    fn select<'m>(&self, m: &'m Builder, beat: Sig<'m>, index: Sig<'m>, lanes: u32) -> Sig<'m> {
+    /// Piece `index` of a beat as `lanes` elements of `bits` bits (the lanes past a short piece are never written).
+    fn select<'m>(
+        &self,
+        m: &'m Builder,
+        beat: Sig<'m>,
+        index: Sig<'m>,
+        lanes: u32,
+        bits: u32,
+    ) -> Sig<'m> {
         let width = self.piece * self.bits;
         let piece = if self.pieces == 1 {
             beat
@@ -54,8 +61,8 @@ impl Cut {
         let extended: Vec<Sig> = (0..lanes)
             .rev()
             .map(|j| match j < self.piece {
-                true => piece.lane(j, self.bits).as_s().resize(8).as_bits(),
-                false => m.lit(bits(8), 0),
+                true => piece.lane(j, self.bits).as_s().resize(bits).as_bits(),
+                false => m.lit(rtl_gen::bits(bits), 0),
             })
             .collect();
         cat(&extended)
@@ -75,17 +82,18 @@ impl Module for Filler {
         let layout = RunLayout::new(g, self.operand);
         let (start, stop, free) =
             (m.input("start", bit()), m.input("stop", bit()), m.input("free", bit()));
-        let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
+        let along_k = m.input("along_k", bit());
+        let size = m.input("size", uint(g.size_bits()));
         let pitch = m.input("pitch", uint(g.block_bits()));
         let run_valid = m.input("run_valid", bit());
         let run = layout.unpack(m.input("run_note", bits(layout.width())));
         let beat_valid = m.input("beat_valid", bit());
         let beat = m.input("beat_data", bits(g.bus_bytes * 8));
 
-        let (byte, nibble) = (Cut::new(g, lanes, 8), Cut::new(g, lanes, 4));
+        let cuts: Vec<Cut> = g.sizes().iter().map(|bits| Cut::new(g, lanes, *bits)).collect();
         // Elements counted from the first of the piece in hand: before `lead` and from `left` on not of the run.
         let left_ty = uint(layout.count + 1);
-        let index_bits = nibble.pieces.ilog2().max(1);
+        let index_bits = cuts[0].pieces.ilog2().max(1);
         let fresh = m.state("fresh", bit(), 1);
         let lead = m.reg_decl("lead", uint(side.lane_bits()));
         let left = m.reg_decl("left", left_ty);
@@ -95,12 +103,13 @@ impl Module for Filler {
         let line1 = m.reg_decl("line1", uint(side.line_bits()));
 
         // ---- the first piece of a run starts where its head lies ----
-        let start_index = choose(m, int4, index_bits, &nibble, &byte, |cut| {
-            (run.head.width() > cut.piece.ilog2() && cut.pieces > 1)
-                .then(|| run.head.shr_k(cut.piece.ilog2()))
+        let start_index = by_size(size, &cuts, |cut| {
+            let some = run.head.width() > cut.piece.ilog2() && cut.pieces > 1;
+            sized(m, index_bits, some.then(|| run.head.shr_k(cut.piece.ilog2())))
         });
-        let start_lead = choose(m, int4, side.lane_bits(), &nibble, &byte, |cut| {
-            (cut.piece > 1).then(|| run.head.trunc(cut.piece.ilog2().min(run.head.width())))
+        let start_lead = by_size(size, &cuts, |cut| {
+            let places = cut.piece.ilog2().min(run.head.width());
+            sized(m, side.lane_bits(), (cut.piece > 1).then(|| run.head.trunc(places)))
         });
         let unit = along_k.mux(
             m.lit(uint(side.line_bits()), 1),
@@ -121,13 +130,10 @@ impl Module for Filler {
         // ---- one piece ----
         let halves = m.state("halves_free", uint(2), 2);
         let go = all(&[run_valid, beat_valid, !halves.q().is(0) | stop]).named("go");
-        let piece =
-            int4.mux(m.lit(left_ty, nibble.piece.into()), m.lit(left_ty, byte.piece.into()));
+        let piece = by_size(size, &cuts, |cut| m.lit(left_ty, cut.piece.into()));
         let run_ends = left_now.le(piece).named("run_ends");
-        let last_index = int4.mux(
-            m.lit(uint(index_bits), i128::from(nibble.pieces) - 1),
-            m.lit(uint(index_bits), i128::from(byte.pieces) - 1),
-        );
+        let last_index =
+            by_size(size, &cuts, |cut| m.lit(uint(index_bits), i128::from(cut.pieces) - 1));
         let beat_ends = run_ends | index_now.eq(last_index);
         let run_done = (go & run_ends).named("run_done");
         let block_done = (run_done & run.last).named("block_done");
@@ -145,7 +151,7 @@ impl Module for Filler {
         index.drive_when(go, beat_ends.mux(index_now.lit(0), index_now.inc()));
         let moved = phase_now + piece.resize(side.lane_bits() + 1).trunc(side.lane_bits());
         // A full piece moves by exactly one group of lanes, a short one only when its phase wraps.
-        let full = int4.mux(flag(m, nibble.piece == lanes), flag(m, byte.piece == lanes));
+        let full = by_size(size, &cuts, |cut| flag(m, cut.piece == lanes));
         let wraps = full | moved.msb();
         phase.drive_when(go, moved.trunc(side.lane_bits()));
         line0.drive_when(go, wraps.mux(line1_now, line0_now));
@@ -154,14 +160,14 @@ impl Module for Filler {
         let mask: Vec<Sig> = (0..lanes)
             .rev()
             .map(|j| {
-                let in_piece = int4.mux(flag(m, j < nibble.piece), flag(m, j < byte.piece));
+                let in_piece = by_size(size, &cuts, |cut| flag(m, j < cut.piece));
                 let from = lead_now.le(m.lit(uint(side.lane_bits()), j.into()));
                 let until = m.lit(left_ty, j.into()).lt(left_now);
                 in_piece & from & until
             })
             .collect();
-        let data = int4
-            .mux(nibble.select(m, beat, index_now, lanes), byte.select(m, beat, index_now, lanes));
+        let data =
+            by_size(size, &cuts, |cut| cut.select(m, beat, index_now, lanes, g.element_bits()));
 
         m.output("run_ready", run_done);
         m.output("beat_ready", go & beat_ends);
@@ -182,19 +188,17 @@ impl Module for Filler {
     }
 }
 
-fn flag(m: &Builder, value: bool) -> Sig<'_> {
-    if value { m.high() } else { m.low() }
+/// The value for the element size in force.
+fn by_size<'m>(size: Sig<'m>, cuts: &[Cut], value: impl Fn(&Cut) -> Sig<'m>) -> Sig<'m> {
+    let arms: Vec<_> = (0..).zip(cuts.iter().map(value)).collect();
+    case(size, &arms[1..], arms[0].1)
 }
 
-/// The value for the element size in force, `width` bits; `None` is 0.
-fn choose<'m>(
-    m: &'m Builder,
-    int4: Sig<'m>,
-    width: u32,
-    nibble: &Cut,
-    byte: &Cut,
-    value: impl Fn(&Cut) -> Option<Sig<'m>>,
-) -> Sig<'m> {
-    let sized = |cut: &Cut| value(cut).map_or(m.lit(uint(width), 0), |v| v.resize(width));
-    int4.mux(sized(nibble), sized(byte))
+/// A number of `width` bits; `None` is 0.
+fn sized<'m>(m: &'m Builder, width: u32, value: Option<Sig<'m>>) -> Sig<'m> {
+    value.map_or(m.lit(uint(width), 0), |value| value.resize(width))
+}
+
+fn flag(m: &Builder, value: bool) -> Sig<'_> {
+    if value { m.high() } else { m.low() }
 }

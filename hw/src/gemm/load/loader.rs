@@ -48,9 +48,10 @@ impl Module for Loader {
             planner.set(name, m.input(name, uint(geometry.block_bits())));
         }
         let pitch = m.input("pitch", uint(geometry.block_bits()));
-        let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
-        planner.set("pitch", pitch).set("along_k", along_k).set("int4", int4);
-        filler.set("pitch", pitch).set("along_k", along_k).set("int4", int4);
+        let along_k = m.input("along_k", bit());
+        let size = m.input("size", uint(geometry.size_bits()));
+        planner.set("pitch", pitch).set("along_k", along_k).set("size", size);
+        filler.set("pitch", pitch).set("along_k", along_k).set("size", size);
 
         // A run goes to both queues in one cycle.
         let cmd_ready = m.input("cmd_ready", bit());

@@ -72,7 +72,7 @@ pub(super) struct Run<'m> {
 impl RunLayout {
     pub(super) fn new(g: &Geometry, operand: Operand) -> Self {
         let side = operand.side(g);
-        // int4 packs two elements a byte.
+        // Counted in nibbles, the smallest elements.
         let head = (2 * g.bus_bytes).ilog2();
         let (cross, line) = (side.lane_bits(), side.line_bits());
         RunLayout { head, count: g.block_bits(), cross, line }

@@ -13,7 +13,8 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// |---|---|---|---|
 /// | `start`, `stop` | in | bit | begin; stop after the run on offer |
 /// | `base`, `stride` | in | uint | bytes: address of the first element, distance of rows (`along_k`) or steps of k |
-/// | `along_k`, `int4` | in | bit | layout: k is contiguous; elements are nibbles |
+/// | `along_k` | in | bit | layout: k is contiguous |
+/// | `size` | in | uint | log2 of the nibbles of an element |
 /// | `rows`, `other`, `k` | in | uint | rows of this and the other operand, depth |
 /// | `block`, `other_block`, `k_block`, `pitch` | in | uint | the [`Plan`](crate::gemm::Plan) |
 /// | `again` | in | bit | read again for every block of the other operand |
@@ -44,7 +45,8 @@ impl Module for Planner {
         let (start, stop) = (m.input("start", bit()), m.input("stop", bit()));
         let base = m.input("base", uint(g.addr_bits));
         let stride = m.input("stride", uint(g.stride_bits()));
-        let (along_k, int4) = (m.input("along_k", bit()), m.input("int4", bit()));
+        let along_k = m.input("along_k", bit());
+        let size = m.input("size", uint(g.size_bits()));
         let [rows, other, k] = ["rows", "other", "k"].map(|n| m.input(n, dim_ty));
         let [block, other_block, k_block, pitch] =
             ["block", "other_block", "k_block", "pitch"].map(|n| m.input(n, block_ty));
@@ -93,10 +95,10 @@ impl Module for Planner {
         // After a block `line_at` is the line after its last: the strided dimension is there already.
         let rows_next = along_k.mux(
             line_at.q().sub_wrap(k_at.q()),
-            rows_at.q().add_wrap(in_nibbles(block, int4, nibbles.width())),
+            rows_at.q().add_wrap(in_nibbles(block, size, nibbles.width())),
         );
         let k_next = along_k.mux(
-            k_at.q().add_wrap(in_nibbles(k_block, int4, nibbles.width())),
+            k_at.q().add_wrap(in_nibbles(k_block, size, nibbles.width())),
             line_at.q().sub_wrap(rows_at.q()),
         );
         let zero = m.lit(nibbles, 0);
@@ -152,12 +154,12 @@ impl Module for Planner {
         let layout = RunLayout::new(g, self.operand);
         let head = line_at.q().trunc(layout.head);
         let beat_mask = 2 * g.bus_bytes - 1;
-        let span_bits = (layout.count + 3).max(layout.head + 1);
+        let span_bits = (layout.count + g.sizes().len() as u32 + 1).max(layout.head + 1);
         let span = plus(
-            plus(in_nibbles(count, int4, span_bits), head),
+            plus(in_nibbles(count, size, span_bits), head),
             m.lit(uint(span_bits), beat_mask.into()),
         );
-        let first_element = int4.mux(head, head.shr_k(1).zext(layout.head));
+        let first_element = head.shr(size);
         let note = layout.pack(Run {
             head: first_element,
             count,
@@ -174,7 +176,7 @@ impl Module for Planner {
     }
 }
 
-/// The number of elements in nibbles: one or two each.
-fn in_nibbles<'m>(elements: Sig<'m>, int4: Sig<'m>, width: u32) -> Sig<'m> {
-    int4.mux(elements.resize(width), elements.shl_k(1).resize(width))
+/// The nibbles of so many elements.
+fn in_nibbles<'m>(elements: Sig<'m>, size: Sig<'m>, width: u32) -> Sig<'m> {
+    elements.resize(width).shl(size)
 }

@@ -59,9 +59,14 @@ pub struct DenseGemm {
 }
 
 impl DenseGemm {
-    /// `D = A*B` of the tuple in its default mode: integers wrap, floats are exact and rounded to nearest even.
+    /// `D = A*B` of the tuple in its default mode, which is that of cards: integers wrap, floats are exact or
+    /// [chained](Tuple::is_chained), rounded to nearest even.
     pub fn new(tuple: Tuple) -> DenseGemm {
-        let mode = if tuple.a.is_integer() { Mode::Int(IntMode::Wrap) } else { Mode::Exact };
+        let mode = match tuple.a.is_integer() {
+            true => Mode::Int(IntMode::Wrap),
+            false if tuple.is_chained() => Mode::Chain,
+            false => Mode::Exact,
+        };
         DenseGemm {
             tuple,
             mode,

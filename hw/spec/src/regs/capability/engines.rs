@@ -80,6 +80,8 @@ pub struct GemmCaps {
     pub cols: u32,
     /// Steps of k that are summed in a PE each cycle.
     pub depth: u32,
+    /// Rows of a tile that a PE works on in turn, which is also the cycles of a step of k.
+    pub interleave: u32,
     /// Most groups of rows that work on steps of k of their own, for products of few rows.
     pub k_split: u32,
     /// A scratchpad in KiB.
@@ -95,17 +97,26 @@ pub struct GemmCaps {
 }
 
 impl GemmCaps {
-    /// Bytes of the A scratchpad that an M x K operand fills: whole tiles of `rows`, every element
-    /// in the widest A storage of any tuple.
+    /// Multiply-adds a cycle.
+    pub fn macs_per_cycle(&self) -> u64 {
+        u64::from(self.rows) * u64::from(self.cols) * u64::from(self.depth)
+            / u64::from(self.interleave)
+    }
+
+    /// Bits of an element in the scratchpads: of the widest operand of any tuple.
+    pub fn element_bits(&self) -> u32 {
+        let each = self.tuples.iter().flat_map(|t| [t.a, t.b]);
+        each.map(Format::storage_bits).max().unwrap_or(0).max(8)
+    }
+
+    /// Bytes of the A scratchpad that an M x K operand fills: whole tiles of `rows`, every element as wide as the widest.
     pub fn a_bytes(&self, m: u32, k: u32) -> u64 {
-        let bits = self.tuples.iter().map(|t| t.a.storage_bits()).max().unwrap_or(0);
-        tiled_bytes(m, self.rows, k, bits)
+        tiled_bytes(m, self.rows, k, self.element_bits())
     }
 
     /// Bytes of the B scratchpad that a K x N operand fills.
     pub fn b_bytes(&self, k: u32, n: u32) -> u64 {
-        let bits = self.tuples.iter().map(|t| t.b.storage_bits()).max().unwrap_or(0);
-        tiled_bytes(n, self.cols, k, bits)
+        tiled_bytes(n, self.cols, k, self.element_bits())
     }
 
     /// Bytes of the result buffer that an M x N result fills: whole tiles, every element in the

@@ -156,6 +156,7 @@ impl Entry {
             k_split: 1 << words::LOG2_K_SPLIT.get(shape),
             cols: in_range(words::COLS, shape, 1, 1 << 11)?,
             depth: 1 << words::LOG2_DEPTH.get(shape),
+            interleave: 1 << words::LOG2_INTERLEAVE.get(pads),
             a_kib: in_range(words::A_KIB, pads, 1, u32::MAX)?,
             b_kib: in_range(words::B_KIB, pads, 1, u32::MAX)?,
             result_kib: in_range(words::RESULT_KIB, more, 1, u32::MAX)?,

@@ -23,7 +23,9 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
                 | words::LOG2_K_SPLIT.put(g.k_split.ilog2())
                 | words::COLS.put(g.cols)
                 | words::LOG2_DEPTH.put(g.depth().ilog2()),
-            words::A_KIB.put(g.a_kib) | words::B_KIB.put(g.b_kib),
+            words::A_KIB.put(g.a_kib)
+                | words::LOG2_INTERLEAVE.put(g.interleave().ilog2())
+                | words::B_KIB.put(g.b_kib),
             words::RESULT_KIB.put(g.result_kib)
                 | words::TUPLES.put(g.tuples.len() as u32)
                 | words::GEMM_ALIGN.put(g.align),

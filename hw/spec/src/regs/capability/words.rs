@@ -28,7 +28,13 @@ pub(crate) const LOG2_K_SPLIT: Field = field(
 pub(crate) const COLS: Field = field("COLS", 16, 12, "Columns of a tile of results.");
 pub(crate) const LOG2_DEPTH: Field =
     field("LOG2_DEPTH", 28, 4, "Log2 of the steps of k that are summed in a PE each cycle.");
-pub(crate) const A_KIB: Field = field("A_KIB", 0, 16, "A scratchpad in KiB.");
+pub(crate) const A_KIB: Field = field("A_KIB", 0, 13, "A scratchpad in KiB.");
+pub(crate) const LOG2_INTERLEAVE: Field = field(
+    "LOG2_INTERLEAVE",
+    13,
+    3,
+    "Log2 of the rows of a tile that a PE works on in turn, and of the cycles of a step of k.",
+);
 pub(crate) const B_KIB: Field = field("B_KIB", 16, 16, "B scratchpad in KiB.");
 pub(crate) const RESULT_KIB: Field = field("RESULT_KIB", 0, 16, "Result buffer in KiB.");
 pub(crate) const TUPLES: Field =
@@ -103,7 +109,7 @@ impl CapabilityId {
             "GEMM",
             &[
                 &[ROWS, LOG2_K_SPLIT, COLS],
-                &[A_KIB, B_KIB],
+                &[A_KIB, LOG2_INTERLEAVE, B_KIB],
                 &[RESULT_KIB, TUPLES, GEMM_ALIGN],
                 &TUPLE,
             ],
