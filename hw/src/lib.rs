@@ -5,6 +5,7 @@
 //! | [`bus`] | AXI4 masters, AXI4-Lite slave |
 //! | [`cells`] | FIFOs, skid buffers, arbiters: what every block is composed of |
 //! | [`float`] | single-precision adder and multiplier |
+//! | [`formal`] | what is proved of them: harnesses for model checkers |
 //! | [`control`] | registers from the tables of `mattock-spec`, bookkeeping of commands |
 //! | [`gemm`] | the dense engine: array, scratchpads, DMA, control |
 //! | [`memory`] | memory on the card |
@@ -17,6 +18,7 @@ pub mod bus;
 pub mod cells;
 pub mod control;
 pub mod float;
+pub mod formal;
 pub mod gemm;
 pub mod memory;
 pub mod pe;

@@ -21,6 +21,8 @@ pub(crate) enum Suite {
     Guest,
     /// The buses of every reference card against cocotbext-axi on Icarus
     Cocotb,
+    /// Proofs about the cells, with longer runs of what is proved up to a bound
+    Formal,
 }
 
 /// Runs the long form of a suite and prints its table.
@@ -35,6 +37,7 @@ pub(crate) fn suite(toolbox: &Toolbox, suite: Suite) -> Result<(), Error> {
     }
     let (name, variable) = match suite {
         Suite::Cocotb => ("cocotb", "MATTOCK_COCOTB"),
+        Suite::Formal => ("formal", "MATTOCK_FORMAL"),
         _ => ("numerics", "MATTOCK_NUMERICS"),
     };
     let mut command = cargo();

@@ -106,6 +106,12 @@ impl Builder {
         self.input_port(name, ty, Timing::Async, Location::caller())
     }
 
+    /// An input that does not change while the design runs; every clock domain may read it.
+    #[track_caller]
+    pub fn input_static(&self, name: &str, ty: Type) -> Sig<'_> {
+        self.input_port(name, ty, Timing::Static, Location::caller())
+    }
+
     fn input_port(
         &self,
         name: &str,

