@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bench, bind, boards, check, completions, demo, doctor, explore, export, gemm, r#gen, graph,
-    new, program, regs, report, selftest, serve, sim, spgemm, synth,
+    new, program, regs, report, selftest, serve, sim, sparse, spgemm, synth,
 };
 
 /// Generate, simulate and drive Mattock matrix cards.
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Gemm(gemm::Options),
     /// Multiply sparse matrices from files on a card and check the result
     Spgemm(spgemm::Options),
+    /// Add, multiply and sample sparse matrices on a card and check the result
+    Sparse(sparse::Options),
     /// Run graph algorithms on a card as sparse products and check the answers
     Graph(graph::Options),
     /// Measure what this generator makes, side by side

@@ -40,6 +40,7 @@ mod serve_pty;
 mod session;
 mod sim;
 mod simulation;
+mod sparse;
 mod spgemm;
 mod synth;
 mod synthetic;
@@ -82,6 +83,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Gen(options) => r#gen::run(&options, output)?,
         Command::Sim(options) => return sim::run(&options, output),
         Command::Gemm(options) => return gemm::run(&options, output),
+        Command::Sparse(options) => return sparse::run(&options, output),
         Command::Spgemm(options) => return spgemm::run(&options, output),
         Command::Graph(options) => return graph::run(&options, output),
         Command::Bench(options) => return bench::run(&options, output),

@@ -50,6 +50,13 @@ impl Source {
         self.0.random_range(-100..=100)
     }
 
+    /// So many different numbers below `below`, rising.
+    pub(crate) fn places(&mut self, below: usize, count: usize) -> Vec<usize> {
+        let mut places = rand::seq::index::sample(&mut self.0, below, count).into_vec();
+        places.sort_unstable();
+        places
+    }
+
     /// A real number from -1 to 1.
     pub(crate) fn real(&mut self) -> f32 {
         self.0.random_range(-1.0..=1.0)

@@ -362,7 +362,6 @@ fn sparse_phases() {
     let other = SpgemmOptions { semiring: Semiring::MinPlus, ..Default::default() };
     let (c, _) = card.spgemm(&a, &b, &other).unwrap();
     assert_eq!(compare_exact(&spgemm_over(&a, &b, Semiring::MinPlus).unwrap(), &c).mismatches(), 0);
-    assert!(matches!(card.spmultiply(&a, &a).map(drop), Err(Error::Unsupported { .. })));
     let none = Csr::<i32>::empty(0, 25).unwrap();
     let mut plan = card.spgemm_symbolic(&none, &b, &SpgemmOptions::default()).unwrap();
     assert_eq!(plan.numeric(&[], b.values()).unwrap().0.rows(), 0);
@@ -409,4 +408,75 @@ fn sparse_with_dense_and_sums() {
     assert_eq!(compare_exact(&sum, &c).mismatches(), 0);
     let error = card.spadd(1, &a, 1, &Csr::empty(6, 7).unwrap(), &options).unwrap_err();
     assert!(matches!(error, Error::InvalidArg { index: 4, .. }), "{error}");
+}
+
+#[test]
+fn products_at_chosen_places() {
+    let mut rng = StdRng::seed_from_u64(31);
+    let card = sparse("1M", ContextOptions::default());
+    let options = SpgemmOptions::default();
+    // Element-wise, over times and over plus.
+    let (a, b) = (random(&mut rng, 20, 14, 5), random(&mut rng, 20, 14, 6));
+    for semiring in [Semiring::PlusTimes, Semiring::MinPlus] {
+        let over = SpgemmOptions { semiring, ..options };
+        let (c, stats) = card.spmultiply(&a, &b, &over).unwrap();
+        let mut both = mattock::sparse::Triplets::new();
+        for (row, col, x) in a.entries() {
+            let (columns, values) = b.row(row);
+            if let Ok(at) = columns.binary_search(&col) {
+                let y = values[at];
+                both.push(
+                    row as u32,
+                    col,
+                    if semiring == Semiring::PlusTimes { x * y } else { x + y },
+                );
+            }
+        }
+        let both = both.into_csr(20, 14, |_, _| unreachable!()).unwrap();
+        assert_eq!(compare_exact(&both, &c).mismatches(), 0);
+        assert!(stats.products == both.nnz() as u64 && both.nnz() > 5, "{stats:?}");
+    }
+    let apart = Csr::new(2, 2, vec![0, 1, 1], vec![0], vec![3]).unwrap();
+    let other = Csr::new(2, 2, vec![0, 1, 1], vec![1], vec![4]).unwrap();
+    let (none, _) = card.spmultiply(&apart, &other, &options).unwrap();
+    assert_eq!((none.rows(), none.cols(), none.nnz()), (2, 2, 0));
+    let error = card.spmultiply(&a, &apart, &options).unwrap_err();
+    assert!(matches!(error, Error::InvalidArg { index: 2, .. }), "{error}");
+
+    // Sampled, A by rows and B by columns.
+    let (rows, inner, cols) = (9, 6, 12);
+    let x: Vec<i32> = (0..rows * inner).map(|_| rng.random_range(-9..10)).collect();
+    let y: Vec<i32> = (0..inner * cols).map(|_| rng.random_range(-9..10)).collect();
+    let (x_view, y_view) = (
+        || View::<i32>::rows(&x, rows, inner).unwrap(),
+        || View::<i32>::columns(&y, inner, cols).unwrap(),
+    );
+    let before = random(&mut rng, rows, cols, 3);
+    for (alpha, beta) in [(1, 0), (1, 1), (3, -2), (0, 5)] {
+        let mut c = before.clone();
+        let stats = card.sddmm(alpha, x_view(), y_view(), beta, &mut c, &options).unwrap();
+        let old = before.entries().map(|(row, col, old)| {
+            let dot = (0..inner).map(|k| x[row * inner + k] * y[col as usize * inner + k]);
+            alpha * dot.sum::<i32>() + beta * old
+        });
+        assert_eq!(c.values(), old.collect::<Vec<_>>());
+        assert_eq!(c.col_idx(), before.col_idx());
+        assert_eq!(stats.products, if alpha == 0 { 0 } else { (inner * before.nnz()) as u64 });
+    }
+    // No steps: zeros. No entries: nothing to do.
+    let mut c = before.clone();
+    let (flat, tall) =
+        (View::<i32>::rows(&[], rows, 0).unwrap(), View::<i32>::rows(&[], 0, cols).unwrap());
+    card.sddmm(1, flat, tall, 0, &mut c, &options).unwrap();
+    assert!(c.values().iter().all(|&v| v == 0));
+    let mut empty = Csr::<i32>::empty(rows, cols).unwrap();
+    assert_eq!(card.sddmm(1, x_view(), y_view(), 0, &mut empty, &options).unwrap().commands, 0);
+    // What does not go together.
+    let error = card.sddmm(1, y_view(), y_view(), 0, &mut c, &options).unwrap_err();
+    assert!(matches!(error, Error::InvalidArg { index: 2, .. }), "{error}");
+    let error = card.sddmm(1, x_view(), x_view(), 0, &mut c, &options).unwrap_err();
+    assert!(matches!(error, Error::InvalidArg { index: 3, .. }), "{error}");
+    let least = SpgemmOptions { semiring: Semiring::MinPlus, ..options };
+    let error = card.sddmm(1, x_view(), y_view(), 0, &mut c, &least).unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
 }

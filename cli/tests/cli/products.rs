@@ -231,3 +231,54 @@ fn a_card_answers_for_itself() {
     let refused = session.run("sim --config tiny --simulator interpreter --trace no/such/x.fst");
     assert_eq!(refused.status.code(), Some(1));
 }
+
+const SMALL: &str = "--config small --simulator interpreter --json";
+
+#[test]
+fn sparse_operations_are_right() {
+    let session = Session::new();
+    let head = "%%MatrixMarket matrix coordinate real general\n";
+    session.write("a.mtx", format!("{head}3 4 5\n1 1 2\n1 3 -1\n3 1 4\n3 2 5\n3 4 0\n"));
+    session.write("b.mtx", format!("{head}3 4 4\n1 1 7\n2 2 3\n3 2 -2\n3 3 1\n"));
+    for (line, results, madds) in [
+        ("add a.mtx b.mtx --alpha 2 --beta -3", 7, 9),
+        ("add a.mtx b.mtx --types i32", 7, 9),
+        ("multiply a.mtx b.mtx", 2, 2),
+        ("multiply a.mtx a.mtx --types i32", 5, 5),
+        ("spmm a.mtx --cols 3", 9, 15),
+        ("spmm a.mtx --cols 3 --types i32", 9, 15),
+        ("spmv a.mtx", 3, 5),
+        ("spmspv a.mtx --entries 4", 2, 5),
+        ("spmspv a.mtx --entries 0 --types i32", 0, 0),
+        ("sddmm a.mtx --inner 6", 5, 30),
+        ("sddmm a.mtx --inner 6 --types f32", 5, 30),
+        ("sddmm a.mtx --inner 0", 5, 0),
+    ] {
+        let report = session.json(&format!("sparse {line} {SMALL}"));
+        let seen = ["mismatches", "results", "madds"].map(|key| report[key].as_u64().unwrap());
+        assert_eq!(seen, [0, results, madds], "{line}: {report}");
+    }
+    session.write("square.mtx", format!("{head}2 2 3\n1 1 2\n1 2 -1\n2 1 4\n"));
+    let report = session.json(&format!("sparse symbolic square.mtx {SMALL}"));
+    assert_eq!((report["mismatches"].as_u64(), report["results"].as_u64()), (Some(0), Some(4)));
+}
+
+#[test]
+fn sparse_operations_that_make_no_sense() {
+    let session = Session::new();
+    let head = "%%MatrixMarket matrix coordinate real general\n";
+    session.write("a.mtx", format!("{head}3 4 1\n1 1 2\n"));
+    session.write("half.mtx", format!("{head}4 3 1\n1 1 0.5\n"));
+    let lines = [
+        "sparse add a.mtx half.mtx --simulator interpreter",
+        "sparse multiply a.mtx half.mtx --simulator interpreter",
+        "sparse symbolic a.mtx --simulator interpreter",
+        "sparse spmspv a.mtx --entries 5 --simulator interpreter",
+        "sparse spmm half.mtx --types i32",
+        "sparse spmm a.mtx --types i8",
+        "sparse spmm a.mtx --cols 0",
+        "sparse spmv a.mtx --config bench16",
+    ];
+    let text: String = lines.iter().map(|line| session.transcript(line)).collect();
+    insta::assert_snapshot!(text);
+}

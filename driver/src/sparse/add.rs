@@ -1,8 +1,7 @@
-//! Sums of sparse matrices, and products that no card does yet.
+//! Sums of sparse matrices.
 
 use super::{SEMIRINGS, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
-use crate::view::View;
 use crate::{Csr, Error};
 use mattock_spec::semiring::MultiplyOp;
 
@@ -77,41 +76,6 @@ impl Context {
         };
         let left = beside(a, &Csr::identity(rows, one)?)?;
         self.spgemm(&left, &above(b, c)?, options)
-    }
-
-    /// `C = alpha * (A * B) + beta * C` at the entries of a sparse C, with dense A and B. No card does this yet.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`].
-    pub fn sddmm<T: SparseValue>(
-        &self,
-        _alpha: T,
-        _a: View<'_, T>,
-        _b: View<'_, T>,
-        _beta: T,
-        _c: &mut Csr<T>,
-    ) -> Result<SpgemmStats, Error> {
-        self.no_path("sddmm")
-    }
-
-    /// The products of the entries that A and B both have. No card does this yet.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`].
-    pub fn spmultiply<T: SparseValue>(
-        &self,
-        _a: &Csr<T>,
-        _b: &Csr<T>,
-    ) -> Result<(Csr<T>, SpgemmStats), Error> {
-        self.no_path("element-wise multiply")
-    }
-
-    fn no_path<R>(&self, asked: &str) -> Result<R, Error> {
-        let have = match self.inner.shared.caps.spgemm {
-            Some(_) => "spgemm, spmm, spmv and spadd",
-            None => "no SpGEMM engine",
-        };
-        Err(Error::Unsupported { asked: asked.into(), have: have.into() })
     }
 }
 

@@ -124,7 +124,7 @@ fn at<T>(layout: &Layout, row: usize, col: usize) -> usize {
 }
 
 /// The values of a dense matrix, row after row.
-fn values<T: SparseValue>(x: &DynView<'_>) -> Result<Vec<T>, Error> {
+pub(super) fn values<T: SparseValue>(x: &DynView<'_>) -> Result<Vec<T>, Error> {
     let layout = x.layout;
     let (bytes, start) = match x.place {
         Place::Host(bytes) => (std::borrow::Cow::Borrowed(bytes), 0),

@@ -1,7 +1,7 @@
 //! Sparse matrices on the host: the checked [`Csr`] form, its assembly from triplets, and the
 //! conversion of values to the types a card computes with. Calls on the card: [`spgemm`], in one
 //! call or in three phases ([estimate], [symbolic], [numeric]), under a [`Mask`], [`spmm`] and [`spmv`] with dense
-//! operands, [`spadd`]. A sparse vector is a matrix of one column, so `spgemm` multiplies it too.
+//! operands, [`spadd`], [`spmultiply`], [`sddmm`]. A sparse vector is a matrix of one column, so `spgemm` multiplies it too.
 //!
 //! [`spgemm`]: crate::Context::spgemm
 //! [estimate]: crate::Context::spgemm_estimate
@@ -10,6 +10,8 @@
 //! [`spmm`]: crate::Context::spmm
 //! [`spmv`]: crate::Context::spmv
 //! [`spadd`]: crate::Context::spadd
+//! [`spmultiply`]: crate::Context::spmultiply
+//! [`sddmm`]: crate::Context::sddmm
 
 mod add;
 mod convert;
@@ -20,6 +22,7 @@ mod mask;
 mod options;
 mod plan;
 mod run;
+mod sampled;
 mod spgemm;
 mod split;
 mod triplets;
