@@ -139,7 +139,7 @@ fn script(top: &ModuleDef, files: &str) -> String {
         format!("async2sync; chformal -lower; fminit -seq {} 1,0", only.reset)
     } else {
         // Clocks are inputs: they tick together during reset, then as they like.
-        let ticks = vec!["0,1"; RESET_EDGES].join(",");
+        let ticks = ["0,1"; RESET_EDGES].join(",");
         let signals: String = (used.iter())
             .map(|d| {
                 let (clock, reset) = (&d.clock, &d.reset);
