@@ -244,17 +244,18 @@ fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<()
                 simulator: options.simulator,
                 semiring: Semiring::PlusTimes,
                 mask: None,
+                prune: false,
             };
             let report = match types {
                 "i32" => {
                     let a: Csr<i32> = a.pattern(1);
-                    job.integers(&a, &a)?.1
+                    job.integers(&a, &a, None)?.1
                 }
                 _ => {
                     // The files give positions only; ones would add up without any rounding.
                     let mut source = Source::new(1);
                     let a: Csr<f32> = a.map(|_| source.real());
-                    job.floats(&a, &a)?.1
+                    job.floats(&a, &a, None)?.1
                 }
             };
             lines.push(Line {

@@ -1,10 +1,10 @@
 //! Cards that are there already: a PCI card, or one that another process simulates.
 
 use mattock::{Capabilities, Device};
-use mattock_spec::CardConfig;
 use mattock_spec::config::{ArrayKind, GemmConfig, SpgemmConfig};
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::SEMIRINGS;
+use mattock_spec::{CardConfig, JoinStep};
 
 use crate::card::Chosen;
 use crate::error::Failure;
@@ -68,6 +68,9 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
         seed: caps.seed,
         values: ValueType::ALL.iter().copied().filter(|value| caps.has(*value)).collect(),
         semirings: SEMIRINGS.iter().copied().filter(|s| caps.has_semiring(*s)).collect(),
+        joins: (JoinStep::NAMES.iter().map(|(_, step)| *step))
+            .filter(|step| caps.has_join(*step))
+            .collect(),
         ..base
     });
     Ok(config)

@@ -3,9 +3,7 @@
 use clap::ValueEnum;
 use mattock::plan::{self, Plan};
 use mattock::sparse::{Mask, SparseValue, SpgemmOptions};
-use mattock::{
-    Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions, Scalar, Semiring,
-};
+use mattock::{Context, ContextOptions, Csr, Device, DynView, DynViewMut, GemmOptions, Scalar};
 use mattock_spec::{Format, Rounding, Tuple, Value};
 use mattock_testbench::sim::ThreadedCard;
 
@@ -176,16 +174,13 @@ impl Session {
         &mut self,
         a: &Csr<T>,
         b: &Csr<T>,
-        semiring: Semiring,
         mask: Option<&Mask<'_, i32>>,
+        onto: Option<&Csr<T::Sum>>,
+        options: &SpgemmOptions,
     ) -> Result<(Csr<T::Sum>, SpgemmCounts), Failure> {
         let what = format!("multiplying {} by {} entries", a.nnz(), b.nnz());
         let _progress = Progress::start(self.output, what);
-        let options = SpgemmOptions { semiring, ..SpgemmOptions::default() };
-        let (c, stats) = match mask {
-            None => self.card.spgemm(a, b, &options)?,
-            Some(mask) => self.card.spgemm_masked(a, b, mask, &options)?,
-        };
+        let (c, stats) = self.card.spgemm_onto(a, b, mask, onto, options)?;
         let counts = SpgemmCounts {
             cycles: stats.cycles,
             dram_bytes: stats.bytes_read + stats.bytes_written,

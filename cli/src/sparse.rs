@@ -270,7 +270,8 @@ impl Checked for f32 {
         mask: Option<&Mask>,
         got: &Csr<f32>,
     ) -> Result<Comparison, reference::ShapeError> {
-        reference::check_masked(a, b, Semiring::PlusTimes, mask, got)
+        let joins = reference::Joins { mask, ..Default::default() };
+        reference::check_joined(a, b, Semiring::PlusTimes, &joins, got)
     }
 }
 

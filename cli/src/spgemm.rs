@@ -4,13 +4,13 @@
 //! $ mattock spgemm testbench/data/matrices/karate.mtx.gz --config sparse4 --types i32
 //! ```
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use mattock::Csr;
 use mattock::io::{Field, MatrixMarketValue, write_matrix_market};
-use mattock::sparse::{ConvertError, Mask, SparseValue};
+use mattock::sparse::{ConvertError, Mask, SparseValue, SpgemmOptions};
 use mattock_spec::config::SpgemmConfig;
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     transpose_b: bool,
     #[command(flatten)]
     reading: Reading,
-    /// Keep only the entries of C where this matrix has one; the host leaves the others out
+    /// Keep only the entries of C where this matrix has one: on the card if it was built with masks, else the host leaves the others out
     #[arg(long, value_name = "FILE")]
     mask: Option<PathBuf>,
     /// Keep those where the mask has none
@@ -66,6 +66,12 @@ pub(crate) struct Options {
     /// A zero of the mask is no entry
     #[arg(long, requires = "mask")]
     mask_by_value: bool,
+    /// Add the products to this matrix, of the shape of C; its values come from where those of A do
+    #[arg(long, value_name = "FILE")]
+    accumulate: Option<PathBuf>,
+    /// Leave out entries of C that are zero
+    #[arg(long)]
+    prune: bool,
     /// Write C to this file as Matrix Market; gzipped when it ends in .gz
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -118,6 +124,9 @@ pub(crate) struct Report {
     /// How C was masked, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     mask: Option<&'static str>,
+    /// Entries of the matrix that was added to, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nnz_accumulated: Option<usize>,
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
@@ -149,16 +158,27 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     }
     let mask = options.read_mask(a.rows(), b.cols(), output)?;
     let mask = mask.as_ref();
-    let bytes = memory_bytes(&a, &b)?;
+    let onto = options.read_onto((a.rows(), b.cols()), value, &mut source, output)?;
+    let joined = |nnz: usize| 4 * (a.rows() as u64 + 1) + 24 * nnz as u64;
+    let bytes = memory_bytes(&a, &b)?
+        + mask.map_or(0, |mask| joined(mask.matrix.nnz()))
+        + onto.as_ref().map_or(0, |onto| joined(onto.nnz()));
+    let onto = onto.as_ref();
     let open = || Session::open(&chosen, options.simulator, bytes, &MemoryArgs::default(), output);
-    let product = Product { options, config, semiring, mask, a: &a, b: &b, open: &open };
+    let product = Product { options, config, semiring, mask, onto, a: &a, b: &b, open: &open };
     let mut report = match value {
-        ValueType::I32 => product.of(Csr::to_i32, |job, a, b| job.integers(a, b)),
-        ValueType::I16 => product.of(Csr::to_i16, |job, a, b| job.integers(a, b)),
-        ValueType::I8 => product.of(Csr::to_i8, |job, a, b| job.integers(a, b)),
-        ValueType::F32 => product.of(Csr::to_f32, |job, a, b| job.floats(a, b)),
-        ValueType::F16 => product.of(Csr::to_f16, |job, a, b| job.floats(a, b)),
-        ValueType::BF16 => product.of(Csr::to_bf16, |job, a, b| job.floats(a, b)),
+        ValueType::I32 => {
+            product.of(Csr::to_i32, Csr::to_i32, |job, a, b, c| job.integers(a, b, c))
+        }
+        ValueType::I16 => {
+            product.of(Csr::to_i16, Csr::to_i32, |job, a, b, c| job.integers(a, b, c))
+        }
+        ValueType::I8 => product.of(Csr::to_i8, Csr::to_i32, |job, a, b, c| job.integers(a, b, c)),
+        ValueType::F32 => product.of(Csr::to_f32, Csr::to_f32, |job, a, b, c| job.floats(a, b, c)),
+        ValueType::F16 => product.of(Csr::to_f16, Csr::to_f32, |job, a, b, c| job.floats(a, b, c)),
+        ValueType::BF16 => {
+            product.of(Csr::to_bf16, Csr::to_f32, |job, a, b, c| job.floats(a, b, c))
+        }
     }?;
     report.simulator = chosen.runner(options.simulator);
     output.result(&report, || report.page(&chosen, value));
@@ -171,6 +191,7 @@ struct Product<'a, O> {
     config: &'a SpgemmConfig,
     semiring: Semiring,
     mask: Option<&'a MaskFile>,
+    onto: Option<&'a Csr<f64>>,
     a: &'a Csr<f64>,
     b: &'a Csr<f64>,
     open: &'a O,
@@ -181,16 +202,25 @@ impl<O: Fn() -> Result<Session, Failure>> Product<'_, O> {
     fn of<T: SparseValue<Sum: MatrixMarketValue>>(
         &self,
         convert: impl Fn(&Csr<f64>) -> Result<Csr<T>, ConvertError>,
-        check: impl FnOnce(Job<'_>, &Csr<T>, &Csr<T>) -> Result<(Csr<T::Sum>, Report), Failure>,
+        convert_sums: impl Fn(&Csr<f64>) -> Result<Csr<T::Sum>, ConvertError>,
+        check: impl FnOnce(
+            Job<'_>,
+            &Csr<T>,
+            &Csr<T>,
+            Option<&Csr<T::Sum>>,
+        ) -> Result<(Csr<T::Sum>, Report), Failure>,
     ) -> Result<Report, Failure> {
         let Product { options, config, semiring, mask, .. } = *self;
         let typed = |matrix| convert(matrix).map_err(|error| options.bad_value(&error));
         // Values are looked at before a card is built: that takes longer than to find a wrong one.
         let (a, b) = (typed(self.a)?, typed(self.b)?);
+        let onto = self.onto.map(&convert_sums).transpose();
+        let onto = onto.map_err(|error| options.bad_value(&error))?;
         let mut session = (self.open)()?;
         let simulator = options.simulator;
-        let job = Job { session: &mut session, config, simulator, semiring, mask };
-        let (c, report) = check(job, &a, &b)?;
+        let prune = options.prune;
+        let job = Job { session: &mut session, config, simulator, semiring, mask, prune };
+        let (c, report) = check(job, &a, &b, onto.as_ref())?;
         options.write(&c, &report)?;
         Ok(report)
     }
@@ -294,7 +324,38 @@ impl Options {
         }
     }
 
-    /// The mask, which must have the shape of C.
+    /// A matrix that must have the shape of C.
+    fn shaped_like_c(
+        &self,
+        argument: &str,
+        path: &Path,
+        (rows, cols): (usize, usize),
+        output: Output,
+    ) -> Result<Csr<f64>, Failure> {
+        let matrix = self.reading.read("spgemm", path, output)?.matrix;
+        if (matrix.rows(), matrix.cols()) == (rows, cols) {
+            return Ok(matrix);
+        }
+        let shape = format!("a {} x {} matrix", matrix.rows(), matrix.cols());
+        Err(Failure::argument("spgemm", argument, shape)
+            .allowed(format!("a matrix of the shape of C, {rows} x {cols}"))
+            .next("give another matrix"))
+    }
+
+    /// The matrix that products are added to.
+    fn read_onto(
+        &self,
+        shape: (usize, usize),
+        value: ValueType,
+        source: &mut Source,
+        output: Output,
+    ) -> Result<Option<Csr<f64>>, Failure> {
+        let Some(path) = &self.accumulate else { return Ok(None) };
+        let matrix = self.shaped_like_c("--accumulate", path, shape, output)?;
+        Ok(Some(self.with_values(matrix, value, source)))
+    }
+
+    /// The mask.
     fn read_mask(
         &self,
         rows: usize,
@@ -302,13 +363,7 @@ impl Options {
         output: Output,
     ) -> Result<Option<MaskFile>, Failure> {
         let Some(path) = &self.mask else { return Ok(None) };
-        let matrix = self.reading.read("spgemm", path, output)?.matrix;
-        if (matrix.rows(), matrix.cols()) != (rows, cols) {
-            let shape = format!("a {} x {} matrix", matrix.rows(), matrix.cols());
-            return Err(Failure::argument("spgemm", "--mask", shape)
-                .allowed(format!("a matrix of the shape of C, {rows} x {cols}"))
-                .next("give another mask"));
-        }
+        let matrix = self.shaped_like_c("--mask", path, (rows, cols), output)?;
         let matrix = matrix.map(|&value| i32::from(value != 0.0));
         Ok(Some(MaskFile {
             matrix,
@@ -361,6 +416,7 @@ pub(crate) struct Job<'a> {
     pub(crate) simulator: SimulatorKind,
     pub(crate) semiring: Semiring,
     pub(crate) mask: Option<&'a MaskFile>,
+    pub(crate) prune: bool,
 }
 
 impl Job<'_> {
@@ -369,17 +425,26 @@ impl Job<'_> {
         self,
         a: &Csr<T>,
         b: &Csr<T>,
+        onto: Option<&Csr<i32>>,
     ) -> Result<(Csr<i32>, Report), Failure> {
         let mask = self.mask.map(MaskFile::driver);
-        let (c, counts) = self.session.spgemm(a, b, self.semiring, mask.as_ref())?;
+        let options = self.options();
+        let (c, counts) = self.session.spgemm(a, b, mask.as_ref(), onto, &options)?;
         let (wide_a, wide_b) = (reference::widened(a), reference::widened(b));
         let mut expected = reference::spgemm_over(&wide_a, &wide_b, self.semiring)
             .map_err(|error| Failure::new("spgemm", error))?;
+        if let Some(onto) = onto {
+            expected = reference::onto(onto, &expected, self.semiring);
+        }
         if let Some(mask) = self.mask {
             expected = mask.reference().apply(&expected);
         }
+        if self.prune {
+            expected = expected.retain(|_, _, value| *value != 0);
+        }
         let comparison = compare_exact(&expected, &c);
         let report = self.report(a, b, &c, &counts, &comparison)?;
+        let report = Report { nnz_accumulated: onto.map(Csr::nnz), ..report };
         Ok((c, report))
     }
 
@@ -388,14 +453,23 @@ impl Job<'_> {
         self,
         a: &Csr<T>,
         b: &Csr<T>,
+        onto: Option<&Csr<f32>>,
     ) -> Result<(Csr<f32>, Report), Failure> {
         let mask = self.mask.map(MaskFile::driver);
-        let (c, counts) = self.session.spgemm(a, b, self.semiring, mask.as_ref())?;
+        let options = self.options();
+        let (c, counts) = self.session.spgemm(a, b, mask.as_ref(), onto, &options)?;
         let mask = self.mask.map(MaskFile::reference);
-        let comparison = reference::check_masked(a, b, self.semiring, mask.as_ref(), &c)
+        let joins = reference::Joins { mask: mask.as_ref(), onto, prune: self.prune };
+        let comparison = reference::check_joined(a, b, self.semiring, &joins, &c)
             .map_err(|error| Failure::new("spgemm", error))?;
         let report = self.report(a, b, &c, &counts, &comparison)?;
+        let report = Report { nnz_accumulated: onto.map(Csr::nnz), ..report };
         Ok((c, report))
+    }
+
+    fn options(&self) -> SpgemmOptions {
+        let (semiring, prune) = (self.semiring, self.prune);
+        SpgemmOptions { semiring, prune, ..SpgemmOptions::default() }
     }
 
     fn report<T: SparseValue, C>(
@@ -429,6 +503,7 @@ impl Job<'_> {
             types: T::TYPE.format().name(),
             semiring: self.semiring.name(),
             mask: self.mask.map(MaskFile::name),
+            nnz_accumulated: None,
         })
     }
 }

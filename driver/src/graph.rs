@@ -90,7 +90,7 @@ impl Context {
                 self.spgemm_masked(&ones, &ones, &Mask::structure(&ones), &options)?;
             stats += cost;
             // A count is below the number of vertices, which 32 bits hold.
-            let kept = filter(&support, |count| *count as u32 >= k - 2)?;
+            let kept = support.retain(|_, _, count| *count as u32 >= k - 2);
             let done = kept.nnz() == edges.nnz();
             edges = kept;
             if done {
@@ -185,15 +185,6 @@ pub fn undirected<T>(graph: &Csr<T>) -> Result<Csr<i32>, Error> {
         }
     }
     Ok(edges.into_csr(vertices, vertices, |_, _| 1)?)
-}
-
-/// The entries whose values `keep` keeps.
-fn filter(matrix: &Csr<i32>, keep: impl Fn(&i32) -> bool) -> Result<Csr<i32>, Error> {
-    let mut kept = Triplets::new();
-    for (row, col, value) in matrix.entries().filter(|(_, _, value)| keep(value)) {
-        kept.push(row as u32, col, *value);
-    }
-    Ok(kept.into_csr(matrix.rows(), matrix.cols(), |first, _| *first)?)
 }
 
 fn over(semiring: Semiring) -> SpgemmOptions {

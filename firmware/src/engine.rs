@@ -5,10 +5,10 @@
 
 use crate::Regs;
 use mattock_spec::command::{
-    Completion, Counters, Descriptor, GemmBlock, GemmCommand, Rejected, Source, SpgemmBlock,
-    SpgemmCommand,
+    Completion, Counters, Descriptor, GemmBlock, GemmCommand, JoinedProduct, Rejected, Source,
+    SpgemmBlock, SpgemmCommand,
 };
-use mattock_spec::regs::{ErrorCode, Reg, epilogue, gemm, spgemm};
+use mattock_spec::regs::{ErrorCode, Reg, epilogue, gemm, join, spgemm};
 
 /// Which engine runs a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,16 +66,50 @@ pub(crate) fn start_gemm<S: Source + ?Sized>(
     Ok(())
 }
 
-/// As [`start_gemm`], for a sparse product.
+/// As [`start_gemm`], for a sparse product that nothing joins.
 ///
 /// # Errors
 /// As there.
 #[inline(always)]
 pub(crate) fn start_spgemm<S: Source + ?Sized>(
     c: &SpgemmBlock<'_, S>,
+    has_joins: bool,
     regs: &mut impl Regs,
 ) -> Result<(), Rejected> {
     refuse_busy(Engine::Spgemm, regs)?;
+    if has_joins {
+        put(regs, join::STEPS, 0);
+    }
+    load_spgemm(c, regs);
+    Ok(())
+}
+
+/// As [`start_spgemm`], for a product that more matrices join.
+///
+/// # Errors
+/// As there.
+pub(crate) fn start_joined<S: Source + ?Sized>(
+    c: &SpgemmBlock<'_, S>,
+    regs: &mut impl Regs,
+) -> Result<(), Rejected> {
+    refuse_busy(Engine::Spgemm, regs)?;
+    // Three words, one that is reserved, and twelve of addresses, one after the other in both.
+    for word in (0..16).filter(|word| *word != 3) {
+        let value = c.source().word((JoinedProduct::OFFSET_STEPS + 4 * word) as usize);
+        regs.write(join::STEPS.address() + 4 * word, value);
+    }
+    load_spgemm(c, regs);
+    Ok(())
+}
+
+const _: () = assert!(
+    join::MASK_PTR_LO.address() - join::STEPS.address()
+        == JoinedProduct::OFFSET_MASK - JoinedProduct::OFFSET_STEPS
+        && join::ADDEND_VAL_HI.address() == join::STEPS.address() + 4 * 15
+);
+
+#[inline(always)]
+fn load_spgemm<S: Source + ?Sized>(c: &SpgemmBlock<'_, S>, regs: &mut impl Regs) {
     put(regs, spgemm::MODE, c.mode());
     put(regs, spgemm::ROWS, c.rows());
     put(regs, spgemm::INNER, c.inner());
@@ -91,7 +125,6 @@ pub(crate) fn start_spgemm<S: Source + ?Sized>(
         regs.write(spgemm::A_PTR_LO.address() + at, value);
     }
     put(regs, spgemm::START, spgemm::START::GO.put(1));
-    Ok(())
 }
 
 const _: () = assert!(spgemm::PARTS.address() == spgemm::A_PTR_LO.address() + 4 * 20);

@@ -21,7 +21,8 @@ pub use engine::{Engine, Running, finish};
 pub use limits::{EpilogueLimits, GemmLimits, Limits, SpgemmLimits};
 
 use mattock_spec::command::{
-    Completion, Counters, Descriptor, GemmBlock, Opcode, Rejected, Source, SpgemmBlock,
+    Completion, Counters, Descriptor, GemmBlock, JoinedProduct, Opcode, Rejected, Source,
+    SpgemmBlock,
 };
 use mattock_spec::regs::{ErrorCode, gemm};
 
@@ -116,10 +117,17 @@ pub fn judge<S: Source + ?Sized>(
             let has_epilogue = block.may_have_epilogue() && limits.epilogue.steps != 0;
             engine::start_gemm(&command, has_epilogue, regs).map(|()| Some(Engine::Gemm))
         }
+        Opcode::Spgemm if block.may_be_joined() && block.bytes() == JoinedProduct::BYTES => {
+            let command = SpgemmBlock::check_joined(block)?;
+            validate::spgemm(&command, limits)?;
+            validate::joins(&command, limits)?;
+            engine::start_joined(&command, regs).map(|()| Some(Engine::Spgemm))
+        }
         Opcode::Spgemm => {
             let command = SpgemmBlock::check(block)?;
             validate::spgemm(&command, limits)?;
-            engine::start_spgemm(&command, regs).map(|()| Some(Engine::Spgemm))
+            let has_joins = block.may_be_joined() && limits.joins != 0;
+            engine::start_spgemm(&command, has_joins, regs).map(|()| Some(Engine::Spgemm))
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a card can do, as plain words: all that validation asks.
 
-use mattock_spec::Semiring;
 use mattock_spec::command::SpgemmPart;
 use mattock_spec::epilogue::EpilogueCaps;
 use mattock_spec::format::MAX_TUPLES;
 use mattock_spec::regs::{Capabilities, GemmCaps, SpgemmCaps, ValueType};
+use mattock_spec::{JoinStep, Semiring};
 
 /// Facts about a card, drawn from its capability list. On the card's own processor the driver puts them behind
 /// the program, because the processor has neither room nor time to read the list.
@@ -19,6 +19,8 @@ pub struct Limits {
     pub spgemm: SpgemmLimits,
     /// What the dense engine can do to sums on their way to memory.
     pub epilogue: EpilogueLimits,
+    /// The bits of `JOIN.STEPS` that the sparse engine knows.
+    pub joins: u32,
 }
 
 /// Facts about the dense engine.
@@ -80,6 +82,7 @@ impl Limits {
             gemm: caps.gemm.as_ref().map(GemmLimits::of).unwrap_or_default(),
             spgemm: caps.spgemm.as_ref().map(SpgemmLimits::of).unwrap_or_default(),
             epilogue: caps.epilogue.as_ref().map(EpilogueLimits::of).unwrap_or_default(),
+            joins: caps.spgemm.map_or(0, |caps| JoinStep::mask(caps.joins)),
         }
     }
 
@@ -90,10 +93,10 @@ impl Limits {
         let head = [low, high, g.tuples, g.align_mask];
         let fields = head.iter().chain(&g.tile).chain(&g.buffer).chain(&g.widest);
         let fields = fields.chain(&g.bits).chain(&g.depth);
-        let tail =
-            [s.values, s.semirings, s.align_mask, s.last_column, s.parts, e.steps, e.columns];
+        let sparse = [s.values, s.semirings, s.align_mask, s.last_column, s.parts];
+        let tail = sparse.into_iter().chain([e.steps, e.columns, self.joins]);
         let mut words = [0; Self::WORDS];
-        words.iter_mut().zip(fields.chain(&tail)).for_each(|(word, field)| *word = *field);
+        words.iter_mut().zip(fields.copied().chain(tail)).for_each(|(word, field)| *word = field);
         words
     }
 }

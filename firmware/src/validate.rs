@@ -2,14 +2,16 @@
 
 use crate::limits::{GemmLimits, Limits};
 use mattock_spec::command::{
-    GemmBlock, GemmCommand, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand, SpgemmPart,
+    GemmBlock, GemmCommand, JoinedProduct, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand,
+    SpgemmPart,
 };
 use mattock_spec::epilogue::{EpilogueCaps, EpilogueStep};
 use mattock_spec::format::MAX_TUPLES;
 use mattock_spec::regs::epilogue::STEPS as EPILOGUE;
 use mattock_spec::regs::gemm::MODE;
+use mattock_spec::regs::join::STEPS as JOIN;
 use mattock_spec::regs::spgemm::MODE as sparse;
-use mattock_spec::regs::{ErrorCode, Field};
+use mattock_spec::regs::{ErrorCode, Field, ValueType};
 
 /// All steps of a dense product.
 const STEPS: u32 =
@@ -185,6 +187,41 @@ pub(crate) fn spgemm<S: Source + ?Sized>(
     let table = SpgemmCommand::OFFSET_PART_TABLE;
     if !memory.holds(table, u64::from(c.parts()) * SpgemmPart::BYTES as u64) {
         return Err(bad_address(table));
+    }
+    Ok(())
+}
+
+/// Checks what joins a sparse product.
+///
+/// # Errors
+/// As [`gemm`]: steps the card was not built for, or a choice of a mask without a mask, `UNSUPPORTED_MODE`.
+pub(crate) fn joins<S: Source + ?Sized>(
+    c: &SpgemmBlock<'_, S>,
+    limits: &Limits,
+) -> Result<(), Rejected> {
+    let steps = c.join_steps();
+    let has = |field: Field| steps & field.mask() != 0;
+    let alone = !has(JOIN::MASK) && (has(JOIN::COMPLEMENT) || has(JOIN::BY_VALUE));
+    // Values of a mask and an addend are words, and so those of A and B must be.
+    let words =
+        ValueType::from_u8(sparse::VALUE.get(c.mode()) as u8).is_some_and(|t| t.bytes() == 4);
+    let valued = has(JOIN::BY_VALUE) || has(JOIN::ACCUMULATE);
+    if steps == 0 || steps & !limits.joins != 0 || alone || valued && !words {
+        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: steps });
+    }
+    let align_mask = limits.spgemm.align_mask;
+    let memory = Memory { source: c.source(), last: limits.last_address, align_mask };
+    let (mask, addend) = (JoinedProduct::OFFSET_NNZ_MASK, JoinedProduct::OFFSET_NNZ_ADDEND);
+    for (step, nnz, at, addresses) in [
+        (JOIN::MASK, c.nnz_mask(), mask, JoinedProduct::OFFSET_MASK),
+        (JOIN::ACCUMULATE, c.nnz_addend(), addend, JoinedProduct::OFFSET_ADDEND),
+    ] {
+        if has(step) {
+            if u64::from(nnz) > u64::from(c.rows()) * u64::from(c.cols()) {
+                return Err(Rejected { code: ErrorCode::BadShape, info: at });
+            }
+            memory.matrix(addresses, c.rows(), nnz, 4)?;
+        }
     }
     Ok(())
 }

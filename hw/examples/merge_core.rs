@@ -12,7 +12,8 @@ use std::error::Error;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: merge_core FOLDER")?);
+    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: merge_core FOLDER [joins]")?);
+    let joins = std::env::args().nth(2).is_some_and(|what| what == "joins");
     let core = MergeCore {
         lanes: 4,
         banks: 16,
@@ -24,6 +25,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         adder_latency: 6,
         sorter_width: 4,
         algebra: Algebra::of(SEMIRINGS),
+        joins,
+        masks: joins,
     };
     std::fs::create_dir_all(&folder)?;
     for file in Design::elaborate(&core)?.verilog() {

@@ -3,7 +3,8 @@
 
 use mattock::sparse::Csr;
 use mattock_hw::spgemm::Cluster;
-use mattock_spec::config::CardConfig;
+use mattock_spec::JoinStep;
+use mattock_spec::config::{CardConfig, SpgemmConfig};
 use mattock_testbench::reference;
 use mattock_testbench::sim::{AxiMemory, MemoryOptions};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -26,6 +27,8 @@ struct Run {
 struct Bench {
     sim: Interpreter,
     memory: AxiMemory,
+    /// What joins the products of clusters built for it: steps, mask, addend.
+    joins: Option<(&'static [&'static str], Csr<i32>, Csr<i32>)>,
 }
 
 impl Bench {
@@ -38,14 +41,15 @@ impl Bench {
         sim.set("rst", 1);
         sim.tick();
         sim.set("rst", 0);
-        Bench { sim, memory }
+        Bench { sim, memory, joins: None }
     }
 
     fn multiply(&mut self, a: &Csr<i32>, b: &Csr<i32>, capacity: usize) -> Run {
         self.multiply_spoiled(a, b, capacity, None)
     }
 
-    /// `spoil`: array (0 to 5: A's pointers, columns, values, then B's), index and the word to put there.
+    /// `spoil`: array (0 to 5: A's pointers, columns, values, then B's; 9 to 14: the mask's and the addend's), index and the word to
+    /// put there.
     fn multiply_spoiled(
         &mut self,
         a: &Csr<i32>,
@@ -69,7 +73,7 @@ impl Bench {
         };
         let ptr = |m: &Csr<i32>| m.row_ptr().iter().map(|p| *p as u32).collect::<Vec<u32>>();
         let val = |m: &Csr<i32>| m.values().iter().map(|v| *v as u32).collect::<Vec<u32>>();
-        let places = [
+        let mut places = vec![
             ("a_ptr", place(ptr(a))),
             ("a_col", place(a.col_idx().to_vec())),
             ("a_val", place(val(a))),
@@ -80,11 +84,29 @@ impl Bench {
             ("c_col", place(vec![u32::MAX; capacity])),
             ("c_val", place(vec![u32::MAX; capacity])),
         ];
+        for step in ["mask", "complement", "by_value", "accumulate", "prune"] {
+            let port = self.sim.try_port(&format!("steps_{step}"));
+            let set = self.joins.as_ref().is_some_and(|joins| joins.0.contains(&step));
+            assert!(port.is_some() || !set, "{step} is not built in");
+            port.into_iter().for_each(|port| self.sim.set(port, u64::from(set)));
+        }
+        if let Some((_, mask, addend)) = &self.joins {
+            places.extend([
+                ("mask_ptr", place(ptr(mask))),
+                ("mask_col", place(mask.col_idx().to_vec())),
+                ("mask_val", place(val(mask))),
+                ("addend_ptr", place(ptr(addend))),
+                ("addend_col", place(addend.col_idx().to_vec())),
+                ("addend_val", place(val(addend))),
+            ]);
+            self.sim.set("nnz_mask", mask.nnz() as u64);
+            self.sim.set("nnz_addend", addend.nnz() as u64);
+        }
         if let Some((array, index, word)) = spoil {
             let bytes = self.memory.bytes_mut(places[array].1 + 4 * index as u64, 4).unwrap();
             bytes.copy_from_slice(&word.to_le_bytes());
         }
-        for (name, address) in places {
+        for &(name, address) in &places {
             self.sim.set(name, address);
         }
         for (name, value) in [
@@ -279,5 +301,99 @@ fn corrupt_arrays_are_faults_and_the_engine_goes_on() {
         let run = bench.multiply_spoiled(&a, &a, capacity, Some(spoil));
         assert_eq!(run.error, code as u64, "{spoil:?}: {code:?}");
         check(&mut bench, &a, &a);
+    }
+}
+
+/// A cluster with everything that may join.
+fn joined(entries: u32) -> Cluster {
+    cluster(|card| {
+        let s = card.spgemm.as_mut().unwrap();
+        s.entries_per_half = entries;
+        s.joins = JoinStep::NAMES.iter().map(|(_, step)| *step).collect();
+    })
+}
+
+#[test]
+fn masks_and_addends_join_every_pass_and_replay() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let stalls = Some(mattock_testbench::sim::Stalls { seed: 6, chance: 40 });
+    let options = MemoryOptions { stalls, ..MemoryOptions::default() };
+    let mut bench = Bench::new(&joined(64), &options);
+    let mut restarts = 0;
+    for steps in [
+        &["mask"][..],
+        &["mask", "complement"],
+        &["mask", "by_value", "accumulate"],
+        &["accumulate", "prune"],
+        &["mask", "complement", "accumulate", "prune"],
+    ] {
+        let a = hubs(&mut rng, 120, 4, 60, 6);
+        let mask = hubs(&mut rng, 120, 3, 90, 20).map(|v| v % 3);
+        let addend = hubs(&mut rng, 120, 5, 70, 10).map(|v| v % 4);
+        let has = |step| steps.contains(&step);
+        let mut want = reference::spgemm(&a, &a).unwrap();
+        if has("accumulate") {
+            want = reference::onto(&addend, &want, mattock_spec::Semiring::PlusTimes);
+        }
+        if has("mask") {
+            let mask = reference::Mask::new(&mask, has("complement"), has("by_value"));
+            want = mask.apply(&want);
+        }
+        if has("prune") {
+            want = want.retain(|_, _, value| *value != 0);
+        }
+        bench.joins = Some((steps, mask, addend));
+        let run = bench.multiply(&a, &a, want.nnz());
+        assert_eq!(run.error, 0, "{steps:?}");
+        assert_eq!(reference::compare_exact(&want, &run.c).mismatches(), 0, "{steps:?}");
+        restarts += run.counts[3].1;
+        // Nothing of it stays for the next product.
+        bench.joins = None;
+        check(&mut bench, &a, &a);
+    }
+    assert!(restarts > 0, "no window was replayed");
+}
+
+#[test]
+fn corrupt_masks_and_addends_are_faults_with_their_row() {
+    use mattock_spec::ErrorCode::{ColumnB, RowPointerAddend, RowPointerB, RowPointerMask};
+    let mut rng = StdRng::seed_from_u64(8);
+    let mut bench = Bench::new(&joined(1024), &MemoryOptions::default());
+    let a = random(&mut rng, 60, 60, 8);
+    let (mask, addend) = (random(&mut rng, 60, 60, 9), random(&mut rng, 60, 60, 9));
+    let row = (0..60).find(|row| a.row_nnz(*row) > 0 && mask.row_nnz(*row) > 0).unwrap();
+    let last = mask.row_ptr()[row + 1] as usize - 1;
+    let beyond = u32::MAX >> 4;
+    for (spoil, code, info) in [
+        ((9, row + 1, beyond), RowPointerMask, Some(row)),
+        ((12, 31, beyond), RowPointerAddend, Some(30)),
+        ((10, last, 60), ColumnB, None),
+        ((3, a.col_idx()[0] as usize + 1, beyond), RowPointerB, Some(a.col_idx()[0] as usize)),
+    ] {
+        bench.joins = Some((&["mask", "accumulate"], mask.clone(), addend.clone()));
+        let run = bench.multiply_spoiled(&a, &a, 3600, Some(spoil));
+        assert_eq!(run.error, code as u64, "{spoil:?}: {code:?}");
+        let told = bench.sim.get("error_info");
+        assert!(info.is_none_or(|row| told == row as u64), "{code:?} tells {told}, not {info:?}");
+        bench.joins = None;
+        check(&mut bench, &a, &a);
+    }
+}
+
+/// To the cycle, replays and passes included.
+#[test]
+fn what_may_join_costs_a_plain_product_nothing() {
+    let mut rng = StdRng::seed_from_u64(9);
+    for entries in [64, 1024] {
+        let plain = Cluster {
+            config: SpgemmConfig { joins: vec![], ..joined(entries).config },
+            ..joined(entries)
+        };
+        let a = hubs(&mut rng, 200, 4, 80, 8);
+        let run = |cluster: &Cluster| {
+            let mut bench = Bench::new(cluster, &MemoryOptions::default());
+            [(); 2].map(|()| check(&mut bench, &a, &a)).map(|run| (run.cycles, run.counts))
+        };
+        assert_eq!(run(&plain), run(&joined(entries)));
     }
 }

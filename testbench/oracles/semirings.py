@@ -3,9 +3,9 @@
 
     python testbench/oracles/semirings.py FOLDER
 
-FOLDER holds jobs.jsonl, one job a line ({"name", "semiring", "type", "mask"}; mask is "", "structure", "value",
-"not structure" or "not value"), and the operands, the mask and the result the model computed as NAME.a, NAME.b,
-NAME.m, NAME.c (testbench/tests/semirings.rs writes them). Prints one line of JSON per job: the job with
+FOLDER holds jobs.jsonl, one job a line ({"name", "semiring", "type", "mask", "onto"}; mask is "", "structure", "value",
+"not structure" or "not value"; onto: the product is added to a matrix), and the operands, the mask, the matrix that is
+added to and the result the model computed as NAME.a, NAME.b, NAME.m, NAME.o, NAME.c (testbench/tests/semirings.rs writes them). Prints one line of JSON per job: the job with
 "entries" and "mismatches". Exit 3: the library is not installed.
 """
 
@@ -21,7 +21,7 @@ except ImportError:
     sys.exit(3)
 
 graphblas.init("suitesparse")
-from graphblas import Matrix, semiring  # noqa: E402 (after init)
+from graphblas import Matrix, binary, semiring  # noqa: E402 (after init)
 
 TYPES = {"i32": ("INT32", np.int32), "f32": ("FP32", np.float32)}
 
@@ -54,7 +54,14 @@ def judge(folder, job):
         m = matrix(pathlib.Path(f"{prefix}.m"), kind)
         mask = m.S if job["mask"].endswith("structure") else m.V
         options["mask"] = ~mask if job["mask"].startswith("not") else mask
-    want = product.new(**options)
+    if job["onto"]:
+        # Outside the mask nothing stays of the matrix. "Or" of 0 and 1 is the greater one.
+        adds = {"lor": "max"}.get(name.split("_")[0], name.split("_")[0])
+        want = matrix(pathlib.Path(f"{prefix}.o"), kind)
+        options.pop("dtype")
+        want(accum=getattr(binary, adds), replace="mask" in options, **options) << product
+    else:
+        want = product.new(**options)
     (r0, c0, v0), (r1, c1, v1) = want.to_coo(sort=True), got.to_coo(sort=True)
     if len(v0) != len(v1) or (r0 != r1).any() or (c0 != c1).any():
         return len(v0), max(1, abs(len(v0) - len(v1)))

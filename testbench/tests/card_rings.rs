@@ -94,6 +94,7 @@ impl<'t> Rings<'t> {
             let block = match command {
                 Command::Gemm(c) => c.encode().to_vec(),
                 Command::Spgemm(c) => c.encode().to_vec(),
+                Command::Joined(c) => c.encode().to_vec(),
                 Command::Nop => vec![],
             };
             let parameters = self.blocks + 128 * slot;

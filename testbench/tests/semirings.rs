@@ -3,7 +3,7 @@
 use mattock::Csr;
 use mattock::io::{ReadOptions, read_matrix};
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
-use mattock_testbench::reference::{Mask, spgemm_over};
+use mattock_testbench::reference::{self, Mask, spgemm_over};
 use mattock_testbench::rmat::Rmat;
 use mattock_testbench::{MATRICES, matrix_path};
 use std::fs;
@@ -37,13 +37,14 @@ struct Jobs<'a> {
 }
 
 impl Jobs<'_> {
-    /// A product, of which a mask may leave a part: a matrix, and (complement, by value).
+    /// A product, which may be added to a matrix, of which a mask may leave a part: a matrix, and (complement, by value).
     fn add(
         &mut self,
         a: &Csr<i32>,
         b: &Csr<i32>,
         semiring: Semiring,
         mask: Option<(&Csr<i32>, (bool, bool))>,
+        onto: Option<&Csr<i32>>,
     ) {
         let kind_of_mask = match mask {
             None => "",
@@ -58,21 +59,26 @@ impl Jobs<'_> {
             let name = name(kind);
             serde_json::json!({
                 "name": name, "semiring": semiring.name(), "type": kind, "mask": kind_of_mask,
+                "onto": onto.is_some(),
             })
             .to_string()
         };
         let wanted = mask.map(|(m, (complement, by_value))| Mask::new(m, complement, by_value));
         let m = mask.map_or(a, |mask| mask.0);
         let c = spgemm_over(a, b, semiring).unwrap();
+        let c = onto.map_or(c.clone(), |onto| reference::onto(onto, &c, semiring));
         let c = wanted.as_ref().map_or_else(|| c.clone(), |mask| mask.apply(&c));
-        for (part, matrix) in [("a", a), ("b", b), ("m", m), ("c", &c)] {
+        let o = onto.unwrap_or(a);
+        for (part, matrix) in [("a", a), ("b", b), ("m", m), ("o", o), ("c", &c)] {
             store(&path("i32", part), matrix, |v| v as u32);
         }
         let (a, b) = (a.map(|&v| v as f32), b.map(|&v| v as f32));
         let m = m.map(|&v| v as f32);
         let c = spgemm_over(&a, &b, semiring).unwrap();
+        let o = o.map(|&v| v as f32);
+        let c = onto.map_or(c.clone(), |_| reference::onto(&o, &c, semiring));
         let c = wanted.as_ref().map_or_else(|| c.clone(), |mask| mask.apply(&c));
-        for (part, matrix) in [("a", &a), ("b", &b), ("m", &m), ("c", &c)] {
+        for (part, matrix) in [("a", &a), ("b", &b), ("m", &m), ("o", &o), ("c", &c)] {
             store(&path("f32", part), matrix, f32::to_bits);
         }
         let lines = [line("i32"), line("f32")];
@@ -94,13 +100,25 @@ fn every_semiring_agrees_with_graphblas() {
     let (a, b) = (Rmat::new(8, 8, 3).generate(), Rmat::new(8, 8, 4).generate());
     pairs.push((whole(&a, 3), whole(&b, 4)));
     for (a, b) in &pairs {
-        SEMIRINGS.iter().for_each(|&semiring| jobs.add(a, b, semiring, None));
+        SEMIRINGS.iter().for_each(|&semiring| jobs.add(a, b, semiring, None, None));
     }
     let (a, b) = &pairs[pairs.len() - 1];
     let m = whole(&Rmat::new(8, 16, 5).generate(), 5);
     for semiring in [Semiring::PlusTimes, Semiring::PlusPair, Semiring::MinPlus] {
         for mask in [(false, false), (true, false), (false, true), (true, true)] {
-            jobs.add(a, b, semiring, Some((&m, mask)));
+            jobs.add(a, b, semiring, Some((&m, mask)), None);
+        }
+    }
+    // Sums onto a matrix, of truth values over or, of ones over any.
+    let o = whole(&Rmat::new(8, 16, 6).generate(), 6);
+    for &semiring in SEMIRINGS {
+        let o = match semiring {
+            Semiring::OrAnd => o.map(|&v| i32::from(v > 0)),
+            Semiring::AnyPair => o.pattern(1),
+            _ => o.clone(),
+        };
+        for mask in [None, Some((&m, (false, true))), Some((&m, (true, false)))] {
+            jobs.add(a, b, semiring, mask, Some(&o));
         }
     }
     fs::write(folder.path().join("jobs.jsonl"), jobs.lines.join("\n")).unwrap();

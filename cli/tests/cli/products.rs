@@ -95,6 +95,8 @@ fn sparse_arguments_that_make_no_sense() {
         "spgemm half.mtx --mask wide.mtx",
         "spgemm half.mtx --mask nowhere.mtx",
         "spgemm half.mtx --mask-complement",
+        "spgemm half.mtx --accumulate wide.mtx",
+        "spgemm half.mtx --accumulate half.mtx --semiring plus-pair --types f32 --simulator interpreter",
         "spgemm half.mtx --semiring plus-times --config min.toml",
         "spgemm half.mtx --config tiny",
         "spgemm half.mtx --card sim:small --config small",
@@ -193,6 +195,24 @@ fn sparse_products_are_right_and_written() {
         let report = session.json(&format!("{line} --mask k.mtx {flags} --json"));
         let seen = (report["mismatches"].as_u64(), report["nnz_c"].as_u64());
         assert_eq!(seen, (Some(0), Some(kept)), "{flags}: {report}");
+    }
+    // The same of a card that does it itself, on the host, and sums onto a matrix.
+    session.write(
+        "joins.toml",
+        "name = \"j\"\n[spgemm]\njoins = [\"mask\", \"accumulate\", \"prune\"]\n",
+    );
+    for (flags, kept) in [
+        ("--mask k.mtx", 2),
+        ("--mask k.mtx --mask-complement --accumulate k.mtx", 3),
+        ("--accumulate k.mtx", 6),
+        ("--accumulate k.mtx --prune --values random --types i32", 6),
+        ("--mask k.mtx --mask-by-value --accumulate k.mtx --prune --semiring max-plus", 2),
+    ] {
+        for config in ["", "--config joins.toml"] {
+            let report = session.json(&format!("{line} {flags} {config} --json"));
+            let seen = (report["mismatches"].as_u64(), report["nnz_c"].as_u64());
+            assert_eq!(seen, (Some(0), Some(kept)), "{flags} {config}: {report}");
+        }
     }
     for rest in ["--values random", "--values ones --types i32", "--values random --types i32"] {
         let report = session.json(&format!("{line} {rest} --json"));

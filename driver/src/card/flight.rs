@@ -219,7 +219,7 @@ impl Card {
                 match command {
                     Command::Nop => {}
                     Command::Gemm(c) => active.done.gemm.add(completion, c.compute),
-                    Command::Spgemm(_) => active.done.spgemm.add(completion),
+                    Command::Spgemm(_) | Command::Joined(_) => active.done.spgemm.add(completion),
                 }
                 self.close(id);
             }
@@ -305,7 +305,7 @@ impl Card {
             ring.submit(&mut *self.transport, &step.command, cookie, deadline)?;
             return Ok(Begun::Taken(Taker::Record(cookie)));
         }
-        let (gemm_block, spgemm_block);
+        let (gemm_block, spgemm_block, joined_block);
         let block: &[u8] = match &step.command {
             Command::Nop => &[],
             Command::Gemm(c) => {
@@ -315,6 +315,10 @@ impl Card {
             Command::Spgemm(c) => {
                 spgemm_block = c.encode();
                 &spgemm_block
+            }
+            Command::Joined(c) => {
+                joined_block = c.encode();
+                &joined_block
             }
         };
         let entry = Descriptor {

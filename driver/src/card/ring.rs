@@ -129,7 +129,7 @@ impl Ring {
     ) -> Result<(), Error> {
         debug_assert!(self.has_room());
         let slot = self.written % ENTRIES;
-        let (gemm, spgemm);
+        let (gemm, spgemm, joined);
         let block: &[u8] = match command {
             Command::Nop => &[],
             Command::Gemm(c) => {
@@ -139,6 +139,10 @@ impl Ring {
             Command::Spgemm(c) => {
                 spgemm = c.encode();
                 &spgemm
+            }
+            Command::Joined(c) => {
+                joined = c.encode();
+                &joined
             }
         };
         let parameters = self.done(ENTRIES) + BLOCK_BYTES * u64::from(slot);

@@ -1,6 +1,6 @@
 //! Sums of sparse matrices.
 
-use super::{SEMIRINGS, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
+use super::{Mask, SEMIRINGS, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::device::Context;
 use crate::{Csr, Error};
 use mattock_spec::semiring::MultiplyOp;
@@ -8,7 +8,6 @@ use mattock_spec::semiring::MultiplyOp;
 /// Positions of the arguments, for [`Error::InvalidArg`].
 const ARG_B: usize = 4;
 const ARG_FACTOR: usize = 2;
-const ARG_SUM: usize = 3;
 
 impl Context {
     /// `C = alpha * A + beta * B`; C has an entry where A or B has one.
@@ -42,11 +41,10 @@ impl Context {
     /// `C + A * B` over a semiring; the sum has an entry where C has one or any product is. The entries of C are one more
     /// value each in their sums.
     ///
-    /// Of the types the card computes in, since C is one of the factors. One command of the sparse engine: A and the identity side by side, times B above C.
+    /// [`spgemm_onto`](Self::spgemm_onto) without a mask.
     ///
     /// # Errors
-    /// [`Error::InvalidArg`] for a C of another shape; [`Error::Unsupported`] over semirings whose product of one and c is not
-    /// c (the pairs and plus-first; or-and makes 1 of any c but 0); otherwise as [`spgemm`](Self::spgemm).
+    /// As there.
     pub fn spgemm_accumulate<T: SparseSum>(
         &self,
         a: &Csr<T>,
@@ -54,14 +52,24 @@ impl Context {
         c: &Csr<T>,
         options: &SpgemmOptions,
     ) -> Result<(Csr<T>, SpgemmStats), Error> {
+        self.spgemm_onto(a, b, None::<&Mask<'_, T>>, Some(c), options)
+    }
+
+    /// `C + A * B`, C of the right shape, without a card that adds to C: A and the identity side by side, times B above C.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArg`] and, over semirings whose product of one and c is not c, [`Error::Unsupported`].
+    pub(super) fn beside_identity<T: SparseSum>(
+        &self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        c: &Csr<T>,
+        mask: Option<Mask<'_, i32>>,
+        options: &SpgemmOptions,
+    ) -> Result<(Csr<T>, SpgemmStats), Error> {
         if a.cols() != b.rows() {
             let what = format!("it has {} rows, A has {} columns", b.rows(), a.cols());
             return Err(Error::invalid_arg(ARG_FACTOR, what));
-        }
-        let (rows, cols) = (a.rows(), b.cols());
-        if (c.rows(), c.cols()) != (rows, cols) {
-            let what = format!("it is {} x {}, A * B is {rows} x {cols}", c.rows(), c.cols());
-            return Err(Error::invalid_arg(ARG_SUM, what));
         }
         let one = match options.semiring.multiply() {
             MultiplyOp::Times | MultiplyOp::Second | MultiplyOp::And => T::ONE,
@@ -74,8 +82,8 @@ impl Context {
                 return Err(Error::Unsupported { asked, have: have.join(", ") });
             }
         };
-        let left = beside(a, &Csr::identity(rows, one)?)?;
-        self.spgemm(&left, &above(b, c)?, options)
+        let left = beside(a, &Csr::identity(a.rows(), one)?)?;
+        self.spgemm_joined(&left, &above(b, c)?, mask, None, options)
     }
 }
 

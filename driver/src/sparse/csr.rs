@@ -148,6 +148,22 @@ impl<T> Csr<T> {
 }
 
 impl<T: Clone> Csr<T> {
+    /// The entries for which `keep(row, column, value)` is true.
+    pub fn retain(&self, mut keep: impl FnMut(usize, u32, &T) -> bool) -> Csr<T> {
+        let (mut row_ptr, mut col_idx, mut values) = (vec![0], vec![], vec![]);
+        for row in 0..self.rows {
+            let (columns, row_values) = self.row(row);
+            for (&col, value) in columns.iter().zip(row_values) {
+                if keep(row, col, value) {
+                    col_idx.push(col);
+                    values.push(value.clone());
+                }
+            }
+            row_ptr.push(col_idx.len() as u64);
+        }
+        Csr { rows: self.rows, cols: self.cols, row_ptr, col_idx, values }
+    }
+
     /// The `n` x `n` matrix with `one` on the diagonal.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod convert;
 mod csr;
 mod dense;
 mod error;
+mod join;
 mod mask;
 mod options;
 mod plan;

@@ -31,6 +31,8 @@ pub struct SpgemmOptions {
     pub semiring: Semiring,
     /// In which order the products of an entry are added.
     pub determinism: Determinism,
+    /// Leave out entries that are zero (0 and -0): on the card where it can, else on the host.
+    pub prune: bool,
 }
 
 impl SpgemmOptions {

@@ -1,5 +1,6 @@
 //! Sparse products in three phases: estimate, symbolic, numeric.
 
+use super::join::{JoinBlocks, Joins};
 use super::run::{Block, Run, Sizes, engine};
 use super::split::Split;
 use super::{SparseValue, SpgemmOptions, SpgemmStats};
@@ -87,6 +88,10 @@ impl Context {
     ) -> Result<SpgemmPlan<T>, Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
         options.check(&caps)?;
+        if options.prune {
+            let have = "plans of every entry: which are zero is known with the values".into();
+            return Err(Error::Unsupported { asked: "a plan without zeros".into(), have });
+        }
         let sizes = Sizes::new(a, b, 0..a.rows(), &caps)?;
         let b_block = Block::structure(&self.inner, b, 0..b.rows())?;
         let run = Run::<T>::new(&self.inner, caps, options, &b_block);
@@ -124,9 +129,9 @@ fn plan<T: SparseValue>(
 ) -> Result<(), Error> {
     let whole = || {
         let block = Block::structure(run.inner, a, rows.clone())?;
-        let split = Split::new(a, b, rows.clone(), &run.caps);
+        let split = Split::new(a, b, &Joins::<T>::NONE, rows.clone(), &run.caps);
         let room = run.result(&sizes, &split, None)?;
-        let stats = run.multiply(&block, &sizes, &room)?;
+        let stats = run.multiply(&block, &JoinBlocks::NONE, &sizes, &room)?;
         Ok((block, split, room.nnz(), room.row_ptr()?, stats))
     };
     match whole() {
@@ -171,7 +176,7 @@ impl<T: SparseValue> SpgemmPlan<T> {
         for Planned { a: block, sizes, split, nnz } in &self.blocks {
             block.set_values(&a[block.entries.clone()])?;
             let room = run.result(sizes, split, Some(*nnz))?;
-            stats += run.multiply(block, sizes, &room)?;
+            stats += run.multiply(block, &JoinBlocks::NONE, sizes, &room)?;
             let base = self.row_ptr[row];
             for pointer in room.row_ptr()? {
                 if base + u64::from(pointer) != self.row_ptr[row] {

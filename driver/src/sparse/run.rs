@@ -1,5 +1,6 @@
 //! One sparse command: operands in card memory, room for the result, the run.
 
+use super::join::{JoinBlocks, Joins};
 use super::split::Split;
 use super::{SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
 use crate::buffer::CardMemory;
@@ -40,6 +41,8 @@ pub(super) struct Sizes {
     nnz_b: u32,
     value_bytes: u32,
     pub(super) products: u64,
+    /// Elements of a mask and an addend.
+    joined: u64,
     /// C cannot have more entries.
     pub(super) most_entries: u64,
 }
@@ -75,8 +78,27 @@ impl Sizes {
             nnz_b: word(ARG_B, "entries", b.nnz())?,
             value_bytes: size_of::<T>() as u32,
             products,
+            joined: 0,
             most_entries: products.min(area),
         })
+    }
+
+    /// With what joins the product: how many entries C can have then, and how much work that is.
+    pub(super) fn with<T, S>(
+        self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        joins: &Joins<'_, S>,
+        rows: Range<usize>,
+    ) -> Sizes {
+        if joins.mask.is_none() && joins.addend.is_none() {
+            return self;
+        }
+        let most = |row| joins.most(row, products(a.row(row).0, b), b.cols() as u64);
+        let (most_entries, joined) = rows.fold((0u64, 0u64), |(entries, joined), row| {
+            (entries.saturating_add(most(row)), joined + joins.elements(row))
+        });
+        Sizes { most_entries, joined, ..self }
     }
 
     /// A row between the first and the last that halves the work.
@@ -94,7 +116,7 @@ impl Sizes {
     /// Cycles after which something must be wrong: many times what the worst memory would take.
     fn cycle_limit(&self) -> u64 {
         let entries = u64::from(self.nnz_a) + u64::from(self.nnz_b) + u64::from(self.rows);
-        let work = self.products.saturating_add(entries);
+        let work = self.products.saturating_add(self.joined).saturating_add(entries);
         work.saturating_mul(64).saturating_add(1_000_000)
     }
 
@@ -135,6 +157,24 @@ impl Block {
         matrix: &Csr<T>,
         rows: Range<usize>,
     ) -> Result<Block, Error> {
+        Block::copy(inner, matrix, rows, true)
+    }
+
+    /// Copies row pointers and columns of a matrix whose values nobody asks for.
+    pub(super) fn pattern<T>(
+        inner: &Arc<Inner>,
+        matrix: &Csr<T>,
+        rows: Range<usize>,
+    ) -> Result<Block, Error> {
+        Block::copy(inner, matrix, rows, false)
+    }
+
+    fn copy<T>(
+        inner: &Arc<Inner>,
+        matrix: &Csr<T>,
+        rows: Range<usize>,
+        valued: bool,
+    ) -> Result<Block, Error> {
         let entries = entries(matrix, &rows);
         // The sizes were checked: every row pointer is at most the number of entries.
         let pointers = &matrix.row_ptr()[rows.start..=rows.end];
@@ -146,8 +186,8 @@ impl Block {
             Ok::<_, Error>(memory)
         };
         let (row_pointers, columns) = (copy(&pointers)?, copy(columns)?);
-        let values =
-            inner.memory((size_of_val(&matrix.values()[entries.clone()]) as u64).max(1))?;
+        let bytes = if valued { size_of_val(&matrix.values()[entries.clone()]) } else { 0 };
+        let values = inner.memory((bytes as u64).max(1))?;
         Ok(Block { entries, row_pointers, columns, values })
     }
 
@@ -156,7 +196,7 @@ impl Block {
         self.values.write(0, bytemuck::cast_slice(values))
     }
 
-    fn addresses(&self) -> CsrAddresses {
+    pub(super) fn addresses(&self) -> CsrAddresses {
         CsrAddresses {
             row_pointers: self.row_pointers.address(),
             columns: self.columns.address(),
@@ -164,7 +204,7 @@ impl Block {
         }
     }
 
-    fn ranges(&self) -> [Range<u64>; 3] {
+    pub(super) fn ranges(&self) -> [Range<u64>; 3] {
         [&self.row_pointers, &self.columns, &self.values].map(CardMemory::range)
     }
 }
@@ -333,10 +373,11 @@ impl<'r, T: SparseValue> Run<'r, T> {
         Some(ResultRoom { rows: sizes.rows, capacity, memory, parts, nnz: Cell::new(0) })
     }
 
-    /// Multiplies a block of A with B and waits.
+    /// Multiplies a block of A with B, joined by the same rows of other matrices, and waits.
     pub(super) fn multiply(
         &self,
         a: &Block,
+        joins: &JoinBlocks,
         sizes: &Sizes,
         c: &ResultRoom,
     ) -> Result<SpgemmStats, Error> {
@@ -359,10 +400,12 @@ impl<'r, T: SparseValue> Run<'r, T> {
         };
         let shared = &self.inner.shared;
         let mut touches = [a.ranges(), self.b.ranges(), c.memory.ranges()].concat();
+        touches.extend(joins.ranges());
         touches.extend(c.parts.iter().map(|(_, table)| table.range()));
         let mut card = shared.lock();
         let limit = card.limit(sizes.cycle_limit(), self.inner.options.timeout);
-        let steps = [Step { command: Command::Spgemm(command), limit }].into();
+        let command = joins.command(command).map_or(Command::Spgemm(command), Command::Joined);
+        let steps = [Step { command, limit }].into();
         let id = card.submit(Job { op: "spgemm", steps, touches });
         drop(card);
         let Some(outcome) = shared.finish(id, None) else {

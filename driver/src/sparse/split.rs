@@ -1,6 +1,7 @@
 //! How the clusters of a card share a product.
 
 use super::Csr;
+use super::join::Joins;
 use super::run::products;
 use mattock_spec::command::SpgemmPart;
 use mattock_spec::regs::SpgemmCaps;
@@ -15,7 +16,7 @@ const SAMPLES: usize = 8;
 
 /// The parts of a product, in the order in which the clusters take them and in which they stand in C.
 ///
-/// Cost is counted in multiply-adds, plus one for each entry of A and for each row, which pass one a cycle. Parts are groups of rows of
+/// Cost is counted in multiply-adds, plus one for each element of a mask or an addend, each entry of A and each row, which pass one a cycle. Parts are groups of rows of
 /// falling cost, `1 / (2 * clusters)` of what is left (guided self-scheduling, Polychronopoulos and Kuck 1987): a
 /// cluster that is slower than another takes fewer, and at the end all wait for a small part at most. A row of more than half
 /// a cluster's share is cut by columns into as many parts as there are clusters. Every part has room for all entries it
@@ -31,16 +32,28 @@ pub(super) struct Split {
 /// The parts of `A * B` that a card of so many clusters is given, in the order in which they are handed out; none for one.
 /// Offsets are multiples of `align` bytes. For whoever foretells what a card will do; products on a card split themselves.
 pub fn spgemm_parts<T>(a: &Csr<T>, b: &Csr<T>, clusters: u32, align: u32) -> Vec<SpgemmPart> {
-    Split::among(a, b, 0..a.rows(), clusters, align).parts
+    Split::among(a, b, &Joins::<T>::NONE, 0..a.rows(), (clusters, align)).parts
 }
 
 impl Split {
     /// The parts of rows of `A * B`; none when one cluster does it all.
-    pub(super) fn new<T>(a: &Csr<T>, b: &Csr<T>, rows: Range<usize>, caps: &SpgemmCaps) -> Split {
-        Split::among(a, b, rows, caps.clusters, caps.align)
+    pub(super) fn new<T, S>(
+        a: &Csr<T>,
+        b: &Csr<T>,
+        joins: &Joins<'_, S>,
+        rows: Range<usize>,
+        caps: &SpgemmCaps,
+    ) -> Split {
+        Split::among(a, b, joins, rows, (caps.clusters, caps.align))
     }
 
-    fn among<T>(a: &Csr<T>, b: &Csr<T>, rows: Range<usize>, count: u32, align: u32) -> Split {
+    fn among<T, S>(
+        a: &Csr<T>,
+        b: &Csr<T>,
+        joins: &Joins<'_, S>,
+        rows: Range<usize>,
+        (count, align): (u32, u32),
+    ) -> Split {
         let mut split = Split::default();
         if count <= 1 || rows.is_empty() {
             return split;
@@ -49,7 +62,7 @@ impl Split {
         let align = u64::from(align / 4).max(1);
         let cost = |row: usize| {
             let columns = a.row(row).0;
-            products(columns, b) + columns.len() as u64 + 1
+            products(columns, b) + joins.elements(row) + columns.len() as u64 + 1
         };
         let costs: Vec<u64> = rows.clone().map(cost).collect();
         let mut left: u64 = costs.iter().sum();
@@ -75,7 +88,8 @@ impl Split {
                 (begin, sum, room) = (i, 0, 0);
             }
             if hub {
-                for (columns, most) in pieces(columns, b, count) {
+                for (columns, products) in pieces(columns, b, count) {
+                    let most = joins.most(rows.start + i, products, columns.end - columns.start);
                     split.add(i..i + 1, columns, most, align);
                 }
                 left -= cost;
@@ -84,7 +98,7 @@ impl Split {
                 continue;
             }
             sum += cost;
-            room += products(columns, b).min(b.cols() as u64);
+            room += joins.most(rows.start + i, products(columns, b), b.cols() as u64);
         }
         split.add(begin..rows.len(), 0..b.cols() as u64, room, align);
         split
@@ -115,7 +129,7 @@ impl Split {
     }
 }
 
-/// Cuts the columns of one row of C where about equal numbers of its products lie; with the most entries each can have.
+/// Cuts the columns of one row of C where about equal numbers of its products lie; with the products of each.
 fn pieces<T>(row: &[u32], b: &Csr<T>, count: u32) -> Vec<(Range<u64>, u64)> {
     // Columns seen, each with the products it stands for.
     let mut seen: Vec<(u32, u64)> = vec![];
@@ -152,5 +166,5 @@ fn pieces<T>(row: &[u32], b: &Csr<T>, count: u32) -> Vec<(Range<u64>, u64)> {
         row.iter().map(of).sum()
     };
     let ranges = bounds.windows(2).map(|pair| pair[0]..pair[1]);
-    ranges.map(|range| (range.clone(), within(&range).min(range.end - range.start))).collect()
+    ranges.map(|range| (range.clone(), within(&range))).collect()
 }

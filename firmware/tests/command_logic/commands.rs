@@ -4,8 +4,11 @@
 use crate::fake::{Fake, capabilities, dense, entry, sparse, submit};
 use mattock_firmware::{Accepted, Engine, Limits, Running, accept, finish};
 use mattock_spec::Semiring;
-use mattock_spec::command::{Completion, CsrAddresses, GemmCommand, Opcode, SpgemmCommand};
-use mattock_spec::regs::{ErrorCode, ValueType, epilogue, gemm, spgemm};
+use mattock_spec::command::{
+    Completion, CsrAddresses, GemmCommand, JoinedProduct, Opcode, SpgemmCommand,
+};
+use mattock_spec::regs::join::STEPS;
+use mattock_spec::regs::{ErrorCode, ValueType, epilogue, gemm, join, spgemm};
 
 fn started(accepted: Accepted) -> Running {
     match accepted {
@@ -308,6 +311,79 @@ fn values_of_other_types_are_refused() {
             assert_eq!(refused(answer), (ErrorCode::UnsupportedMode, number.into()));
         }
     }
+}
+
+#[test]
+fn what_joins_a_sparse_product_is_judged() {
+    let mut caps = capabilities("both");
+    let engine = caps.spgemm.as_mut().unwrap();
+    engine.joins = 0b011; // a mask, and accumulation
+    let csr =
+        |at: u64| CsrAddresses { row_pointers: at, columns: at + 0x1000, values: at + 0x2000 };
+    let joined = |steps| JoinedProduct {
+        product: sparse(),
+        steps,
+        nnz_mask: 300,
+        nnz_addend: 70,
+        mask: csr(0x50000),
+        addend: csr(0x60000),
+    };
+    let submit_joined =
+        |c: JoinedProduct, regs: &mut Fake| submit(Opcode::Spgemm, &c.encode(), &caps, regs);
+    let (mask, addend, prune) = (STEPS::MASK.mask(), STEPS::ACCUMULATE.mask(), STEPS::PRUNE.mask());
+    let (complement, by_value) = (STEPS::COMPLEMENT.mask(), STEPS::BY_VALUE.mask());
+    let mut regs = Fake::default();
+    started(submit_joined(joined(mask | complement | by_value | addend), &mut regs));
+    for (register, value) in [
+        (join::STEPS, 0xf),
+        (join::NNZ_MASK, 300),
+        (join::NNZ_ADDEND, 70),
+        (join::MASK_PTR_LO, 0x50000),
+        (join::MASK_VAL_LO, 0x52000),
+        (join::ADDEND_COL_LO, 0x61000),
+        (join::ADDEND_VAL_HI, 0),
+        (spgemm::NNZ_A, 40),
+    ] {
+        assert!(regs.log.contains(&(register.address(), value)), "{}", register.name);
+    }
+    // What belongs to a step that is not done means nothing.
+    let nowhere = csr(1);
+    started(submit_joined(
+        JoinedProduct { addend: nowhere, nnz_addend: !0, ..joined(mask) },
+        &mut Fake::default(),
+    ));
+    started(submit_joined(
+        JoinedProduct { mask: nowhere, nnz_mask: !0, ..joined(addend) },
+        &mut Fake::default(),
+    ));
+    // A plain product takes back what the last one said.
+    let mut regs = Fake::default();
+    started(submit(Opcode::Spgemm, &sparse().encode(), &caps, &mut regs));
+    assert!(regs.log.contains(&(join::STEPS.address(), 0)));
+    let bad = |at: CsrAddresses| JoinedProduct { mask: at, ..joined(mask) };
+    for (command, expected) in [
+        (joined(0), (ErrorCode::UnsupportedMode, 0)),
+        (joined(prune), (ErrorCode::UnsupportedMode, prune)),
+        (joined(mask | prune), (ErrorCode::UnsupportedMode, mask | prune)),
+        (joined(complement | addend), (ErrorCode::UnsupportedMode, complement | addend)),
+        (joined(by_value), (ErrorCode::UnsupportedMode, by_value)),
+        (joined(mask | 1 << 5), (ErrorCode::ReservedBits, 128)),
+        (joined(mask | 1 << 9), (ErrorCode::ReservedBits, 129)),
+        (JoinedProduct { nnz_mask: 301, ..joined(mask) }, (ErrorCode::BadShape, 132)),
+        (JoinedProduct { nnz_addend: 301, ..joined(addend) }, (ErrorCode::BadShape, 136)),
+        (bad(CsrAddresses { row_pointers: 4, ..csr(0) }), (ErrorCode::BadAddress, 144)),
+        (bad(CsrAddresses { columns: 1 << 40, ..csr(0) }), (ErrorCode::BadAddress, 152)),
+        (bad(CsrAddresses { values: (1 << 40) - 64, ..csr(0) }), (ErrorCode::BadAddress, 160)),
+        (JoinedProduct { addend: csr(2), ..joined(mask | addend) }, (ErrorCode::BadAddress, 168)),
+    ] {
+        let mut regs = Fake::default();
+        assert_eq!(refused(submit_joined(command, &mut regs)), expected);
+        assert!(regs.log.is_empty());
+    }
+    // A card without knows none of it.
+    let plain =
+        submit(Opcode::Spgemm, &joined(mask).encode(), &capabilities("both"), &mut Fake::default());
+    assert_eq!(refused(plain), (ErrorCode::UnsupportedMode, mask));
 }
 
 #[test]

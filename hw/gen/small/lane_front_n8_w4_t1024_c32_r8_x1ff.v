@@ -9,10 +9,10 @@
 // in  b            bits(32)
 // in  is_float     bits(1)
 // in  seed         bits(32)
+// in  semiring     bits(4)
 // in  out_ready    bits(1)
 // in  clk          clock       clock, rising edge
 // in  rst          reset       reset, active high
-// in  semiring     bits(4)
 // out in_ready     bits(1)
 // out out_valid    bits(1)
 // out out_bank     bits(8)
@@ -30,10 +30,10 @@ module lane_front_n8_w4_t1024_c32_r8_x1ff (
   input  wire [31:0] b,
   input  wire is_float,
   input  wire [31:0] seed,
+  input  wire [3:0] semiring,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
-  input  wire [3:0] semiring,
   output wire in_ready,
   output wire out_valid,
   output wire [7:0] out_bank,

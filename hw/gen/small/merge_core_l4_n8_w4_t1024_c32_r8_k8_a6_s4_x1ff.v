@@ -377,26 +377,26 @@ module merge_core_l4_n8_w4_t1024_c32_r8_k8_a6_s4_x1ff (
   );
   lane_front_n8_w4_t1024_c32_r8_x1ff lane_0 (
     .in_valid(l0_valid & _t1), .half(l0_half), .row(l0_row), .col(l0_col), .a(l0_a), .b(l0_b),
-    .is_float(is_float), .seed(seed), .out_ready(crossbar_l0_ready), .clk(clk), .rst(rst),
-    .semiring(semiring_q), .in_ready(lane_0_in_ready), .out_valid(lane_0_out_valid),
+    .is_float(is_float), .seed(seed), .semiring(semiring_q), .out_ready(crossbar_l0_ready),
+    .clk(clk), .rst(rst), .in_ready(lane_0_in_ready), .out_valid(lane_0_out_valid),
     .out_bank(lane_0_out_bank), .out_product(lane_0_out_product), .active(lane_0_active)
   );
   lane_front_n8_w4_t1024_c32_r8_x1ff lane_1 (
     .in_valid(l1_valid & _t1), .half(l1_half), .row(l1_row), .col(l1_col), .a(l1_a), .b(l1_b),
-    .is_float(is_float), .seed(seed), .out_ready(crossbar_l1_ready), .clk(clk), .rst(rst),
-    .semiring(semiring_q), .in_ready(lane_1_in_ready), .out_valid(lane_1_out_valid),
+    .is_float(is_float), .seed(seed), .semiring(semiring_q), .out_ready(crossbar_l1_ready),
+    .clk(clk), .rst(rst), .in_ready(lane_1_in_ready), .out_valid(lane_1_out_valid),
     .out_bank(lane_1_out_bank), .out_product(lane_1_out_product), .active(lane_1_active)
   );
   lane_front_n8_w4_t1024_c32_r8_x1ff lane_2 (
     .in_valid(l2_valid & _t1), .half(l2_half), .row(l2_row), .col(l2_col), .a(l2_a), .b(l2_b),
-    .is_float(is_float), .seed(seed), .out_ready(crossbar_l2_ready), .clk(clk), .rst(rst),
-    .semiring(semiring_q), .in_ready(lane_2_in_ready), .out_valid(lane_2_out_valid),
+    .is_float(is_float), .seed(seed), .semiring(semiring_q), .out_ready(crossbar_l2_ready),
+    .clk(clk), .rst(rst), .in_ready(lane_2_in_ready), .out_valid(lane_2_out_valid),
     .out_bank(lane_2_out_bank), .out_product(lane_2_out_product), .active(lane_2_active)
   );
   lane_front_n8_w4_t1024_c32_r8_x1ff lane_3 (
     .in_valid(l3_valid & _t1), .half(l3_half), .row(l3_row), .col(l3_col), .a(l3_a), .b(l3_b),
-    .is_float(is_float), .seed(seed), .out_ready(crossbar_l3_ready), .clk(clk), .rst(rst),
-    .semiring(semiring_q), .in_ready(lane_3_in_ready), .out_valid(lane_3_out_valid),
+    .is_float(is_float), .seed(seed), .semiring(semiring_q), .out_ready(crossbar_l3_ready),
+    .clk(clk), .rst(rst), .in_ready(lane_3_in_ready), .out_valid(lane_3_out_valid),
     .out_bank(lane_3_out_bank), .out_product(lane_3_out_product), .active(lane_3_active)
   );
   skid_w72 stream_0 (

@@ -158,7 +158,7 @@ module pointer_fetch_l4_a36_d128_t8 (
   wire _t34 = ~flush;
   wire room = tokens_in_ready & _t34;
   wire _t35 = ~arrivals_out_data[104];
-  wire beyond = _t35 & (_t5 >= inner);
+  wire beyond = _t35 & ((_t5 >= inner) & 1'b1);
   wire _t36 = ~beyond;
   wire needs = (arrivals_out_valid & _t35) & (_t36 & room);
   wire wanted = needs & (_t33 & (_t4 < 8'd128));

@@ -10,6 +10,7 @@
 //! | [`regs`] | register maps, error codes and the capability list a driver reads from the card |
 //! | [`epilogue`] | what may be done to sums on their way to memory, and where its parameters lie |
 //! | [`semiring`] | the algebras of sparse products |
+//! | [`join`] | what may join a sparse product: masks, addends, pruning |
 //! | [`serial`] | frames of the serial port |
 //! | [`command`] | ring entries, parameter blocks and completion records, byte for byte |
 //!
@@ -21,6 +22,7 @@ pub mod command;
 pub mod config;
 pub mod epilogue;
 pub mod format;
+pub mod join;
 pub mod regs;
 pub mod semiring;
 pub mod serial;
@@ -29,5 +31,6 @@ pub mod serial;
 pub use config::{CardConfig, ConfigError};
 pub use epilogue::EpilogueStep;
 pub use format::{Format, Rounding, Tuple, Value};
+pub use join::JoinStep;
 pub use regs::ErrorCode;
 pub use semiring::Semiring;

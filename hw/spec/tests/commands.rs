@@ -3,7 +3,7 @@
 use mattock_spec::Rounding;
 use mattock_spec::command::{
     COMPLETION_BYTES, Command, Completion, Counters, CsrAddresses, DESCRIPTOR_BYTES, Descriptor,
-    GemmCommand, Opcode, SpgemmCommand,
+    GemmCommand, JoinedProduct, Opcode, SpgemmCommand,
 };
 use mattock_spec::regs::{ErrorCode, ValueType};
 use mattock_spec::semiring::SEMIRINGS;
@@ -53,7 +53,23 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn joined()(
+        product in spgemm(), steps in 1u32..32, nnz in any::<[u32; 2]>(), at in any::<[[u64; 3]; 2]>(),
+    ) -> JoinedProduct {
+        let csr = |[row_pointers, columns, values]: [u64; 3]| CsrAddresses { row_pointers, columns, values };
+        JoinedProduct {
+            product, steps, nnz_mask: nnz[0], nnz_addend: nnz[1], mask: csr(at[0]), addend: csr(at[1]),
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn joined_blocks_round_trip(c in joined()) {
+        prop_assert_eq!(Command::decode(Opcode::Spgemm, &c.encode()), Ok(Command::Joined(c)));
+    }
+
     #[test]
     fn descriptors_round_trip(entry in descriptor()) {
         prop_assert_eq!(Descriptor::decode(&entry.encode()), Ok(entry));
@@ -99,9 +115,9 @@ proptest! {
     /// A block either is refused or means exactly its bytes: no bit is ignored.
     #[test]
     fn bytes_are_refused_or_mean_what_they_say(
-        bytes in proptest::collection::vec(any::<u8>(), 0..140),
-        sparse in proptest::collection::vec((0..128usize, any::<u8>()), 0..6), op in 1u8..4,
-        length in prop_oneof![Just(32usize), Just(64), Just(128), 0..140usize],
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+        sparse in proptest::collection::vec((0..192usize, any::<u8>()), 0..6), op in 1u8..4,
+        length in prop_oneof![Just(32usize), Just(64), Just(128), Just(192), 0..200usize],
     ) {
         let mut zeroes = vec![0; length];
         for (at, byte) in sparse {
@@ -116,6 +132,9 @@ proptest! {
                 prop_assert_eq!(&c.encode()[..], &bytes[..]);
             }
             if let Ok(c) = SpgemmCommand::decode(&bytes) {
+                prop_assert_eq!(&c.encode()[..], &bytes[..]);
+            }
+            if let Ok(c) = JoinedProduct::decode(&bytes) {
                 prop_assert_eq!(&c.encode()[..], &bytes[..]);
             }
             if let Ok(record) = Completion::decode(&bytes) {

@@ -5,7 +5,7 @@ use mattock_spec::CardConfig;
 use mattock_spec::config::Control;
 use mattock_spec::regs::{
     Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, capability_rom, card, controller, epilogue,
-    gemm, queue, spgemm,
+    gemm, join, queue, spgemm,
 };
 use rtl_gen::{Builder, Module, Reg as Flop, Sig, bit, bits, case, cat, uint};
 use std::collections::BTreeMap;
@@ -42,6 +42,8 @@ impl Csr {
         maps.extend(self.card.spgemm.is_some().then_some(spgemm::MAP));
         let epilogue = self.card.gemm.iter().any(|gemm| !gemm.epilogue.is_empty());
         maps.extend(epilogue.then_some(epilogue::MAP));
+        let joins = self.card.spgemm.iter().any(|spgemm| !spgemm.joins.is_empty());
+        maps.extend(joins.then_some(join::MAP));
         maps
     }
 

@@ -20,7 +20,7 @@ pub struct BankProof {
 
 impl BankProof {
     const TABLE: Table =
-        Table { banks: 2, ways: 1, entries_per_half: 4, index_bits: 1, row_bits: 1 };
+        Table { banks: 2, ways: 1, entries_per_half: 4, index_bits: 1, row_bits: 1, masks: false };
     /// Cycles after reset in which the buckets are cleared and the list of free slots is made.
     const WIPE: u32 = 16;
 }

@@ -32,7 +32,7 @@ pub struct DepositProof {
 
 impl DepositProof {
     const TABLE: Table =
-        Table { banks: 2, ways: 1, entries_per_half: 4, index_bits: 1, row_bits: 1 };
+        Table { banks: 2, ways: 1, entries_per_half: 4, index_bits: 1, row_bits: 1, masks: false };
 }
 
 impl Module for DepositProof {

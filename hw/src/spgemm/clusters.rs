@@ -124,6 +124,8 @@ impl Clusters {
         }
         shared.push(("seed", m.input("seed", bits(32))));
         shared.extend(["inner", "cols", "nnz_a", "nnz_b"].map(|name| (name, word(name))));
+        let joins = self.cluster.join_inputs();
+        shared.extend(joins.iter().map(|(name, ty)| (name.as_str(), m.input(name, *ty))));
         let arrays = ["a_ptr", "a_col", "a_val", "b_ptr", "b_col", "b_val"];
         shared.extend(arrays.map(|name| (name, address(name))));
         for cluster in clusters {

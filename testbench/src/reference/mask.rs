@@ -20,17 +20,6 @@ impl Mask {
 
     /// What it leaves of `c`.
     pub fn apply<T: Clone>(&self, c: &Csr<T>) -> Csr<T> {
-        let (mut row_ptr, mut columns, mut values) = (vec![0; c.rows() + 1], vec![], vec![]);
-        for (row, col, value) in c.entries() {
-            if self.entries.contains(&(row, col)) != self.complement {
-                row_ptr[row + 1] += 1;
-                columns.push(col);
-                values.push(value.clone());
-            }
-        }
-        for row in 0..c.rows() {
-            row_ptr[row + 1] += row_ptr[row];
-        }
-        Csr::new(c.rows(), c.cols(), row_ptr, columns, values).expect("part of a right matrix")
+        c.retain(|row, col, _| self.entries.contains(&(row, col)) != self.complement)
     }
 }

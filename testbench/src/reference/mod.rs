@@ -18,5 +18,5 @@ pub use compare::{Comparison, Difference, compare_exact, compare_floats};
 pub use gemm::{Layout, LayoutError, gemm};
 pub use int4::{Int4Error, pack_i4, unpack_i4};
 pub use mask::Mask;
-pub use spgemm::{ShapeError, spgemm, spgemm_over, widened};
-pub use spgemm_bound::{SpgemmBound, check_masked, check_over};
+pub use spgemm::{ShapeError, onto, spgemm, spgemm_over, widened};
+pub use spgemm_bound::{Joins, SpgemmBound, check_joined, check_over};

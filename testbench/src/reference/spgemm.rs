@@ -3,6 +3,7 @@
 use mattock::Csr;
 use mattock::sparse::SparseValue;
 use mattock_spec::Semiring;
+use std::collections::BTreeMap;
 
 use super::algebra::Element;
 
@@ -43,6 +44,34 @@ pub fn spgemm_over<T: Element>(
 /// The matrix with its values in the type they are computed in. The product of two such matrices is the product of what they were.
 pub fn widened<T: SparseValue>(matrix: &Csr<T>) -> Csr<T::Sum> {
     matrix.map(|value| value.widen())
+}
+
+/// `C + P` entry by entry, over the sum of a semiring: an entry where either has one.
+///
+/// # Panics
+/// When their shapes differ.
+pub fn onto<T: Element>(c: &Csr<T>, p: &Csr<T>, semiring: Semiring) -> Csr<T> {
+    merged(c, p, |sum, value| sum.add(value, semiring.add()))
+}
+
+/// The entries of both matrices, and `both` of them where both have one.
+pub(super) fn merged<T: Copy>(c: &Csr<T>, p: &Csr<T>, both: impl Fn(T, T) -> T) -> Csr<T> {
+    assert_eq!((c.rows(), c.cols()), (p.rows(), p.cols()));
+    let (mut row_ptr, mut col_idx, mut values) = (vec![0], vec![], vec![]);
+    for row in 0..c.rows() {
+        let ((columns, of_c), (others, of_p)) = (c.row(row), p.row(row));
+        let mut sums: BTreeMap<u32, T> =
+            columns.iter().copied().zip(of_c.iter().copied()).collect();
+        for (&col, &value) in others.iter().zip(of_p) {
+            sums.entry(col).and_modify(|sum| *sum = both(*sum, value)).or_insert(value);
+        }
+        for (col, sum) in sums {
+            col_idx.push(col);
+            values.push(sum);
+        }
+        row_ptr.push(col_idx.len() as u64);
+    }
+    Csr::new(c.rows(), c.cols(), row_ptr, col_idx, values).expect("sums of right matrices")
 }
 
 /// The row-wise product over any accumulator: `first` makes it, `more` adds to it.

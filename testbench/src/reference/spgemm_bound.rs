@@ -7,7 +7,7 @@ use mattock_spec::{Format, Semiring};
 use super::algebra::as_factors;
 use super::compare::{Comparison, compare, compare_floats};
 use super::mask::Mask;
-use super::spgemm::{ShapeError, row_wise, spgemm_over, widened};
+use super::spgemm::{ShapeError, merged, onto, row_wise, spgemm_over, widened};
 
 /// Unit roundoff of fp32, round to nearest: 2^-24.
 const U: f64 = f32::EPSILON as f64 / 2.0;
@@ -122,31 +122,76 @@ pub fn check_over<T: SparseValue<Sum = f32>>(
     semiring: Semiring,
     got: &Csr<f32>,
 ) -> Result<Comparison, ShapeError> {
-    check_masked(a, b, semiring, None, got)
+    check_joined(a, b, semiring, &Joins::default(), got)
 }
 
-/// The same of a product of which only some entries are wanted.
+/// What joins a product.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Joins<'j> {
+    /// Which entries are wanted.
+    pub mask: Option<&'j Mask>,
+    /// What the products are added to.
+    pub onto: Option<&'j Csr<f32>>,
+    /// Entries that are zero are not there.
+    pub prune: bool,
+}
+
+impl Joins<'_> {
+    fn masked<T: Clone>(&self, c: Csr<T>) -> Csr<T> {
+        self.mask.map_or_else(|| c.clone(), |mask| mask.apply(&c))
+    }
+}
+
+/// [`check_over`] of a product that more matrices join. Where a sum that is not exactly known may be zero, its entry may be there or not.
 ///
 /// # Errors
 /// [`ShapeError`].
-pub fn check_masked<T: SparseValue<Sum = f32>>(
+pub fn check_joined<T: SparseValue<Sum = f32>>(
     a: &Csr<T>,
     b: &Csr<T>,
     semiring: Semiring,
-    mask: Option<&Mask>,
+    joins: &Joins<'_>,
     got: &Csr<f32>,
 ) -> Result<Comparison, ShapeError> {
     match as_factors(semiring) {
         Some(factors) => {
             let mut bound = SpgemmBound::of_factors(a, b, factors)?;
-            if let Some(mask) = mask {
-                bound.exact = mask.apply(&bound.exact);
+            if let Some(onto) = joins.onto {
+                let addend = onto.map(|&c| Exact::value(c));
+                bound.exact = merged(&addend, &bound.exact, Exact::plus);
             }
-            Ok(bound.check(got))
+            bound.exact = joins.masked(bound.exact);
+            if !joins.prune {
+                return Ok(bound.check(got));
+            }
+            // A zero that is there is wrong, one that is not counts as computed.
+            let there = got.map(|&value| if value == 0.0 { f32::NAN } else { value });
+            let all = merged(&bound.exact.map(|_| 0.0), &there, |_, value| value);
+            Ok(bound.check(&all))
         }
         None => {
-            let all = spgemm_over(&widened(a), &widened(b), semiring)?;
-            Ok(compare_floats(&mask.map_or_else(|| all.clone(), |mask| mask.apply(&all)), got))
+            let mut all = spgemm_over(&widened(a), &widened(b), semiring)?;
+            if let Some(c) = joins.onto {
+                all = onto(c, &all, semiring);
+            }
+            let all = joins.masked(all).retain(|_, _, value| !joins.prune || *value != 0.0);
+            Ok(compare_floats(&all, got))
+        }
+    }
+}
+
+impl Exact {
+    /// A number by itself, which counts as a product.
+    fn value(c: f32) -> Exact {
+        let sum = f64::from(c);
+        Exact { sum, magnitude: sum.abs(), products: 1 }
+    }
+
+    fn plus(self, other: Exact) -> Exact {
+        Exact {
+            sum: self.sum + other.sum,
+            magnitude: self.magnitude + other.magnitude,
+            products: self.products + other.products,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use clap::Args;
-use mattock::sparse::{Csr, Semiring, spgemm_parts};
+use mattock::sparse::{Csr, SpgemmOptions, spgemm_parts};
 use mattock_spec::CardConfig;
 use mattock_testbench::model::spgemm::{self as model, Memory, Product};
 use mattock_testbench::reference::{compare_exact, spgemm};
@@ -260,7 +260,7 @@ impl Run<'_> {
         let memory = MemoryArgs { latency, bandwidth: bytes_per_cycle, ..MemoryArgs::default() };
         let (bytes, kind) = (memory_bytes(a, a)?, SimulatorKind::Verilator);
         let mut session = Session::open(&chosen, kind, bytes, &memory, output)?;
-        let (c, counts) = session.spgemm(a, a, Semiring::PlusTimes, None)?;
+        let (c, counts) = session.spgemm(a, a, None, None, &SpgemmOptions::default())?;
         let expected = spgemm(a, a).map_err(|error| Failure::new(ASKED, error))?;
         let wrong = compare_exact(&expected, &c).mismatches();
         if wrong > 0 {

@@ -61,6 +61,11 @@ pub trait Source {
         false
     }
 
+    /// Whether more matrices may join a sparse product. The program of a card's own processor has no room for them.
+    fn may_be_joined(&self) -> bool {
+        false
+    }
+
     /// The first byte from `from` on that is not zero; `from` itself where there is no room to look for it.
     fn first_set(&self, from: usize) -> usize {
         let is_set = |at: &usize| self.word(at & !3) >> (8 * (at & 3)) & 0xff != 0;
@@ -82,6 +87,10 @@ impl Source for [u8] {
     }
 
     fn may_have_epilogue(&self) -> bool {
+        true
+    }
+
+    fn may_be_joined(&self) -> bool {
         true
     }
 }

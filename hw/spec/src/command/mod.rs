@@ -1,7 +1,7 @@
 //! Commands byte for byte: ring entries, parameter blocks, completion records.
 //!
 //! A driver writes a 64-byte [`Descriptor`] into the submission ring; it points to a parameter block
-//! ([`GemmCommand`] or [`SpgemmCommand`]) of at most [`MAX_PARAMETER_BYTES`], 64-byte aligned. The
+//! ([`GemmCommand`], [`SpgemmCommand`] or [`JoinedProduct`]) of at most [`MAX_PARAMETER_BYTES`], 64-byte aligned. The
 //! card owns both from the doorbell until it has written the [`Completion`]. All numbers are
 //! little-endian. Decoding refuses wrong lengths, unknown opcodes and any reserved bit that is set,
 //! so that the bits can get a meaning later.
@@ -16,7 +16,7 @@ pub use bytes::{Rejected, Source};
 pub use completion::{Completion, Counters};
 pub use descriptor::{Descriptor, Opcode};
 pub use gemm::{GemmBlock, GemmCommand};
-pub use spgemm::{CsrAddresses, SpgemmBlock, SpgemmCommand, SpgemmPart};
+pub use spgemm::{CsrAddresses, JoinedProduct, SpgemmBlock, SpgemmCommand, SpgemmPart};
 
 /// Bytes of a ring entry.
 pub const DESCRIPTOR_BYTES: usize = 64;
@@ -36,6 +36,8 @@ pub enum Command {
     Gemm(GemmCommand),
     /// A sparse product.
     Spgemm(SpgemmCommand),
+    /// A sparse product that more matrices join.
+    Joined(JoinedProduct),
 }
 
 impl Command {
@@ -44,7 +46,7 @@ impl Command {
         match self {
             Command::Nop => Opcode::Nop,
             Command::Gemm(_) => Opcode::Gemm,
-            Command::Spgemm(_) => Opcode::Spgemm,
+            Command::Spgemm(_) | Command::Joined(_) => Opcode::Spgemm,
         }
     }
 
@@ -57,6 +59,9 @@ impl Command {
             Opcode::Nop if block.is_empty() => Ok(Command::Nop),
             Opcode::Nop => Err(Rejected::length(block.len())),
             Opcode::Gemm => GemmCommand::decode(block).map(Command::Gemm),
+            Opcode::Spgemm if block.len() == JoinedProduct::BYTES => {
+                JoinedProduct::decode(block).map(Command::Joined)
+            }
             Opcode::Spgemm => SpgemmCommand::decode(block).map(Command::Spgemm),
         }
     }

@@ -3,6 +3,7 @@
 use super::bytes::{Block, Rejected, Source, put};
 use crate::regs::ErrorCode;
 use crate::regs::ValueType;
+use crate::regs::join::STEPS;
 use crate::regs::spgemm::MODE;
 use crate::semiring::Semiring;
 
@@ -15,6 +16,19 @@ pub struct CsrAddresses {
     pub columns: u64,
     /// Values: those of factors packed, 1, 2 or 4 bytes each; those of a result 4 bytes each.
     pub values: u64,
+}
+
+impl CsrAddresses {
+    /// The three in the order of blocks and registers.
+    pub fn array(self) -> [u64; 3] {
+        [self.row_pointers, self.columns, self.values]
+    }
+
+    /// Those that begin at byte `at` of a block.
+    fn at(block: &[u8], at: usize) -> Self {
+        let address = |i: usize| block.wide(at + 8 * i);
+        CsrAddresses { row_pointers: address(0), columns: address(1), values: address(2) }
+    }
 }
 
 /// A part of a sparse product: some of its rows, and of those the products in some columns. A cluster works on it.
@@ -131,7 +145,7 @@ impl SpgemmCommand {
 
     /// The nine addresses in the order of the block and of the registers.
     pub fn addresses(&self) -> [u64; 9] {
-        let [a, b, c] = [self.a, self.b, self.c].map(|m| [m.row_pointers, m.columns, m.values]);
+        let [a, b, c] = [self.a, self.b, self.c].map(CsrAddresses::array);
         [a[0], a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2]]
     }
 
@@ -169,11 +183,8 @@ impl SpgemmCommand {
         let unknown = Rejected { code: ErrorCode::UnsupportedMode, info: mode };
         let value = ValueType::from_u8(MODE::VALUE.get(mode) as u8).ok_or(unknown)?;
         let semiring = Semiring::from_u8(MODE::SEMIRING.get(mode) as u8).ok_or(unknown)?;
-        let csr = |first: usize| {
-            let at = Self::OFFSET_ADDRESSES as usize + 8 * first;
-            let address = |i: usize| bytes.wide(at + 8 * i);
-            CsrAddresses { row_pointers: address(0), columns: address(1), values: address(2) }
-        };
+        let csr =
+            |first: usize| CsrAddresses::at(bytes, Self::OFFSET_ADDRESSES as usize + 8 * first);
         Ok(SpgemmCommand {
             value,
             semiring,
@@ -220,6 +231,23 @@ impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
         Ok(SpgemmBlock(source))
     }
 
+    /// As [`check`](Self::check), of a block of a [`JoinedProduct`].
+    ///
+    /// # Errors
+    /// Not 192 bytes, or a reserved bit is set.
+    pub fn check_joined(source: &'a S) -> Result<Self, Rejected> {
+        let block = Block::<S, { JoinedProduct::BYTES }>::new(source)?;
+        block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
+        block.reserved(1, 4)?;
+        block.reserved(116, SpgemmCommand::BYTES)?;
+        let at = JoinedProduct::OFFSET_STEPS as usize;
+        let known = STEPS.fields.iter().fold(0, |mask, field| mask | field.mask());
+        block.reserved_bits(at, known as u8)?;
+        block.reserved(at + 1, at + 4)?;
+        block.reserved(at + 12, at + 16)?;
+        Ok(SpgemmBlock(source))
+    }
+
     /// Where the block is read from.
     pub fn source(&self) -> &'a S {
         self.0
@@ -244,5 +272,88 @@ impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
         seed 28
         /// Parts that the clusters share.
         parts 112
+        /// The word for `JOIN.STEPS`, of a [`JoinedProduct`].
+        join_steps 128
+        /// Entries of the mask.
+        nnz_mask 132
+        /// Entries of the addend.
+        nnz_addend 136
+    }
+}
+
+/// A sparse product that more matrices join, `D = C0 (+) A * B at the entries of M`, on a card built for it: C of the product is D.
+///
+/// | bytes | field |
+/// |---|---|
+/// | 0..128 | the product, as a [`SpgemmCommand`] |
+/// | 128..132 | steps, laid out as the register `JOIN.STEPS`, at least one |
+/// | 132..140 | entries of the mask, of the addend |
+/// | 140..144 | reserved, zero |
+/// | 144..192 | addresses of the mask's row pointers, columns, values, then the addend's |
+///
+/// What belongs to a step that is not done means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JoinedProduct {
+    /// What would be done without the rest.
+    pub product: SpgemmCommand,
+    /// The word for `JOIN.STEPS`.
+    pub steps: u32,
+    /// Entries of the mask.
+    pub nnz_mask: u32,
+    /// Entries of the addend.
+    pub nnz_addend: u32,
+    /// Where the mask lies.
+    pub mask: CsrAddresses,
+    /// Where the addend, C0, lies.
+    pub addend: CsrAddresses,
+}
+
+impl JoinedProduct {
+    /// Bytes of the parameter block.
+    pub const BYTES: usize = 192;
+
+    /// Byte offset of the steps, from where on the block is laid out as the registers of `JOIN`.
+    pub const OFFSET_STEPS: u32 = 128;
+    /// Byte offset of the mask's entries, for `BAD_SHAPE`.
+    pub const OFFSET_NNZ_MASK: u32 = 132;
+    /// Byte offset of the addend's entries, for `BAD_SHAPE`.
+    pub const OFFSET_NNZ_ADDEND: u32 = 136;
+    /// Byte offset of the first of the mask's addresses, for `BAD_ADDRESS`.
+    pub const OFFSET_MASK: u32 = 144;
+    /// Byte offset of the first of the addend's addresses, for `BAD_ADDRESS`.
+    pub const OFFSET_ADDEND: u32 = 168;
+
+    /// The block's bytes.
+    pub fn encode(&self) -> [u8; Self::BYTES] {
+        let mut block = [0; Self::BYTES];
+        put(&mut block, 0, self.product.encode());
+        for (i, word) in [self.steps, self.nnz_mask, self.nnz_addend].into_iter().enumerate() {
+            put(&mut block, Self::OFFSET_STEPS as usize + 4 * i, word.to_le_bytes());
+        }
+        let [mask, addend] = [self.mask, self.addend].map(CsrAddresses::array);
+        for (i, address) in mask.into_iter().chain(addend).enumerate() {
+            put(&mut block, Self::OFFSET_MASK as usize + 8 * i, address.to_le_bytes());
+        }
+        block
+    }
+
+    /// Reads a parameter block.
+    ///
+    /// # Errors
+    /// Not 192 bytes, a reserved bit, an unknown value type or semiring, or no step.
+    pub fn decode(bytes: &[u8]) -> Result<JoinedProduct, Rejected> {
+        let block = SpgemmBlock::check_joined(bytes)?;
+        let product = bytes.get(..SpgemmCommand::BYTES).unwrap_or_default();
+        if block.join_steps() == 0 {
+            return Err(Rejected { code: ErrorCode::UnsupportedMode, info: 0 });
+        }
+        Ok(JoinedProduct {
+            product: SpgemmCommand::decode(product)?,
+            steps: block.join_steps(),
+            nnz_mask: block.nnz_mask(),
+            nnz_addend: block.nnz_addend(),
+            mask: CsrAddresses::at(bytes, Self::OFFSET_MASK as usize),
+            addend: CsrAddresses::at(bytes, Self::OFFSET_ADDEND as usize),
+        })
     }
 }

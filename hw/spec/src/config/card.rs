@@ -189,6 +189,11 @@ impl CardConfig {
         if epilogue && self.control == Control::Riscv {
             return later("gemm.epilogue", "an epilogue".into(), "none with `control = \"riscv\"`");
         }
+        let joins = self.spgemm.iter().flat_map(|s| &s.joins).next();
+        if let (Some(step), Control::Riscv) = (joins, self.control) {
+            let asked = format!("\"{}\"", step.name());
+            return later("spgemm.joins", asked, "none with `control = \"riscv\"`");
+        }
         Ok(())
     }
 

@@ -1,8 +1,9 @@
 //! The sparse engine of a card.
 
 use super::gemm::fits_address_space;
-use super::keys::{Allowed, Checked, Visitor, choices, key};
+use super::keys::{Allowed, Checked, Visitor, choices, key, optional_choices};
 use super::{ConfigError, MemoryConfig};
+use crate::join::JoinStep;
 use crate::regs::ValueType;
 use crate::semiring::{SEMIRINGS, Semiring};
 
@@ -39,6 +40,8 @@ pub struct SpgemmConfig {
     pub values: Vec<ValueType>,
     /// Semirings a command chooses among.
     pub semirings: Vec<Semiring>,
+    /// What may join a product.
+    pub joins: Vec<JoinStep>,
     /// Hash seed after reset.
     pub seed: u32,
     /// Bits of a column index.
@@ -67,6 +70,7 @@ impl Default for SpgemmConfig {
             sorter_width: 4,
             values: vec![ValueType::I32, ValueType::F32],
             semirings: SEMIRINGS.to_vec(),
+            joins: Vec::new(),
             seed: 0x9e37_79b1,
             index_bits: 32,
             row_slots: 256,
@@ -122,6 +126,8 @@ impl SpgemmConfig {
         let rings: Vec<(&str, Semiring)> = SEMIRINGS.iter().map(|s| (s.name(), *s)).collect();
         let semirings = key("semirings", "Semirings a command chooses among");
         choices(v, semirings, &rings, &mut self.semirings)?;
+        let joins = key("joins", "What may join a product: masks, accumulation, pruning of zeros");
+        optional_choices(v, joins, JoinStep::NAMES, &mut self.joins)?;
         v.number(key("seed", "Hash seed after reset"), Range(0, u32::MAX), &mut self.seed)?;
         v.number(key("index_bits", "Bits of a column index"), Range(8, 32), &mut self.index_bits)?;
         v.number(

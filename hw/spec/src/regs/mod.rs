@@ -1,6 +1,6 @@
 //! Registers, written once.
 //!
-//! Every offset, width and meaning is one row of [`card`], [`queue`], [`controller`], [`gemm`], [`spgemm`] or [`epilogue`]. The RTL decoder
+//! Every offset, width and meaning is one row of [`card`], [`queue`], [`controller`], [`gemm`], [`spgemm`], [`epilogue`] or [`join`]. The RTL decoder
 //! walks the [`RegMap`]s; software names a row and a field:
 //!
 //! ```
@@ -8,7 +8,7 @@
 //! assert_eq!(gemm::STATUS.address(), 0x1004);
 //! assert_eq!(gemm::STATUS::ERROR.get(0x0000_0502), 5);
 //! assert_eq!(gemm::MODE::TUPLE.put(3) | gemm::MODE::COMPUTE.put(1), 0x0004_0003);
-//! assert_eq!(MAPS.len(), 6);
+//! assert_eq!(MAPS.len(), 7);
 //! ```
 //!
 //! All registers are 32 bits wide and are accessed whole. A 64-bit value is a `_LO`, `_HI` pair.
@@ -20,6 +20,7 @@ pub mod controller;
 pub mod epilogue;
 mod error_code;
 pub mod gemm;
+pub mod join;
 pub mod local;
 #[cfg(feature = "std")]
 mod print;
@@ -40,7 +41,7 @@ pub use table::{Access, Field, Reg, RegMap};
 
 /// Every register map of a card, in BAR0 order.
 pub const MAPS: &[RegMap] =
-    &[card::MAP, queue::MAP, controller::MAP, gemm::MAP, spgemm::MAP, epilogue::MAP];
+    &[card::MAP, queue::MAP, controller::MAP, gemm::MAP, spgemm::MAP, epilogue::MAP, join::MAP];
 
 /// Size of BAR0 in bytes.
 pub const BAR0_BYTES: u32 = 0x4000;

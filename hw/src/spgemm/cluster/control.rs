@@ -2,6 +2,7 @@
 
 use super::super::control::{Expect, Plans, Sequencer, WindowTable};
 use super::Cluster;
+use super::join::Joins;
 use rtl_gen::{Builder, Instance, Sig, bit, bits, uint};
 
 /// The command: registers of the SPGEMM block, stable while it runs.
@@ -24,10 +25,13 @@ pub(super) struct Command<'m> {
     pub first_col: Sig<'m>,
     /// Where its columns end: `cols` for a whole product.
     pub end_col: Sig<'m>,
+    /// What joins the product.
+    pub joins: Joins<'m>,
 }
 
 impl<'m> Command<'m> {
-    pub(super) fn ports(m: &'m Builder, parted: bool) -> Self {
+    pub(super) fn ports(m: &'m Builder, cluster: &Cluster) -> Self {
+        let parted = cluster.parted;
         let word = |name: &str| m.input(name, uint(32));
         let (start, cols) = (m.input("start", bit()), word("cols"));
         let of_part =
@@ -48,6 +52,7 @@ impl<'m> Command<'m> {
             capacity: word("c_capacity"),
             value: m.input("mode_value", bits(4)),
             seed: m.input("seed", bits(32)),
+            joins: Joins::ports(m, cluster),
         }
     }
 }

@@ -37,6 +37,7 @@ impl Cluster {
             tag_bits: self.tag_bits(),
             addr_bits: self.addr_bits(),
             values: self.values(),
+            a_bits: Feed::a_bits(self.joined()),
         };
         let dispatcher = self.dispatcher(m, control, feed, lane.queued_bits());
         let cache = self.cache(m, control, feed);
@@ -68,12 +69,14 @@ impl Cluster {
                 tasks: c.task_fifo,
                 limit,
                 values: self.values(),
+                joined: self.joined(),
             },
         );
         ChosenValues::of(m, self.values(), command.value).pass(feed);
         feed.set("start", seq("run")).set("flush", seq("flush")).set("first_row", seq("first_row"));
         feed.set("rows", command.rows).set("inner", command.inner);
         feed.set("cols", command.end_col.sub_wrap(command.first_col));
+        self.join_rows(m, command, feed);
         feed.set("nnz_a", command.nnz_a).set("nnz_b", command.nnz_b);
         let passes = mux(seq("ranged"), plans.get("passes"), m.lit(uint(9), 1));
         feed.set("passes", passes).set("ranged", seq("ranged"));
@@ -119,8 +122,9 @@ impl Cluster {
         queued_bits: u32,
     ) -> Instance<'m> {
         let (lanes, line_words, table) = (self.config.lanes, self.line_words(), control.table);
-        let dispatcher = m
-            .inst("dispatcher", &Dispatcher { lanes, line_words, row_bits: ROW_BITS, queued_bits });
+        let a_bits = Feed::a_bits(self.joined());
+        let dispatcher = Dispatcher { lanes, line_words, row_bits: ROW_BITS, queued_bits, a_bits };
+        let dispatcher = m.inst("dispatcher", &dispatcher);
         dispatcher.set("flush", control.seq("flush"));
         for field in ["valid", "seq", "row", "start", "length", "a"] {
             dispatcher.set(&format!("task_{field}"), feed.get(&format!("task_{field}")));
@@ -170,11 +174,15 @@ impl Cluster {
         let values = ChosenValues::of(m, self.values(), command.value);
         let limits = self.limits(m, feed, control.plans, command);
         let (col_base, val_base) = (self.base(m, "b_col"), self.base(m, "b_val"));
+        let bases = self.joined_bases(m);
         let fetch: Vec<Instance> = (0..self.config.lanes)
             .map(|l| {
                 let lane = m.inst(&format!("lane_{l}"), shape);
                 values.pass(lane);
                 lane.set("flush", stop).set("col_base", col_base).set("val_base", val_base);
+                for (port, base) in &bases {
+                    lane.set(port, *base);
+                }
                 for field in ["seq", "row", "a", "start", "length"] {
                     lane.set(&format!("chunk_{field}"), dispatcher.get(&format!("chunk_{field}")));
                 }

@@ -31,17 +31,19 @@ impl Cluster {
                 adder_latency: c.adder_latency,
                 sorter_width: c.sorter_width,
                 algebra: Algebra::of(&c.semirings),
+                joins: self.joined(),
+                masks: self.masks(),
             },
         );
         core.set("is_float", command.float()).set("seed", command.seed);
         if c.semirings.len() > 1 {
             core.set("semiring", m.input("mode_semiring", bits(4)));
         }
+        if self.masks() {
+            core.set("mask", command.joins.mask).set("complement", command.joins.complement);
+        }
         for (l, lane) in fetch.iter().enumerate() {
-            for field in ["valid", "half", "row", "col", "a", "b"] {
-                core.set(&format!("l{l}_{field}"), lane.get(&format!("out_{field}")));
-            }
-            lane.set("out_ready", core.get(&format!("l{l}_ready")));
+            self.send(command, (l, *lane), core);
         }
         for port in ["drain_start", "drain_half", "drain_discard"] {
             core.set(port, seq(port));

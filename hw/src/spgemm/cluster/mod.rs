@@ -3,6 +3,7 @@
 mod back;
 mod control;
 mod front;
+mod join;
 mod memory;
 mod merge;
 mod status;
@@ -21,7 +22,7 @@ const ROW_BITS: u32 = 8;
 ///
 /// Ports: those every engine of the card has (`start`, `flush`, `idle`, `done`, `error`, `error_info`, `read_beat`,
 /// `write_beat`, `m_axi_*`), and the values of the SPGEMM register block by name: inputs `mode_value`, `mode_semiring`, `rows`,
-/// `inner`, `cols`, `seed`, `nnz_a`, `nnz_b`, `c_capacity`, `a_ptr` to `c_val`; outputs `products`, `nnz_c`, `windows`, `spills`,
+/// `inner`, `cols`, `seed`, `nnz_a`, `nnz_b`, `c_capacity`, `a_ptr` to `c_val`, and those of the JOIN block that belong to `config.joins`; outputs `products`, `nnz_c`, `windows`, `spills`,
 /// `restarts`, `hazard_stalls`, `cache_hits`, `cache_misses`.
 ///
 /// Throughput: `lanes` products a cycle while memory, table and sorter keep up.
@@ -103,7 +104,7 @@ impl Module for Cluster {
     }
     fn build(&self, m: &Builder) {
         m.doc("SpGEMM cluster: row-wise products merged by atomic hashing.");
-        let command = Command::ports(m, self.parted);
+        let command = Command::ports(m, self);
         let control = Control::new(m, self, &command);
         let front = self.front(m, &command, &control);
         let core = self.merge_core(m, &command, &control, &front);

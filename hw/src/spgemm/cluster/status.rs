@@ -4,6 +4,7 @@ use super::Cluster;
 use super::control::{Command, Control};
 use super::front::Front;
 use super::memory::Memory;
+use crate::spgemm::front::Source;
 use mattock_spec::ErrorCode;
 use rtl_gen::{Builder, Instance, Sig, any, bit, bits, cat, mux, uint};
 
@@ -39,6 +40,13 @@ impl Cluster {
         let (reads, writes) = (read_fault.bit(1), write_fault.bit(1));
         let decode = [read_fault.bit(0), write_fault.bit(0)];
         let row_written = writer.get("rows_done").add_wrap(first_row);
+        let of_pointer = match self.joined() {
+            true => {
+                let joined = [ErrorCode::RowPointerMask, ErrorCode::RowPointerAddend].map(code);
+                Source::choose(feed.get("bad_source"), code(ErrorCode::RowPointerB), &joined)
+            }
+            false => code(ErrorCode::RowPointerB),
+        };
         let causes = [
             (
                 reads,
@@ -51,7 +59,7 @@ impl Cluster {
                 write.get("fault_addr").as_bits(),
             ),
             (feed.get("bad_row"), code(ErrorCode::RowPointerA), feed.get("bad_place").as_bits()),
-            (feed.get("bad_pointer"), code(ErrorCode::RowPointerB), feed.get("bad_k").as_bits()),
+            (feed.get("bad_pointer"), of_pointer, feed.get("bad_k").as_bits()),
             (feed.get("bad_column"), code(ErrorCode::ColumnA), feed.get("bad_place").as_bits()),
             (bad_column_b.q(), code(ErrorCode::ColumnB), row_written.as_bits()),
         ];
@@ -85,7 +93,7 @@ impl Cluster {
         m.output("idle", !any(&[seq("active"), done, start]) & memory.quiet);
         m.output("read_beat", read.get("beat"));
         m.output("write_beat", write.get("beat"));
-        counters(m, clear, blocks);
+        self.counters(m, clear, blocks);
         watch(m, blocks);
         m.output("nnz_c", writer.get("nnz").as_bits());
     }
@@ -109,38 +117,44 @@ fn watch<'m>(m: &'m Builder, blocks: &Blocks<'_, 'm>) {
     m.output("watch_stop", control.seq("watch_stop"));
 }
 
-/// Counters of the last command.
-fn counters<'m>(m: &'m Builder, start: Sig<'m>, blocks: &Blocks<'_, 'm>) {
-    let Blocks { control, front, core, .. } = *blocks;
-    let Control { table, sequencer, .. } = *control;
-    let Front { cache, lanes: fetch, .. } = front;
-    let count = |name: &str, by: Sig<'m>| {
-        let total = m.state(&format!("{name}_q"), uint(32), 0);
-        total.update(&[(start, total.q().lit(0)), (m.high(), total.q().add_wrap(by.resize(32)))]);
-        m.output(name, total.q().as_bits());
-    };
-    count("windows", sequencer.get("retire").as_u());
-    count("spills", core.get("dropped"));
-    count("restarts", sequencer.get("replayed").as_u());
-    count("hazard_stalls", core.get("stalled"));
-    count("cache_hits", cache.get("hits"));
-    count("cache_misses", cache.get("misses"));
-    // Products of a window count when it retires, so that what a replay repeats counts once.
-    let products = m.state("products_q", uint(64), 0);
-    let mut retired = m.lit(uint(64), 0);
-    for half in 0..2 {
-        let sent = (fetch.iter().enumerate()).fold(m.lit(uint(32), 0), |n, (l, lane)| {
-            let moves = lane.get("out_valid") & core.get(&format!("l{l}_ready"));
-            n.add_wrap((moves & lane.get("out_half").is(half as i128)).as_u().zext(32))
-        });
-        let held = m.state(&format!("products_of_half_{half}"), uint(32), 0);
-        let mine = sequencer.get("retire") & table.get("oldest").bit(0).is(half as i128);
-        held.update(&[
-            (sequencer.get("restart") | mine, held.q().lit(0)),
-            (m.high(), held.q().add_wrap(sent)),
-        ]);
-        retired = mux(mine, held.q().zext(64), retired);
+impl Cluster {
+    /// Counters of the last command.
+    fn counters<'m>(&self, m: &'m Builder, start: Sig<'m>, blocks: &Blocks<'_, 'm>) {
+        let Blocks { control, front, core, .. } = *blocks;
+        let Control { table, sequencer, .. } = *control;
+        let Front { cache, lanes: fetch, .. } = front;
+        let count = |name: &str, by: Sig<'m>| {
+            let total = m.state(&format!("{name}_q"), uint(32), 0);
+            total.update(&[
+                (start, total.q().lit(0)),
+                (m.high(), total.q().add_wrap(by.resize(32))),
+            ]);
+            m.output(name, total.q().as_bits());
+        };
+        count("windows", sequencer.get("retire").as_u());
+        count("spills", core.get("dropped"));
+        count("restarts", sequencer.get("replayed").as_u());
+        count("hazard_stalls", core.get("stalled"));
+        count("cache_hits", cache.get("hits"));
+        count("cache_misses", cache.get("misses"));
+        // Products of a window count when it retires, so that what a replay repeats counts once.
+        let products = m.state("products_q", uint(64), 0);
+        let mut retired = m.lit(uint(64), 0);
+        for half in 0..2 {
+            let sent = (fetch.iter().enumerate()).fold(m.lit(uint(32), 0), |n, (l, lane)| {
+                let moves = self.sends_product((l, *lane), core);
+                n.add_wrap((moves & lane.get("out_half").is(half as i128)).as_u().zext(32))
+            });
+            let held = m.state(&format!("products_of_half_{half}"), uint(32), 0);
+            let mine = sequencer.get("retire") & table.get("oldest").bit(0).is(half as i128);
+            held.update(&[
+                (sequencer.get("restart") | mine, held.q().lit(0)),
+                (m.high(), held.q().add_wrap(sent)),
+            ]);
+            retired = mux(mine, held.q().zext(64), retired);
+        }
+        products
+            .update(&[(start, products.q().lit(0)), (m.high(), products.q().add_wrap(retired))]);
+        m.output("products", products.q().as_bits());
     }
-    products.update(&[(start, products.q().lit(0)), (m.high(), products.q().add_wrap(retired))]);
-    m.output("products", products.q().as_bits());
 }

@@ -19,6 +19,7 @@ const MOST_SKIPPED: i128 = 127;
 /// | `passes` | in | uint(9) | how often the first row is emitted, at least 1 |
 /// | `ptr_base`, `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the three arrays |
 /// | `value` | in | bits(4) | type of the values, if one may be less than a word ([`Values`]) |
+/// | `every_row` | in | bit | if `joined`, level: tell every empty row with a token of its own; constant while busy |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `p_*`, `c_*`, `v_*` | | | line ports (request and answer) of the three arrays |
 /// | `token_valid`, `token_ready` | out, in | bit | token stream |
@@ -39,12 +40,15 @@ pub struct AStream {
     pub lines: u32,
     /// Types of values.
     pub values: Values,
+    /// Rows of other matrices may join A's, also those that are empty.
+    pub joined: bool,
 }
 
 impl Module for AStream {
     fn name(&self) -> String {
-        let AStream { line_words, addr_bits, lines, values } = self;
-        format!("a_stream_l{line_words}_a{addr_bits}_n{lines}{}", values.suffix())
+        let AStream { line_words, addr_bits, lines, values, joined } = self;
+        let joined = if *joined { "_j" } else { "" };
+        format!("a_stream_l{line_words}_a{addr_bits}_n{lines}{}{joined}", values.suffix())
     }
 
     fn build(&self, m: &Builder) {
@@ -112,6 +116,10 @@ impl Module for AStream {
         let no_length = length.is(0);
         let skips =
             all(&[no_length, !first.q(), at_row.q().inc().ne(rows), !skipped.q().is(MOST_SKIPPED)]);
+        let skips = match self.joined {
+            true => skips & !m.input("every_row", bit()),
+            false => skips,
+        };
         let skips = skips.named("skips");
         skipped.update(&[
             (start | flush, skipped.q().lit(0)),

@@ -8,7 +8,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, case, cat, index_width, uint
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `task_valid`, `task_ready` | in, out | bit | task offered, taken; `task_ready` follows `chunk_ready` of the lanes |
-/// | `task_seq`, `task_row`, `task_a` | in | bits(2), bits(`row_bits`), bits(32) | window, row slot, element of A |
+/// | `task_seq`, `task_row`, `task_a` | in | bits(2), bits(`row_bits`), bits(`a_bits`) | window, row slot, element of A |
 /// | `task_start`, `task_length` | in | uint(32) | elements of B; `task_length >= 1` |
 /// | `l{l}_chunk_valid`, `l{l}_chunk_ready` | out, in | bit | chunk for lane `l`; a register |
 /// | `l{l}_queued` | in | uint(`queued_bits`) | elements queued in lane `l` |
@@ -31,12 +31,15 @@ pub struct Dispatcher {
     pub row_bits: u32,
     /// Bits of `queued` of a lane.
     pub queued_bits: u32,
+    /// Bits of `a`, as of the [`Planner`](super::Planner).
+    pub a_bits: u32,
 }
 
 impl Module for Dispatcher {
     fn name(&self) -> String {
-        let Dispatcher { lanes, line_words, row_bits, queued_bits } = self;
-        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}")
+        let Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits } = self;
+        let joined = if *a_bits > 32 { "_j" } else { "" };
+        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}{joined}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -91,7 +94,7 @@ impl Module for Dispatcher {
         ]);
         let seq = m.reg_when("seq", take, m.input("task_seq", bits(2)));
         let row = m.reg_when("row", take, m.input("task_row", bits(self.row_bits)));
-        let a = m.reg_when("a", take, m.input("task_a", bits(32)));
+        let a = m.reg_when("a", take, m.input("task_a", bits(self.a_bits)));
 
         let out_seq = m.reg_when("out_seq", cut, seq);
         let out_length = m.reg_when("out_length", cut, length);
@@ -147,7 +150,8 @@ mod tests {
     use rand::{Rng, SeedableRng, rngs::StdRng};
     use rtl_gen::Interpreter;
 
-    const SHAPE: Dispatcher = Dispatcher { lanes: 4, line_words: 16, row_bits: 8, queued_bits: 12 };
+    const SHAPE: Dispatcher =
+        Dispatcher { lanes: 4, line_words: 16, row_bits: 8, queued_bits: 12, a_bits: 32 };
 
     /// `(seq, row, a, start, length)` of a task or chunk.
     type Piece = [u64; 5];

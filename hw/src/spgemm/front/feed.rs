@@ -1,13 +1,15 @@
 //! From the arrays in memory to tasks: A stream, pointer fetch and planner in a row.
 
+use super::join::{JoinRows, Source, wanted_length};
 use super::values::Chosen;
 use super::{AStream, Planner, PointerFetch, Values};
 use crate::spgemm::control::PRODUCT_BITS;
-use rtl_gen::{Builder, Instance, Module, Sig, bit, bits, uint};
+use rtl_gen::{Builder, Instance, Module, Sig, bit, bits, cat, uint};
 
 /// The part of the front end that works row by row. Ports as the three blocks it consists of:
 /// configuration and windows of [`Planner`], lines `p_*`, `c_*`, `v_*` of [`AStream`], cache port
-/// `req_*`, `rsp_*` of [`PointerFetch`], `value` of [`AStream`].
+/// `req_*`, `rsp_*` of [`PointerFetch`], `value` of [`AStream`]; if `joined`, also `mask`, `accumulate` of [`JoinRows`], its bases and numbers of
+/// entries, and `complement`, the mask's. `task_a` then has the [`Source`] above A's element.
 #[derive(Clone, Copy, Debug)]
 pub struct Feed {
     /// Words a line.
@@ -26,6 +28,15 @@ pub struct Feed {
     pub limit: u32,
     /// Types of A's values.
     pub values: Values,
+    /// Rows of other matrices than B may join the products.
+    pub joined: bool,
+}
+
+impl Feed {
+    /// Bits of a task's `a`.
+    pub fn a_bits(joined: bool) -> u32 {
+        if joined { 32 + Source::BITS } else { 32 }
+    }
 }
 
 /// Connects same-named ports of this module and the instance.
@@ -40,10 +51,20 @@ fn through<'m>(m: &'m Builder, inst: Instance<'m>, inputs: &[(&str, Sig<'m>)], o
 
 impl Module for Feed {
     fn name(&self) -> String {
-        let Feed { line_words, addr_bits, a_lines, lookups, tag_bits, tasks, limit, values } = self;
-        let suffix = values.suffix();
+        let Feed {
+            line_words,
+            addr_bits,
+            a_lines,
+            lookups,
+            tag_bits,
+            tasks,
+            limit,
+            values,
+            joined,
+        } = self;
+        let (suffix, joined) = (values.suffix(), if *joined { "_j" } else { "" });
         format!(
-            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}{suffix}"
+            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}{suffix}{joined}"
         )
     }
 
@@ -57,8 +78,8 @@ impl Module for Feed {
         let (line_words, addr_bits) = (self.line_words, self.addr_bits);
         let base = |name: &str| m.input(name, uint(addr_bits));
 
-        let (lines, values) = (self.a_lines, self.values);
-        let a = m.inst("a_stream", &AStream { line_words, addr_bits, lines, values });
+        let (lines, values, joined) = (self.a_lines, self.values, self.joined);
+        let a = m.inst("a_stream", &AStream { line_words, addr_bits, lines, values, joined });
         Chosen::input(m, values).pass(a);
         a.set("start", start).set("flush", flush).set("first_row", first_row).set("rows", rows);
         a.set("nnz", word("nnz_a")).set("passes", passes);
@@ -76,25 +97,41 @@ impl Module for Feed {
             through(m, a, &inputs, &[&port("req_valid"), &port("req_addr")]);
         }
 
-        let shape =
-            PointerFetch { line_words, addr_bits, depth: self.lookups, tag_bits: self.tag_bits };
+        let shape = PointerFetch {
+            line_words,
+            addr_bits,
+            depth: self.lookups,
+            tag_bits: self.tag_bits,
+            joined,
+        };
         let b = m.inst("pointers", &shape);
         b.set("flush", flush)
             .set("inner", inner)
             .set("nnz", word("nnz_b"))
             .set("ptr_base", base("b_ptr_base"));
-        for (to, from) in [
-            ("in_valid", "token_valid"),
-            ("in_last", "token_last"),
-            ("in_empty", "token_empty"),
-            ("in_k", "token_k"),
-            ("in_a", "token_a"),
-            ("in_left", "token_left"),
-            ("in_skip", "token_skip"),
-        ] {
-            b.set(to, a.get(from));
+        let fields = ["valid", "last", "empty", "k", "a", "left", "skip"];
+        // Tokens of rows that join come between.
+        let join = joined.then(|| m.inst("joined_rows", &JoinRows));
+        let next = join.unwrap_or(b);
+        for field in fields {
+            next.set(&format!("in_{field}"), a.get(&format!("token_{field}")));
         }
-        a.set("token_ready", b.get("in_ready"));
+        a.set("token_ready", next.get("in_ready"));
+        let skips = join.map(|join| {
+            join.set("start", start).set("flush", flush).set("first_row", first_row);
+            let (mask, accumulate) = (m.input("mask", bit()), m.input("accumulate", bit()));
+            join.set("passes", passes).set("mask", mask).set("accumulate", accumulate);
+            a.set("every_row", accumulate);
+            for field in fields.into_iter().chain(["source"]) {
+                b.set(&format!("in_{field}"), join.get(&format!("out_{field}")));
+            }
+            join.set("out_ready", b.get("in_ready"));
+            for (_, name) in Source::JOINED {
+                b.set(&format!("nnz_{name}"), word(&format!("nnz_{name}")));
+                b.set(&format!("{name}_ptr_base"), base(&format!("{name}_ptr_base")));
+            }
+            mask & !m.input("complement", bit())
+        });
         let inputs = [
             ("req_ready", m.input("req_ready", bit())),
             ("rsp_valid", m.input("rsp_valid", bit())),
@@ -103,14 +140,27 @@ impl Module for Feed {
         ];
         through(m, b, &inputs, &["req_valid", "req_addr", "req_tag"]);
 
-        let planner = m.inst("planner", &Planner { tasks: self.tasks, limit: self.limit });
+        let a_bits = Self::a_bits(joined);
+        let planner = m.inst("planner", &Planner { tasks: self.tasks, limit: self.limit, a_bits });
         planner.set("start", start).set("flush", flush).set("first_row", first_row);
         planner.set("rows", rows).set("cols", cols).set("passes", passes);
-        for port in ["last", "start", "length", "a", "left", "skip"] {
+        for port in ["last", "start", "left", "skip"] {
             planner.set(&format!("in_{port}"), b.get(&format!("out_{port}")));
         }
         planner.set("in_valid", b.get("out_valid"));
         b.set("out_ready", planner.get("in_ready"));
+        let (length, element) = (b.get("out_length"), b.get("out_a"));
+        match skips {
+            Some(skips) => {
+                let source = b.get("out_source");
+                let moves = b.get("out_valid") & planner.get("in_ready");
+                let length = wanted_length(m, (source, length), skips, (moves, flush));
+                planner.set("in_length", length).set("in_a", cat(&[source, element]));
+            }
+            None => {
+                planner.set("in_length", length).set("in_a", element);
+            }
+        }
         let inputs = [
             ("first_seq", m.input("first_seq", bits(2))),
             ("max_rows", m.input("max_rows", uint(9))),
@@ -147,6 +197,9 @@ impl Module for Feed {
         m.output("bad_row", a.get("bad_row"));
         for port in ["bad_column", "bad_pointer", "bad_k"] {
             m.output(port, b.get(port));
+        }
+        if joined {
+            m.output("bad_source", b.get("bad_source"));
         }
         m.output("bad_place", a.get("row"));
         m.output("idle", a.get("idle") & b.get("idle") & planner.get("idle"));

@@ -62,6 +62,7 @@ impl Module for Fetch {
                 line_words: self.lane.line_words,
                 row_bits: self.lane.row_bits,
                 queued_bits: self.lane.queued_bits(),
+                a_bits: self.lane.a_bits,
             },
         );
         dispatcher.set("flush", flush);
@@ -220,6 +221,7 @@ mod tests {
                 tag_bits,
                 addr_bits,
                 values: Values::WORDS,
+                a_bits: 32,
             },
             cache: Cache {
                 banks,

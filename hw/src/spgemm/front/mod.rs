@@ -9,6 +9,7 @@ mod feed;
 #[cfg(test)]
 mod fetch;
 mod hub;
+mod join;
 mod lane;
 mod planner;
 mod pointers;
@@ -22,6 +23,7 @@ pub use cache::Cache;
 pub use dispatch::Dispatcher;
 pub use feed::Feed;
 pub use hub::LineHub;
+pub use join::{JoinRows, Source};
 pub use lane::{CHUNK, LaneFetch};
 pub use planner::Planner;
 pub use pointers::PointerFetch;

@@ -21,7 +21,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `in_*` | | | tokens of [`super::PointerFetch`] |
 /// | `task_valid`, `task_ready` | out, in | bit | tasks, never empty ones |
-/// | `task_seq`, `task_row`, `task_start`, `task_length`, `task_a` | out | bits(2), bits(8), uint(32) x 2, bits(32) | |
+/// | `task_seq`, `task_row`, `task_start`, `task_length`, `task_a` | out | bits(2), bits(8), uint(32) x 2, bits(`a_bits`) | |
 /// | `free` | in | bits(4) | per sequence number: no window uses it |
 /// | `open`, `open_seq` | out | bit, bits(2) | pulse: a window begins |
 /// | `open_row`, `open_single` | out | uint(32), bit | its first row; one row only |
@@ -43,11 +43,14 @@ pub struct Planner {
     pub tasks: u32,
     /// Entries a window may be expected to need: 0.72 of a table half.
     pub limit: u32,
+    /// Bits of `a`, which travels with a task: 32 of A's element, above them whatever else.
+    pub a_bits: u32,
 }
 
 impl Module for Planner {
     fn name(&self) -> String {
-        format!("planner_t{}_l{}", self.tasks, self.limit)
+        let joined = if self.a_bits > 32 { "_j" } else { "" };
+        format!("planner_t{}_l{}{joined}", self.tasks, self.limit)
     }
 
     fn build(&self, m: &Builder) {
@@ -60,14 +63,15 @@ impl Module for Planner {
         let ranged = m.input("ranged", bit());
         let task_ready = m.input("task_ready", bit());
 
-        let entry = m.inst("sizes", &RowSizes { tasks: self.tasks, limit: self.limit });
+        let entry = m
+            .inst("sizes", &RowSizes { tasks: self.tasks, limit: self.limit, a_bits: self.a_bits });
         entry.set("flush", flush).set("cols", cols);
         for (port, ty) in [
             ("valid", bit()),
             ("last", bit()),
             ("start", uint(32)),
             ("length", uint(32)),
-            ("a", bits(32)),
+            ("a", bits(self.a_bits)),
             ("left", uint(32)),
             ("skip", uint(8)),
         ] {
@@ -143,7 +147,8 @@ impl Module for Planner {
         let open = all(&[blocked, !opened.q(), seq_free, whole | ahead]).named("opening");
 
         let task = entry.get("task_data");
-        let (last, length) = (task.bit(128), task.slice(95, 64).as_u());
+        let a = 32 + self.a_bits;
+        let (last, length) = (task.msb(), task.slice(a + 31, a).as_u());
         let hollow = length.is(0);
         let may_go = all(&[in_row.q() | (has_size & (joins | admitted.q())), has_task, !flush])
             .named("may_go");
@@ -194,9 +199,9 @@ impl Module for Planner {
         m.output("task_valid", may_go & !hollow);
         m.output("task_seq", seq.q().as_bits());
         m.output("task_row", count.q().slice(7, 0));
-        m.output("task_start", task.slice(127, 96).as_u());
+        m.output("task_start", task.slice(a + 63, a + 32).as_u());
         m.output("task_length", length);
-        m.output("task_a", task.slice(63, 32));
+        m.output("task_a", task.slice(a - 1, 32));
         m.output("open", open);
         m.output("open_seq", seq.q().as_bits());
         m.output("open_row", row.q());

@@ -1,5 +1,6 @@
 //! Start and length of the row of B behind each element of A.
 
+use super::join::Source;
 use crate::cells::{BlockFifo, Fifo, Skid, priority};
 use rtl_gen::{
     Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, index_width, mux, one_hot_mux, uint,
@@ -14,6 +15,8 @@ use rtl_gen::{
 /// | `in_last`, `in_empty`, `in_k`, `in_a`, `in_left`, `in_skip` | in | | see there |
 /// | `inner`, `nnz` | in | uint(32) | rows and entries of B |
 /// | `ptr_base` | in | uint(`addr_bits`) | line address of the row pointers of B |
+/// | `in_source`, `out_source` | in, out | bits(2) | if `joined`: the [`Source`] whose row `k` is |
+/// | `{mask,addend}_ptr_base`, `nnz_{mask,addend}` | in | | if `joined`: the same of those matrices |
 /// | `flush` | in | bit | level: drop everything; hold until `idle` |
 /// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | | bit, bit, uint, bits | cache requests; registers |
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | bit, bits, bits | answers in any order |
@@ -22,6 +25,7 @@ use rtl_gen::{
 /// | `out_start`, `out_length` | out | uint(32) | elements of B; length 0 for an empty row |
 /// | `bad_column`, `bad_pointer` | out | bit | level: column of A not below `inner`; row pointer of B falls or passes `nnz`. Nothing leaves any more |
 /// | `bad_k` | out | uint(32) | with `bad_pointer`: the row of B |
+/// | `bad_source` | out | bits(2) | if `joined`, with `bad_pointer`: or of that matrix |
 /// | `idle` | out | bit | nothing held, nothing outstanding |
 ///
 /// A ring of lines stands between the tokens and the cache: a token whose line is among the last `RECENT` asked for shares
@@ -41,6 +45,8 @@ pub struct PointerFetch {
     pub depth: u32,
     /// Bits of a cache tag; `log2(depth)` of them are used.
     pub tag_bits: u32,
+    /// Rows of other matrices than B come too.
+    pub joined: bool,
 }
 
 /// Lines that later tokens may share.
@@ -56,8 +62,9 @@ struct Found<'m> {
 
 impl Module for PointerFetch {
     fn name(&self) -> String {
-        let PointerFetch { line_words, addr_bits, depth, tag_bits } = self;
-        format!("pointer_fetch_l{line_words}_a{addr_bits}_d{depth}_t{tag_bits}")
+        let PointerFetch { line_words, addr_bits, depth, tag_bits, joined } = self;
+        let joined = if *joined { "_j" } else { "" };
+        format!("pointer_fetch_l{line_words}_a{addr_bits}_d{depth}_t{tag_bits}{joined}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -81,7 +88,9 @@ impl Module for PointerFetch {
     fn build<'m>(&self, m: &'m Builder) {
         m.doc("Row pointers of B for a stream of elements of A.");
         let (word_bits, slot_bits) = (self.line_words.trailing_zeros(), index_width(self.depth));
-        let arrivals = m.inst("arrivals", &Skid { width: 106 });
+        let source_bits = if self.joined { Source::BITS } else { 0 };
+        let arrivals = m.inst("arrivals", &Skid { width: 106 + source_bits });
+        let source = self.joined.then(|| m.input("in_source", bits(Source::BITS)));
         let fields = [
             m.input("in_last", bit()),
             m.input("in_empty", bit()),
@@ -90,13 +99,25 @@ impl Module for PointerFetch {
             m.input("in_left", uint(32)).as_bits(),
             m.input("in_skip", uint(8)).as_bits(),
         ];
+        let fields: Vec<Sig> = source.into_iter().chain(fields).collect();
         arrivals.set("in_valid", m.input("in_valid", bit())).set("in_data", cat(&fields));
         let (in_valid, token) = (arrivals.get("out_valid"), arrivals.get("out_data"));
+        let source = self.joined.then(|| token.slice(105 + source_bits, 106));
         let (last, empty) = (token.bit(105), token.bit(104));
         let (k, a) = (token.slice(103, 72).as_u(), token.slice(71, 40));
         let (left, skip) = (token.slice(39, 8), token.slice(7, 0));
         let (inner, nnz) = (m.input("inner", uint(32)), m.input("nnz", uint(32)));
         let (base, flush) = (m.input("ptr_base", uint(self.addr_bits)), m.input("flush", bit()));
+        let others = |port: &dyn Fn(&str) -> String, bits: u32| -> Vec<Sig> {
+            let joined = Source::JOINED.iter().filter(|_| self.joined);
+            joined.map(|(_, name)| m.input(&port(name), uint(bits))).collect()
+        };
+        let bases = others(&|name| format!("{name}_ptr_base"), self.addr_bits);
+        let counts = others(&|name| format!("nnz_{name}"), 32);
+        // Of which matrix: B's where no other joins.
+        let choose = |source: Option<Sig<'m>>, of_b: Sig<'m>, others: &[Sig<'m>]| {
+            source.map_or(of_b, |source| Source::choose(source, of_b, others))
+        };
         let requests = m.inst("requests", &Skid { width: self.addr_bits + slot_bits });
         requests.set("out_ready", m.input("req_ready", bit()));
         let (rsp_valid, rsp_tag) =
@@ -110,9 +131,11 @@ impl Module for PointerFetch {
         let (next, oldest) =
             (m.state("next_line", count_ty, 0), m.state("oldest_line", count_ty, 0));
         let ring_room = next.q().sub_wrap(oldest.q()).lt(next.q().lit(self.depth as i128));
-        let line_ty = uint(32 - word_bits);
+        // Known lines are those of a matrix.
+        let line_ty = uint(32 - word_bits + source_bits);
         let asked = m.forward("asked", bit());
-        let line = k.shr_k(word_bits);
+        let line = k.shr_k(word_bits).as_bits();
+        let line = cat(&source.into_iter().chain([line]).collect::<Vec<_>>()).as_u();
         let offset = k.trunc(word_bits);
         let straddles = offset.is(self.line_words as i128 - 1);
         let after = line.inc();
@@ -138,9 +161,12 @@ impl Module for PointerFetch {
         let missing = mux(first.here, after, line);
 
         // A token enters once its lines are there or asked for; it asks for one a cycle.
-        let beyond = (!empty & !k.lt(inner)).named("beyond");
-        let tokens =
-            m.inst("tokens", &BlockFifo { width: 106 + 3 * slot_bits + 1, depth: 2 * self.depth });
+        let of_b = source.map_or(m.high(), |source| source.as_u().is(Source::B as i128));
+        let beyond = all(&[!empty, !k.lt(inner), of_b]).named("beyond");
+        let tokens = m.inst(
+            "tokens",
+            &BlockFifo { width: 106 + 3 * slot_bits + 1 + source_bits, depth: 2 * self.depth },
+        );
         let room = (tokens.get("in_ready") & !flush).named("room");
         let needs = all(&[in_valid, !empty, !beyond, room]).named("needs");
         let lacks = !first.here | (straddles & !second.here);
@@ -164,7 +190,7 @@ impl Module for PointerFetch {
         let first_slot = mux(first.here, first.slot, new);
         let second_slot = mux(second.here, second.slot, new);
         let newest = mux(asked, next.q(), next.q().dec());
-        let token = cat(&[
+        let token = [
             newest.as_bits(),
             second_slot.as_bits(),
             first_slot.as_bits(),
@@ -174,9 +200,11 @@ impl Module for PointerFetch {
             empty,
             a,
             left,
-        ]);
+        ];
+        let token = cat(&source.into_iter().chain(token).collect::<Vec<_>>());
         arrivals.set("out_ready", accept | flush);
-        let address = base.add_wrap(missing.resize(self.addr_bits));
+        let missing_line = missing.trunc(32 - word_bits).resize(self.addr_bits);
+        let address = choose(source, base, &bases).add_wrap(missing_line);
         requests.set("in_valid", wanted).set("in_data", cat(&[new.as_bits(), address.as_bits()]));
         tokens.set("in_valid", accept).set("in_data", token);
 
@@ -192,7 +220,7 @@ impl Module for PointerFetch {
         firsts.write(slot, rsp_data.trunc(32), rsp_valid);
 
         // The oldest token reads its lines: RAM, line register, words, then out.
-        let out = m.inst("out", &Fifo { width: 138, depth: OUT });
+        let out = m.inst("out", &Fifo { width: 138 + source_bits, depth: OUT });
         let held = out.get("count");
         let front = tokens.get("out_data");
         let front_empty = front.bit(64);
@@ -207,14 +235,18 @@ impl Module for PointerFetch {
         let read =
             all(&[tokens.get("out_valid"), front_empty | found, out_room, !flush]).named("read");
         tokens.set("out_ready", read | clear.sig());
-        let newest = front.slice(front.width() - 1, front.width() - slot_bits - 1).as_u();
+        let newest = front.slice(two + 2 * slot_bits, two + slot_bits).as_u();
+        let front_source =
+            self.joined.then(|| front.slice(front.width() - 1, front.width() - source_bits));
         let bound = newest.sub_wrap(newest.lit(RECENT as i128));
         // Before the ring has turned once, and behind a token of no lines, there is nothing to give back.
         let forward = !bound.sub_wrap(oldest.q()).as_bits().msb();
         oldest.update(&[(clear.sig(), oldest.q().lit(0)), (read & !front_empty & forward, bound)]);
         let data_1 = lines.read("line_1", front_first, read);
         let mut valid = m.reg_reset("valid_1", read, 0);
-        let mut note = m.reg("note_1", front.trunc(106));
+        let note = [front.trunc(106)].into_iter();
+        let note = cat(&front_source.into_iter().chain(note).collect::<Vec<_>>());
+        let mut note = m.reg("note_1", note);
         let mut after_line =
             m.reg("first_of_next_1", firsts.read_async("first_of_next", front_second));
         let data = m.reg("line_2", data_1);
@@ -229,6 +261,8 @@ impl Module for PointerFetch {
         valid = m.reg_reset("valid_3", valid & !flush, 0);
         note = m.reg("note_3", note);
         let none = note.bit(64);
+        let source = self.joined.then(|| note.slice(105 + source_bits, 106));
+        let nnz = choose(source, nnz, &counts);
 
         let length = mux(none, m.lit(uint(32), 0), end.sub_wrap(begin));
         let broken = all(&[valid, !none, end.lt(begin) | nnz.lt(end)]).named("broken");
@@ -240,7 +274,12 @@ impl Module for PointerFetch {
         let bad_k = m.reg_when("bad_k_q", broken & !bad_pointer.q(), note.slice(97, 66).as_u());
         let (skip, last) = (note.slice(105, 98), note.bit(65));
         let result = cat(&[skip, last, note.slice(63, 0), begin.as_bits(), length.as_bits()]);
-        out.set("in_valid", all(&[valid, !broken, !bad, !flush])).set("in_data", result.zext(138));
+        let result = source.into_iter().chain([result.zext(138)]).collect::<Vec<_>>();
+        out.set("in_valid", all(&[valid, !broken, !bad, !flush])).set("in_data", cat(&result));
+        if let Some(source) = source {
+            let first = broken & !bad_pointer.q();
+            m.output("bad_source", m.reg_when("bad_source_q", first, source));
+        }
         out.set("out_ready", out_ready | flush);
 
         let open = m.state("open_requests", uint(slot_bits + 1), 0);
@@ -259,6 +298,9 @@ impl Module for PointerFetch {
         let tag = request.slice(request.width() - 1, self.addr_bits);
         m.output("req_tag", tag.zext(self.tag_bits));
         m.output("out_valid", out.get("out_valid"));
+        if self.joined {
+            m.output("out_source", result.slice(137 + source_bits, 138));
+        }
         m.output("out_skip", result.slice(136, 129).as_u());
         m.output("out_last", result.bit(128));
         m.output("out_a", result.slice(127, 96));

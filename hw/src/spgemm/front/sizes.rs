@@ -19,7 +19,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, cat, mux, uint};
 /// | `row_parts` | out | uint(5) | passes it is expected to need; 1 when it fits, or did not fit the queue |
 /// | `row_bound` | out | uint(32) | entries it cannot exceed; void with `row_big` |
 /// | `row_products` | out | uint(24) | its products; 0 when it did not fit the queue |
-/// | `task_valid`, `task_ready`, `task_data` | out, in, out | bit, bit, bits(129) | `{last, start, length, a, left}`; a row has one task at least |
+/// | `task_valid`, `task_ready`, `task_data` | out, in, out | bit, bit, bits(97 + `a_bits`) | `{last, start, length, a, left}`; a row has one task at least |
 /// | `keep`, `rewind` | in | bit | as [`RowQueue`] |
 /// | `flush` | in | bit | level: drop everything |
 ///
@@ -31,11 +31,14 @@ pub(super) struct RowSizes {
     pub tasks: u32,
     /// Entries a window may be expected to need: 0.72 of a table half.
     pub limit: u32,
+    /// Bits of `a`.
+    pub a_bits: u32,
 }
 
 impl Module for RowSizes {
     fn name(&self) -> String {
-        format!("row_sizes_t{}_l{}", self.tasks, self.limit)
+        let joined = if self.a_bits > 32 { "_j" } else { "" };
+        format!("row_sizes_t{}_l{}{joined}", self.tasks, self.limit)
     }
 
     fn build(&self, m: &Builder) {
@@ -45,12 +48,12 @@ impl Module for RowSizes {
         let cols = word("cols");
         let (in_valid, in_last) = (m.input("in_valid", bit()), m.input("in_last", bit()));
         let (in_start, in_length, in_left) = (word("in_start"), word("in_length"), word("in_left"));
-        let in_a = m.input("in_a", bits(32));
+        let in_a = m.input("in_a", bits(self.a_bits));
         let in_skip = m.input("in_skip", uint(8));
         let in_row = m.input("in_row", bit());
         let limit = m.lit(uint(32), self.limit as i128);
 
-        let queue = m.inst("queue", &RowQueue { width: 129, depth: self.tasks });
+        let queue = m.inst("queue", &RowQueue { width: 97 + self.a_bits, depth: self.tasks });
         let shape = Fifo { width: 46 + PRODUCT_BITS, depth: 64 };
         let sizes = m.inst("sizes", &shape);
         // As many are in the pipeline below.

@@ -18,7 +18,8 @@ use rtl_gen::{Builder, Module, any, bit, bits, cat, uint};
 /// | `start`, `start_half`, `discard` | in | bit | pulse: empty a half of which nothing is inside |
 /// | `wipe`, `wipe_bucket` | in | bit, uint | clear that bucket of both halves (after reset) |
 /// | `walking` | out | bit | a half is being emptied |
-/// | `out_valid`, `out_ready`, `out_entry` | out, in, out | bit, bit, bits | its entries: row slot, column, value |
+/// | `out_valid`, `out_ready`, `out_entry` | out, in, out | bit, bit, bits | its entries, as [`Walk`] |
+/// | `mask`, `complement` | in | bit | as [`Walk`] |
 /// | `absorbed`, `absorbed_half` | out | bit | a product has been added |
 /// | `dropped`, `dropped_half` | out | bit | a product found no room |
 /// | `stalled` | out | bit | see [`Accumulate`] |
@@ -91,6 +92,11 @@ impl Module for Bank {
         walk.set("start", start).set("start_half", start_half).set("discard", discard);
         walk.set("fetched", tags.get("fetched")).set("value", sums.get("read_value"));
         walk.set("out_ready", out_ready);
+        if table.masks {
+            for port in ["mask", "complement"] {
+                walk.set(port, m.input(port, bit()));
+            }
+        }
 
         m.output("space", held.le(held.lit(limit as i128)));
         m.output("walking", walking);

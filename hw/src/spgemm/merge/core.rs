@@ -18,11 +18,14 @@ use rtl_gen::{
 /// | `l{l}_valid`, `l{l}_ready` | in, out | bit | lane stream |
 /// | `l{l}_half`, `l{l}_row`, `l{l}_col`, `l{l}_a`, `l{l}_b` | in | bits(1, row, index, 32, 32) | operands of one product |
 /// | `is_float` | in | bit | 1: binary32, 0: 32-bit integer, wrapping; constant while busy |
+/// | `l{l}_source` | in | bits(2) | if `joins`: which matrix's element `b` is, a [`Source`](crate::spgemm::front::Source) |
+/// | `mask`, `complement` | in | bit | if `masks`: see `wanted`; constant while busy |
 /// | `semiring` | in | bits(4) | its number; constant from 2 cycles before a product until idle; there if `algebra` has a choice |
 /// | `seed` | in | bits(32) | hash seed; constant while busy |
 /// | `drain_start`, `drain_half`, `drain_discard` | in | bit | pulse while `drain_busy` and `busy` of the half are 0: empty that half, to the drain streams or to nowhere |
 /// | `drain_busy` | out | bit | from the cycle after `drain_start` until the last entry is taken; also while the table is cleared after reset |
 /// | `d{g}_valid`, `d{g}_ready`, `d{g}_row`, `d{g}_col`, `d{g}_value` | | bit, bit, bits(row, index, 32) | drain streams: the entries of banks g, g + `sorter_width`, ... in any order |
+/// | `d{g}_wanted` | out | bit | if `masks`: no mask, or an entry that a product touched, with an element of the mask (without one: `complement`) |
 /// | `busy_0`, `busy_1` | out | bit | products of the half are inside |
 /// | `overflow_0`, `overflow_1` | out | bit | a product of the half was dropped |
 /// | `dropped`, `stalled`, `merged` | out | uint | in one cycle: products dropped; arrivals without a slot (never, see [`Accumulate`](super::Accumulate)); products added |
@@ -51,6 +54,10 @@ pub struct MergeCore {
     pub sorter_width: u32,
     /// Semirings a command chooses among.
     pub algebra: Algebra,
+    /// Elements of other matrices than B come among the products.
+    pub joins: bool,
+    /// A mask may be one of them.
+    pub masks: bool,
 }
 
 impl MergeCore {
@@ -62,6 +69,7 @@ impl MergeCore {
             entries_per_half: self.entries_per_half,
             index_bits: self.index_bits,
             row_bits: self.row_bits,
+            masks: self.masks,
         }
     }
 }
@@ -70,7 +78,8 @@ impl Module for MergeCore {
     fn name(&self) -> String {
         let (l, k, a, s) = (self.lanes, self.look_ahead, self.adder_latency, self.sorter_width);
         let (table, algebra) = (self.table().suffix(), self.algebra.suffix());
-        format!("merge_core_l{l}_{table}_k{k}_a{a}_s{s}{algebra}")
+        let joins = if self.joins { "_j" } else { "" };
+        format!("merge_core_l{l}_{table}_k{k}_a{a}_s{s}{algebra}{joins}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -118,13 +127,17 @@ impl Module for MergeCore {
         let mut accepted = vec![];
         for l in 0..self.lanes {
             let input = |port: &str, ty| m.input(&format!("l{l}_{port}"), ty);
-            let front = m.inst(&format!("lane_{l}"), &LaneFront { table, algebra });
+            let front =
+                m.inst(&format!("lane_{l}"), &LaneFront { table, algebra, joins: self.joins });
             choose(front);
             let (valid, half) = (input("valid", bit()), input("half", bit()));
             front.set("in_valid", valid & !wiping.q()).set("half", half);
             front.set("row", input("row", bits(self.row_bits)));
             front.set("col", input("col", bits(self.index_bits)));
             front.set("a", input("a", bits(32))).set("b", input("b", bits(32)));
+            if self.joins {
+                front.set("source", input("source", bits(2)));
+            }
             front.set("is_float", float).set("seed", seed);
             let ready = front.get("in_ready") & !wiping.q();
             m.output(&format!("l{l}_ready"), ready);
@@ -140,7 +153,11 @@ impl Module for MergeCore {
         let start_q = m.reg_reset("start", start, 0);
         let half_q = m.reg("start_half", m.input("drain_half", bit()));
         let discard_q = m.reg("start_discard", m.input("drain_discard", bit()));
+        let mode = self.masks.then(|| ["mask", "complement"].map(|p| (p, m.input(p, bit()))));
         for (b, bank) in banks.iter().enumerate() {
+            for (port, level) in mode.into_iter().flatten() {
+                bank.set(port, level);
+            }
             bank.set("valid", crossbar.get(&format!("p{b}_valid")));
             bank.set("product", crossbar.get(&format!("p{b}_data")));
             bank.set("is_float", float);
@@ -165,7 +182,8 @@ impl Module for MergeCore {
 impl MergeCore {
     /// Joins the banks' entries into the drain streams. Returns: entries are still on the way.
     fn drain<'m>(&self, m: &'m Builder, banks: &[Instance<'m>]) -> Sig<'m> {
-        let width = self.row_bits + self.index_bits + 32;
+        let width = self.table().leaving_bits();
+        let key = self.row_bits + self.index_bits + 32;
         let mut draining: Vec<_> = banks.iter().map(|b| b.get("walking")).collect();
         for g in 0..self.sorter_width as usize {
             let group: Vec<_> = banks.iter().skip(g).step_by(self.sorter_width as usize).collect();
@@ -182,7 +200,10 @@ impl MergeCore {
             stream.set("out_ready", m.input(&format!("d{g}_ready"), bit()));
             let entry = stream.get("out_data");
             m.output(&format!("d{g}_valid"), stream.get("out_valid"));
-            m.output(&format!("d{g}_row"), entry.slice(width - 1, 32 + self.index_bits));
+            if self.masks {
+                m.output(&format!("d{g}_wanted"), entry.msb());
+            }
+            m.output(&format!("d{g}_row"), entry.slice(key - 1, 32 + self.index_bits));
             m.output(&format!("d{g}_col"), entry.slice(31 + self.index_bits, 32));
             m.output(&format!("d{g}_value"), entry.slice(31, 0));
             draining.push(stream.get("out_valid"));

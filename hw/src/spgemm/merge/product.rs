@@ -4,6 +4,7 @@ use super::algebra::{Algebra, Chosen};
 use super::hash::{HASH_LATENCY, hash};
 use super::table::{Product, Table};
 use crate::float::{Add, Choice, Multiply};
+use crate::spgemm::front::Source;
 use mattock_spec::semiring::MultiplyOp;
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
@@ -13,6 +14,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// |---|---|---|---|
 /// | `in_valid`, `in_ready` | in, out | bit | operand stream |
 /// | `half`, `row`, `col`, `a`, `b` | in | bits(1, row, index, 32, 32) | operands |
+/// | `source` | in | bits(2) | if `joins`: which matrix's element `b` is, a [`Source`]; those of others than B count as they are, or not at all |
 /// | `is_float`, `seed`, `semiring` | in | bit, bits(32), bits(4) | constant while busy; `semiring` if the algebra has a choice |
 /// | `out_valid`, `out_ready` | out, in | bit | product stream |
 /// | `out_bank` | out | bits(banks) | bank, one-hot |
@@ -27,11 +29,14 @@ pub struct LaneFront {
     pub table: Table,
     /// What makes its products.
     pub algebra: Algebra,
+    /// Elements of other matrices than B come too.
+    pub joins: bool,
 }
 
 impl Module for LaneFront {
     fn name(&self) -> String {
-        format!("lane_front_{}{}", self.table.suffix(), self.algebra.suffix())
+        let joins = if self.joins { "_j" } else { "" };
+        format!("lane_front_{}{}{joins}", self.table.suffix(), self.algebra.suffix())
     }
 
     fn build(&self, m: &Builder) {
@@ -42,6 +47,9 @@ impl Module for LaneFront {
         let col = m.input("col", bits(table.index_bits));
         let (a, b) = (m.input("a", bits(32)), m.input("b", bits(32)));
         let (float, seed) = (m.input("is_float", bit()), m.input("seed", bits(32)));
+        let chosen = Chosen::input(m, self.algebra);
+        let joined = self.joins.then(|| Joined::input(m, chosen, float, (a, b)));
+        let (a, b) = joined.map_or((a, b), |joined| (joined.a, joined.b));
         let out_ready = m.input("out_ready", bit());
 
         let stages = Multiply::LATENCY;
@@ -58,9 +66,9 @@ impl Module for LaneFront {
         let bypass = self.algebra.multiplies_unlike(&[MultiplyOp::Times]);
         let multiply = m.inst("multiply", &Multiply { bypass });
         multiply.set("enable", enable).set("is_float", float).set("a", a).set("b", b);
-        let chosen = Chosen::input(m, self.algebra);
         if bypass {
-            let other = self.other(m, chosen, enable, float, (a, b));
+            let is_product = joined.map(|joined| joined.is_product);
+            let other = self.other(m, chosen, enable, float, (a, b), is_product);
             multiply.set("instead", chosen.is(|s| s.multiply() != MultiplyOp::Times));
             multiply.set("other", other);
         }
@@ -72,12 +80,15 @@ impl Module for LaneFront {
         let bucket = place.slice(table.bucket_bits() - 1, 0).as_u();
         let bank = place.slice(table.bucket_bits() + table.bank_bits() - 1, table.bucket_bits());
         let one_hot = m.lit(uint(table.banks), 1).shl(bank.as_u()).as_bits();
-        let tag = delay("tag", 1, cat(&[half, row, col]));
+        let of_mask = joined.filter(|_| table.masks).map(|joined| joined.of_mask);
+        let tag = [half, row, col].into_iter();
+        let tag = delay("tag", 1, cat(&of_mask.into_iter().chain(tag).collect::<Vec<_>>()));
         let product = Product {
-            half: tag.msb(),
+            half: tag.bit(table.key_bits()),
             bucket,
             key: tag.slice(table.key_bits() - 1, 0),
             value: multiply.get("product"),
+            of_mask: of_mask.map(|_| tag.msb()),
         };
 
         let valids: Vec<_> = valid.iter().map(|v| v.q()).collect();
@@ -98,6 +109,7 @@ impl LaneFront {
         enable: Sig<'m>,
         float: Sig<'m>,
         (a, b): (Sig<'m>, Sig<'m>),
+        is_product: Option<Sig<'m>>,
     ) -> Sig<'m> {
         const LATENCY: u32 = Multiply::LATENCY - 1;
         let is = |op| chosen.is(|s| s.multiply() == op);
@@ -111,7 +123,8 @@ impl LaneFront {
             (MultiplyOp::And, (truth(a) & truth(b)).rep(32) & one),
         ] {
             if self.algebra.multiplies(op) {
-                second = is(op).mux(value, second);
+                let chosen = is_product.map_or(is(op), |product| product & is(op));
+                second = chosen.mux(value, second);
             }
         }
         if !self.algebra.multiplies(MultiplyOp::Plus) {
@@ -125,5 +138,36 @@ impl LaneFront {
             add.set("pick", !is(MultiplyOp::Plus));
         }
         add.get("sum")
+    }
+}
+
+/// The operands of an element that more matrices than B may give.
+#[derive(Clone, Copy)]
+struct Joined<'m> {
+    a: Sig<'m>,
+    b: Sig<'m>,
+    /// It is of B.
+    is_product: Sig<'m>,
+    of_mask: Sig<'m>,
+}
+
+impl<'m> Joined<'m> {
+    /// An addend counts as it is: the first operand becomes the one that changes nothing, one or zero. An element of a mask
+    /// becomes the value that a sum begins with.
+    fn input(
+        m: &'m Builder,
+        chosen: Chosen<'m>,
+        float: Sig<'m>,
+        (a, b): (Sig<'m>, Sig<'m>),
+    ) -> Joined<'m> {
+        let source = m.input("source", bits(2)).as_u();
+        let (is_product, of_mask) = (source.is(Source::B as i128), source.is(Source::Mask as i128));
+        let literal = |word: u32| m.lit(bits(32), word.into());
+        let one = float.mux(literal(1f32.to_bits()), literal(1));
+        let zero = float.mux(literal((-0f32).to_bits()), literal(0));
+        let adds = chosen.is(|s| s.multiply() == MultiplyOp::Plus);
+        let a = is_product.mux(a, adds.mux(zero, one));
+        let b = of_mask.mux(chosen.start(float), b);
+        Joined { a, b, is_product, of_mask }
     }
 }

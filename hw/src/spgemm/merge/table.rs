@@ -15,6 +15,8 @@ pub struct Table {
     pub index_bits: u32,
     /// Bits of a row slot.
     pub row_bits: u32,
+    /// Elements of a mask come among the products: tags know whether an entry is masked and whether a product touched it.
+    pub masks: bool,
 }
 
 /// A product on its way to a table entry.
@@ -25,6 +27,25 @@ pub(super) struct Product<'m> {
     /// Row slot above column.
     pub(super) key: Sig<'m>,
     pub(super) value: Sig<'m>,
+    /// It is an element of a mask, if the table has masks.
+    pub(super) of_mask: Option<Sig<'m>>,
+}
+
+/// A way of a bucket.
+#[derive(Clone, Copy)]
+pub(super) struct Tag<'m> {
+    pub(super) used: Sig<'m>,
+    pub(super) marks: Option<Marks<'m>>,
+    pub(super) key: Sig<'m>,
+}
+
+/// What came for an entry.
+#[derive(Clone, Copy)]
+pub(super) struct Marks<'m> {
+    /// A product did.
+    pub(super) touched: Sig<'m>,
+    /// An element of the mask did.
+    pub(super) masked: Sig<'m>,
 }
 
 impl Table {
@@ -89,17 +110,29 @@ impl Table {
 
     /// Bits of a [`Product`] as one word.
     pub(super) fn product_bits(&self) -> u32 {
-        1 + self.bucket_bits() + self.key_bits() + 32
+        1 + self.bucket_bits() + self.key_bits() + 32 + u32::from(self.masks)
+    }
+
+    /// Bits of a [`Tag`] as one word.
+    pub(super) fn tag_bits(&self) -> u32 {
+        1 + 2 * u32::from(self.masks) + self.key_bits()
+    }
+
+    /// Bits of an entry that leaves: row slot, column, value, and above them whether the mask wants it.
+    pub(super) fn leaving_bits(&self) -> u32 {
+        self.key_bits() + 32 + u32::from(self.masks)
     }
 
     /// Text that tells tables apart, for module names.
     pub(super) fn suffix(&self) -> String {
-        let Table { banks, ways, entries_per_half, index_bits, row_bits } = self;
-        format!("n{banks}_w{ways}_t{entries_per_half}_c{index_bits}_r{row_bits}")
+        let Table { banks, ways, entries_per_half, index_bits, row_bits, masks } = self;
+        let masks = if *masks { "_m" } else { "" };
+        format!("n{banks}_w{ways}_t{entries_per_half}_c{index_bits}_r{row_bits}{masks}")
     }
 
     pub(super) fn pack<'m>(&self, p: Product<'m>) -> Sig<'m> {
-        cat(&[p.half, p.bucket, p.key, p.value])
+        let parts = [p.half, p.bucket.as_bits(), p.key, p.value];
+        cat(&p.of_mask.into_iter().chain(parts).collect::<Vec<_>>())
     }
 
     pub(super) fn unpack<'m>(&self, word: Sig<'m>) -> Product<'m> {
@@ -109,6 +142,19 @@ impl Table {
             bucket: word.slice(31 + key + bucket, 32 + key).as_type(uint(bucket)),
             key: word.slice(31 + key, 32).as_type(bits(key)),
             value: word.slice(31, 0),
+            of_mask: self.masks.then(|| word.msb()),
         }
+    }
+
+    pub(super) fn pack_tag<'m>(&self, tag: Tag<'m>) -> Sig<'m> {
+        let marks = tag.marks.map(|marks| [marks.touched, marks.masked]);
+        let parts = [tag.used].into_iter().chain(marks.into_iter().flatten()).chain([tag.key]);
+        cat(&parts.collect::<Vec<_>>())
+    }
+
+    pub(super) fn unpack_tag<'m>(&self, word: Sig<'m>) -> Tag<'m> {
+        let key = self.key_bits();
+        let marks = self.masks.then(|| Marks { touched: word.bit(key + 1), masked: word.bit(key) });
+        Tag { used: word.msb(), marks, key: word.slice(key - 1, 0) }
     }
 }

@@ -1,7 +1,7 @@
 //! Find-or-insert on the tags of one bank.
 
 use super::encode::encode;
-use super::table::{Product, Table};
+use super::table::{Marks, Product, Table, Tag};
 use crate::cells::priority;
 use rtl_gen::{Builder, MemSpec, Module, Sig, any, bit, bits, cat, uint};
 
@@ -29,6 +29,9 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, any, bit, bits, cat, uint};
 /// bucket is stale: those of the same bucket go round again too, which is exact and, as each key is inserted
 /// once, rare. (Forwarding the word to them instead costs about 500 LUT4 a bank.) Within a half buckets only
 /// fill, so a key is in the first bucket of its sequence that held it or had room.
+///
+/// With masks an entry's tag also says whether an element of the mask came, and whether a product did. The first of either kind
+/// writes its mark as an insertion is written, at most twice a key; without elements of a mask nothing is written more than without masks.
 #[derive(Clone, Copy, Debug)]
 pub struct Tags {
     /// The table.
@@ -43,8 +46,7 @@ impl Module for Tags {
     fn build<'m>(&self, m: &'m Builder) {
         m.doc("Find-or-insert on the tags of one bank, one product a cycle.");
         let table = self.table;
-        let key_bits = table.key_bits();
-        let way_bits = key_bits + 1;
+        let way_bits = table.tag_bits();
         let (address, word) = (uint(table.bucket_bits()), bits(way_bits * table.ways));
         let in_valid = m.input("in_valid", bit());
         let in_product = m.input("in_product", bits(table.product_bits()));
@@ -77,7 +79,7 @@ impl Module for Tags {
                 let store = m.mem(&format!("tags_{h}"), spec);
                 let wipe = clear.bit(h);
                 let data: Vec<_> = (written.sig().lanes(way_bits).into_iter().rev())
-                    .flat_map(|way| [way.msb() & !wipe, way.slice(key_bits - 1, 0)])
+                    .flat_map(|way| [way.msb() & !wipe, way.slice(way_bits - 2, 0)])
                     .collect();
                 let (half, bucket) = (wrote.sig().msb(), wrote.sig().slice(address.width() - 1, 0));
                 let inserts = insert.sig() & is(half);
@@ -100,11 +102,15 @@ impl Module for Tags {
         let word_2 = m.reg("s2_word", p1.half.mux(stores[1], stores[0]));
 
         // Compare.
-        let (mut hits, mut frees) = (vec![], vec![]);
+        let (mut hits, mut frees, mut unmarked) = (vec![], vec![], vec![]);
         for way in word_2.lanes(way_bits).into_iter().rev() {
-            let (used, key) = (way.msb(), way.slice(key_bits - 1, 0));
-            hits.push(used & key.eq(p2.key));
-            frees.push(!used);
+            let tag = table.unpack_tag(way);
+            let hit = tag.used & tag.key.eq(p2.key);
+            hits.push(hit);
+            frees.push(!tag.used);
+            if let (Some(marks), Some(of_mask)) = (tag.marks, p2.of_mask) {
+                unmarked.push(hit & !of_mask.mux(marks.masked, marks.touched));
+            }
         }
         let valid_3 = m.reg_reset("valid_3", valid_2, 0);
         let stale_3 = m.reg("s3_stale", stale_2 | meets(p2));
@@ -116,12 +122,33 @@ impl Module for Tags {
         // Decide and write.
         let (found, room) = (hit.red_or(), free.red_or());
         let sure = valid_3 & !stale_3;
-        insert.assign(sure & !found & room);
+        let first_of_kind = match unmarked.is_empty() {
+            true => m.low(),
+            false => m.reg("s3_unmarked", any(&unmarked)),
+        };
+        insert.assign(sure & found.mux(first_of_kind, room));
         wrote.assign(set(p3));
         let into = priority(&(0..table.ways).map(|w| free.bit(w)).collect::<Vec<_>>());
-        let tag = cat(&[m.high(), p3.key]);
-        let ways: Vec<_> = (word_3.lanes(way_bits).into_iter().zip(&into).rev())
-            .map(|(way, into)| into.mux(tag, way))
+        let new = Tag {
+            used: m.high(),
+            marks: p3.of_mask.map(|masked| Marks { touched: !masked, masked }),
+            key: p3.key,
+        };
+        let chosen: Vec<_> = (into.iter().enumerate())
+            .map(|(w, &into)| found.mux(hit.bit(w as u32), into))
+            .collect();
+        let ways: Vec<_> = (word_3.lanes(way_bits).into_iter().zip(&into).zip(&chosen).rev())
+            .map(|((way, into), chosen)| match (table.unpack_tag(way).marks, p3.of_mask) {
+                (Some(old), Some(masked)) => {
+                    // What was there before counts only where the entry was.
+                    let marks = Marks {
+                        touched: !masked | (found & old.touched),
+                        masked: masked | (found & old.masked),
+                    };
+                    chosen.mux(table.pack_tag(Tag { marks: Some(marks), ..new }), way)
+                }
+                _ => into.mux(table.pack_tag(new), way),
+            })
             .collect();
         written.assign(cat(&ways));
 
@@ -132,9 +159,6 @@ impl Module for Tags {
         let bucket = stale_3.mux(p3.bucket, p3.bucket.inc());
         again_product.drive(table.pack(Product { bucket, ..p3 }));
         again_probes.drive(stale_3.mux(probes_3, probes_3.inc()));
-        let chosen: Vec<_> = (into.iter().enumerate())
-            .map(|(w, &into)| found.mux(hit.bit(w as u32), into))
-            .collect();
         let entry = match encode(&chosen) {
             Some(way) => cat(&[p3.bucket.as_bits(), way]),
             None => p3.bucket.as_bits(),

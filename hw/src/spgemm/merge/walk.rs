@@ -15,7 +15,8 @@ use rtl_gen::{Builder, Module, bit, bits, cat, one_hot_mux, uint};
 /// | `clear`, `clear_bucket` | out | bit, uint | that bucket has been taken |
 /// | `read`, `entry`, `value` | out, out, in | bit, uint, bits(32) | reads a value, a cycle later; must hold |
 /// | `out_valid`, `out_ready` | out, in | bit | entry stream |
-/// | `out_entry` | out | bits | row slot, column, value |
+/// | `out_entry` | out | bits | row slot, column, value; above them, with masks, whether the mask wants it |
+/// | `mask`, `complement` | in | bit | with masks: entries are wanted where masked, or where not; constant while busy |
 ///
 /// Throughput one entry or one empty bucket a cycle: the next bucket is fetched while the entries
 /// of the last one leave. First entry 4 cycles after `start`.
@@ -33,7 +34,7 @@ impl Module for Walk {
     fn build(&self, m: &Builder) {
         m.doc("Empties one half of a bank: one entry a cycle.");
         let table = self.table;
-        let (ways, way_bits) = (table.ways as usize, table.key_bits() + 1);
+        let (ways, way_bits) = (table.ways as usize, table.tag_bits());
         let address = uint(table.bucket_bits());
         let start = m.input("start", bit());
         let (start_half, discard) = (m.input("start_half", bit()), m.input("discard", bit()));
@@ -76,8 +77,15 @@ impl Module for Walk {
         left.drive(load.mux(cat(&used), left_after));
 
         // The entry: key in a register, value in the RAM's output.
+        let masks = table.masks.then(|| (m.input("mask", bit()), m.input("complement", bit())));
         let keys: Vec<_> = (0..ways)
-            .map(|w| (first[w], word.q().lane(w as u32, way_bits).slice(way_bits - 2, 0)))
+            .map(|w| {
+                let tag = table.unpack_tag(word.q().lane(w as u32, way_bits));
+                let wanted = masks.zip(tag.marks).map(|((mask, complement), marks)| {
+                    !mask | (marks.touched & (marks.masked ^ complement))
+                });
+                (first[w], cat(&wanted.into_iter().chain([tag.key]).collect::<Vec<_>>()))
+            })
             .collect();
         let key = m.reg_when("key", advance, one_hot_mux(&keys));
         out_valid.drive_when(advance, some_left);

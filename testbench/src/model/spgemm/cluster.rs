@@ -115,6 +115,9 @@ impl Cluster {
             adder_latency: c.adder_latency,
             sorter_width: c.sorter_width,
             algebra: Algebra::PLUS_TIMES,
+            // What may join a product costs plain ones nothing.
+            joins: false,
+            masks: false,
         };
         let lane = LaneShape {
             slots: (c.lane_queue * 4 / line_words).max(16),

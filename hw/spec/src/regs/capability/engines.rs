@@ -1,6 +1,7 @@
 //! What a card says about its engines, and what fits into them.
 
 use crate::format::{Float, Format, TupleList};
+use crate::join::JoinStep;
 use crate::semiring::Semiring;
 
 /// Declares the types of values of sparse products in one table. Bit 0 of a number is 1 for floats.
@@ -163,6 +164,8 @@ pub struct SpgemmCaps {
     pub seed: u32,
     /// Bit n set: semiring number n is built in.
     pub semirings: u32,
+    /// Bit n set: [`JoinStep`] number n is built in.
+    pub joins: u32,
 }
 
 impl SpgemmCaps {
@@ -174,6 +177,11 @@ impl SpgemmCaps {
     /// Whether the card computes over this semiring.
     pub fn has_semiring(&self, semiring: Semiring) -> bool {
         self.semirings >> semiring as u32 & 1 == 1
+    }
+
+    /// Whether the card was built with this step.
+    pub fn has_join(&self, step: JoinStep) -> bool {
+        self.joins >> step as u32 & 1 == 1
     }
 }
 

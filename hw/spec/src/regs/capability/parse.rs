@@ -189,6 +189,7 @@ impl Entry {
             adder_latency: words::ADDER_LATENCY.get(types),
             seed: words::SEED.get(seed),
             semirings: words::SEMIRINGS.get(algebra),
+            joins: words::JOINS.get(algebra),
         })
     }
 }

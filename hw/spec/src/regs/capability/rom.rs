@@ -55,7 +55,8 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
                     | words::VALUES.put(values)
                     | words::ADDER_LATENCY.put(s.adder_latency),
                 words::SEED.put(s.seed),
-                words::SEMIRINGS.put(s.semirings.iter().fold(0, |mask, s| mask | 1 << *s as u32)),
+                words::SEMIRINGS.put(s.semirings.iter().fold(0, |mask, s| mask | 1 << *s as u32))
+                    | words::JOINS.put(s.joins.iter().fold(0, |mask, s| mask | 1 << *s as u32)),
             ],
         ));
     }

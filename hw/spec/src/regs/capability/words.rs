@@ -67,6 +67,12 @@ pub(crate) const SEMIRINGS: Field = field(
     16,
     "Bit n set: MODE.SEMIRING = n is built in. A card without this word has plus-times only.",
 );
+pub(crate) const JOINS: Field = field(
+    "JOINS",
+    16,
+    8,
+    "Bit n set: number n is built in: 0 mask, 1 accumulate, 2 prune; the JOIN registers are there if any is.",
+);
 pub(crate) const SEED: Field = field("SEED", 0, 32, "Hash seed after reset.");
 
 pub(crate) const STEPS: Field =
@@ -123,7 +129,7 @@ impl CapabilityId {
                 &[CACHE_KIB, ROW_SLOTS],
                 &[SPGEMM_ALIGN, VALUES, ADDER_LATENCY],
                 &[SEED],
-                &[SEMIRINGS],
+                &[SEMIRINGS, JOINS],
             ],
         ),
         (CapabilityId::Controller, "CONTROLLER", &[&[MEMORY_KIB, TARGET, LOG2_RING]]),

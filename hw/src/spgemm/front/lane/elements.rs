@@ -22,6 +22,7 @@ pub(super) struct Elements {
     pub index_bits: u32,
     pub row_bits: u32,
     pub values: Values,
+    pub a_bits: u32,
 }
 
 /// A stage that holds one element, or the end of a chunk whose last line has none.
@@ -61,8 +62,10 @@ fn seq<'m>(travels: Sig<'m>) -> Sig<'m> {
 
 impl Module for Elements {
     fn name(&self) -> String {
-        let Elements { line_words, index_bits, row_bits, values } = self;
-        format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}{}", values.suffix())
+        let Elements { line_words, index_bits, row_bits, values, a_bits } = self;
+        let joined = if *a_bits > 32 { "_j" } else { "" };
+        let suffix = values.suffix();
+        format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}{suffix}{joined}")
     }
 
     fn build<'m>(&self, m: &'m Builder) {
@@ -81,11 +84,13 @@ impl Module for Elements {
         let words = |name: &str| m.input(&format!("line_{name}"), bits(32 * self.line_words));
         let columns = m.reg_when("raw_columns", take.sig(), words("columns"));
         let values = m.reg_when("raw_values", take.sig(), words("values"));
-        let meta =
-            m.input("line_meta", bits(meta_bits(self.row_bits, self.line_words, self.values)));
+        let meta = m.input(
+            "line_meta",
+            bits(meta_bits(self.row_bits + self.a_bits, self.line_words, self.values)),
+        );
         let meta = m.reg_when("raw_meta", take.sig(), meta);
         let position = index_width(self.line_words);
-        let names = 2 + self.row_bits + 32;
+        let names = 2 + self.row_bits + self.a_bits;
         let raw = m.state("raw", bit(), 0);
 
         // Compared register: which words are wanted. Columns rise, so they stand side by side.
@@ -177,8 +182,8 @@ impl Module for Elements {
 
         m.output("out_valid", out.valid.q() & !hollow & may_leave);
         m.output("out_seq", out.seq());
-        m.output("out_row", out.travels.slice(names - 3, 32));
-        m.output("out_a", out.travels.trunc(32));
+        m.output("out_row", out.travels.slice(names - 3, self.a_bits));
+        m.output("out_a", out.travels.trunc(self.a_bits));
         m.output("out_col", out.column);
         m.output("out_b", out.value);
         m.output("chunk_done", m.reg_reset("chunk_done_q", leaves & last & !flush, 0));

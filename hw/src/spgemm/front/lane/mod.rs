@@ -19,16 +19,17 @@ pub const CHUNK: u32 = 64;
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
 /// | `chunk_valid`, `chunk_ready` | in, out | bit | chunk offered, taken |
-/// | `chunk_seq`, `chunk_row`, `chunk_a` | in | bits(2), bits(`row_bits`), bits(32) | window, row slot, element of A: travel with every element |
+/// | `chunk_seq`, `chunk_row`, `chunk_a` | in | bits(2), bits(`row_bits`), bits(`a_bits`) | window, row slot, element of A: travel with every element |
 /// | `chunk_start`, `chunk_length` | in | uint(32), uint(7) | first element of B and how many, 1 to 64; columns rise inside a chunk |
 /// | `value` | in | bits(4) | type of the values of B, if one may be less than a word ([`Values`]); constant while not `idle` |
 /// | `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the arrays of B; constant while not `idle` |
+/// | `{mask,addend}_{col,val}_base` | in | uint(`addr_bits`) | with 34 bits of `a`: the same of the matrices that join, where the upper two, a [`Source`](super::Source), name one |
 /// | `lo_{s}`, `hi_{s}` | in | uint(`index_bits`), uint(`index_bits + 1`) | columns wanted of window `s`: `lo <= column < hi`; constant while it has chunks here |
 /// | `open_{s}` | in | bit | elements of window `s` may leave |
 /// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | out, in | | a line of the cache; registers |
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | | its answers, in any order; always accepted |
 /// | `out_valid`, `out_ready` | out, in | bit | element offered, taken |
-/// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, 32, 32 | `out_half` is bit 0 of `out_seq`, `out_b` is widened; registers |
+/// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, `a_bits`, 32 | `out_half` is bit 0 of `out_seq`, `out_b` is widened; registers |
 /// | `chunk_done`, `chunk_done_seq` | out | bit, bits(2) | pulse, once a chunk: the cycle after its last element was taken or dropped |
 /// | `held_back` | out | bit | an element waits for its window to open |
 /// | `queued` | out | uint | elements of accepted chunks whose line has not reached the element register |
@@ -59,6 +60,8 @@ pub struct LaneFetch {
     pub addr_bits: u32,
     /// Types of values.
     pub values: Values,
+    /// Bits of `a`: 32, or 34 where other matrices join B.
+    pub a_bits: u32,
 }
 
 impl LaneFetch {
@@ -76,6 +79,7 @@ impl LaneFetch {
             tag_bits: self.tag_bits,
             addr_bits: self.addr_bits,
             values: self.values,
+            a_bits: self.a_bits,
         }
     }
 }
@@ -114,6 +118,7 @@ impl Module for LaneFetch {
             index_bits: self.index_bits,
             row_bits: self.row_bits,
             values: self.values,
+            a_bits: self.a_bits,
         };
         let ring = m.inst("ring", &self.ring()).set("flush", flush);
         let elements = m.inst("elements", &elements).set("flush", flush);
@@ -125,7 +130,7 @@ impl Module for LaneFetch {
             ("chunk_valid", bit()),
             ("chunk_seq", bits(2)),
             ("chunk_row", bits(self.row_bits)),
-            ("chunk_a", bits(32)),
+            ("chunk_a", bits(self.a_bits)),
             ("chunk_start", uint(32)),
             ("chunk_length", uint(7)),
             ("col_base", uint(self.addr_bits)),
@@ -136,6 +141,9 @@ impl Module for LaneFetch {
             ("rsp_data", bits(32 * self.line_words)),
         ] {
             ring.set(name, m.input(name, ty));
+        }
+        for name in self.ring().joined_bases() {
+            ring.set(&name, m.input(&name, uint(self.addr_bits)));
         }
         for name in ["chunk_ready", "req_valid", "req_addr", "req_tag", "queued"] {
             m.output(name, ring.get(name));

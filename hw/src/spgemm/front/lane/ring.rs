@@ -1,6 +1,7 @@
 //! Chunks in, their lines out in order: requests run ahead, answers come in any order.
 
 use super::super::Values;
+use super::super::join::Source;
 use super::super::values::Chosen;
 use super::CHUNK;
 use crate::cells::{Fifo, Skid};
@@ -27,18 +28,29 @@ pub(super) struct LineRing {
     pub tag_bits: u32,
     pub addr_bits: u32,
     pub values: Values,
+    pub a_bits: u32,
 }
 
-/// Width of what travels with a line.
-pub(super) fn meta_bits(row_bits: u32, line_words: u32, values: Values) -> u32 {
-    2 + row_bits + 32 + values.packing() + 1 + 2 * index_width(line_words)
+/// Width of what travels with a line; `names`: bits of row slot and `a`.
+pub(super) fn meta_bits(names: u32, line_words: u32, values: Values) -> u32 {
+    2 + names + values.packing() + 1 + 2 * index_width(line_words)
 }
 
 impl LineRing {
     pub(super) fn shape(&self) -> String {
-        let LineRing { slots, chunks, line_words, row_bits, tag_bits, addr_bits, values } = self;
-        let suffix = values.suffix();
-        format!("s{slots}_q{chunks}_l{line_words}_r{row_bits}_t{tag_bits}_a{addr_bits}{suffix}")
+        let LineRing { slots, chunks, line_words, row_bits, tag_bits, addr_bits, values, a_bits } =
+            self;
+        let (suffix, joined) = (values.suffix(), if *a_bits > 32 { "_j" } else { "" });
+        format!(
+            "s{slots}_q{chunks}_l{line_words}_r{row_bits}_t{tag_bits}_a{addr_bits}{suffix}{joined}"
+        )
+    }
+
+    /// Names of the inputs for arrays of the matrices that join.
+    pub(super) fn joined_bases(&self) -> Vec<String> {
+        let arrays = ["col", "val"].into_iter().filter(|_| self.a_bits > 32);
+        let named = |array| Source::JOINED.map(|(_, name)| format!("{name}_{array}_base"));
+        arrays.flat_map(named).collect()
     }
 
     pub(super) fn queued_bits(&self) -> u32 {
@@ -154,14 +166,14 @@ impl LineRing {
         taken: Sig<'m>,
         slot_free: Sig<'m>,
     ) -> Cut<'m> {
-        let names = 2 + self.row_bits + 32;
+        let names = 2 + self.row_bits + self.a_bits;
         let queue = m.inst("queue", &Fifo { width: names + 32 + 7, depth: self.chunks });
         let offered = m.input("chunk_valid", bit()) & !stop;
         let length = m.input("chunk_length", uint(7));
         let beat = [
             m.input("chunk_seq", bits(2)),
             m.input("chunk_row", bits(self.row_bits)),
-            m.input("chunk_a", bits(32)),
+            m.input("chunk_a", bits(self.a_bits)),
             m.input("chunk_start", uint(32)).as_bits(),
             length.as_bits(),
         ];
@@ -211,6 +223,17 @@ impl LineRing {
 
         let (columns_at, values_at) =
             (m.input("col_base", uint(self.addr_bits)), m.input("val_base", uint(self.addr_bits)));
+        let bases =
+            self.joined_bases().into_iter().map(|name| m.input(&name, uint(self.addr_bits)));
+        let bases: Vec<Sig> = bases.collect();
+        let (columns_at, values_at) = match bases.split_at(bases.len() / 2) {
+            ([], _) => (columns_at, values_at),
+            (columns, values) => {
+                let source = travels.slice(self.a_bits - 1, 32);
+                let of = |of_b, others| Source::choose(source, of_b, others);
+                (of(columns_at, columns), of(values_at, values))
+            }
+        };
         let line_of_values = kind.by_packing(|p| line.shr_k(p).zext(line.width()));
         let line_there = match packing {
             0 => line,

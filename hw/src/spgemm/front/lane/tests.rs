@@ -25,6 +25,7 @@ fn typed(line_words: u32, values: Values) -> LaneFetch {
         tag_bits: 8,
         addr_bits: 24,
         values,
+        a_bits: 32,
     }
 }
 

@@ -6,7 +6,7 @@ use rand::{Rng, SeedableRng};
 use rtl_gen::{Design, Interpreter};
 
 const TABLE: Table =
-    Table { banks: 2, ways: 4, entries_per_half: 512, index_bits: 16, row_bits: 4 };
+    Table { banks: 2, ways: 4, entries_per_half: 512, index_bits: 16, row_bits: 4, masks: false };
 const ENTRIES: usize = TABLE.entries_per_half as usize / 2;
 
 struct Bench {

@@ -1,5 +1,6 @@
 //! Drives a merge core: lane queues in, drain streams out, counters checked every cycle.
 
+use crate::spgemm::front::Source;
 use crate::spgemm::merge::{Algebra, MergeCore};
 use mattock_spec::Semiring;
 use rand::rngs::StdRng;
@@ -20,11 +21,14 @@ pub(super) const CORE: MergeCore = MergeCore {
     adder_latency: 6,
     sorter_width: 4,
     algebra: Algebra::PLUS_TIMES,
+    joins: false,
+    masks: false,
 };
 
 /// The operands of one product.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Operands {
+    pub(super) source: Source,
     pub(super) half: u32,
     pub(super) row: u32,
     pub(super) col: u32,
@@ -38,18 +42,21 @@ pub(super) struct Entry {
     pub(super) row: u32,
     pub(super) col: u32,
     pub(super) value: u32,
+    pub(super) wanted: bool,
 }
 
 struct LanePorts {
     valid: PortId,
     ready: PortId,
     fields: [PortId; 5],
+    source: Option<PortId>,
 }
 
 struct DrainPorts {
     valid: PortId,
     ready: PortId,
     fields: [PortId; 3],
+    wanted: Option<PortId>,
 }
 
 pub(super) struct Bench {
@@ -96,7 +103,8 @@ impl Bench {
             .map(|l| {
                 let port = |name: &str| sim.port(&format!("l{l}_{name}"));
                 let fields = ["half", "row", "col", "a", "b"].map(port);
-                LanePorts { valid: port("valid"), ready: port("ready"), fields }
+                let source = sim.try_port(&format!("l{l}_source"));
+                LanePorts { valid: port("valid"), ready: port("ready"), fields, source }
             })
             .collect();
         let drains = (0..core.sorter_width)
@@ -106,6 +114,7 @@ impl Bench {
                     valid: port("valid"),
                     ready: port("ready"),
                     fields: ["row", "col", "value"].map(port),
+                    wanted: sim.try_port(&format!("d{g}_wanted")),
                 }
             })
             .collect();
@@ -178,6 +187,9 @@ impl Bench {
                 for (port, value) in lane.fields.iter().zip([o.half, o.row, o.col, o.a, o.b]) {
                     self.sim.set(*port, value as u64);
                 }
+                if let Some(port) = lane.source {
+                    self.sim.set(port, o.source as u64);
+                }
             }
         }
         for drain in &self.drains {
@@ -195,7 +207,8 @@ impl Bench {
                 let [row, col, value] = drain.fields.map(|p| self.sim.get(p) as u32);
                 let (bank, _) = self.core.table().place(self.seed, row, col);
                 assert_eq!(bank % self.core.sorter_width, g as u32, "stream of bank {bank}");
-                self.entries.push(Entry { row, col, value });
+                let wanted = drain.wanted.is_none_or(|port| self.sim.get(port) == 1);
+                self.entries.push(Entry { row, col, value, wanted });
             }
         }
         let seen = self.outputs.map(|p| self.sim.get(p));

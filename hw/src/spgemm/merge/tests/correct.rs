@@ -2,6 +2,7 @@
 //! windows (default 6).
 
 use super::bench::{Bench, CORE, Entry, Operands};
+use crate::spgemm::front::Source;
 use crate::spgemm::merge::{Algebra, MergeCore};
 use mattock_spec::Semiring;
 use mattock_spec::semiring::SEMIRINGS;
@@ -33,7 +34,7 @@ impl Model {
         let expected: Vec<_> = (self.products.iter())
             .map(|(&(row, col), products)| {
                 let sum = |s: u32, &(a, b): &(u32, u32)| s.wrapping_add(a.wrapping_mul(b));
-                Entry { row, col, value: products.iter().fold(0, sum) }
+                Entry { row, col, value: products.iter().fold(0, sum), wanted: true }
             })
             .collect();
         assert_eq!(entries.len(), expected.len(), "entries");
@@ -54,7 +55,7 @@ impl Model {
         let expected: Vec<_> = (self.products.iter())
             .map(|(&(row, col), products)| {
                 let sum = products.iter().map(product).reduce(|x, y| x.add(y, semiring.add()));
-                Entry { row, col, value: bits(sum.expect("a key has a product")) }
+                Entry { row, col, value: bits(sum.expect("a key has a product")), wanted: true }
             })
             .collect();
         assert_eq!(entries, expected, "{semiring}");
@@ -95,7 +96,7 @@ fn window(
             let value = |rng: &mut StdRng| {
                 if float { rng.random_range(-2.0f32..2.0).to_bits() } else { rng.random() }
             };
-            Operands { half, row, col, a: value(rng), b: value(rng) }
+            Operands { source: Source::B, half, row, col, a: value(rng), b: value(rng) }
         })
         .collect()
 }
@@ -221,7 +222,7 @@ fn extremes_of_special_floats() {
                 for a in [x, y] {
                     let (row, col) = (row as u32, col as u32);
                     let (a, b) = (a.to_bits(), neutral.to_bits());
-                    let operands = Operands { half: 0, row, col, a, b };
+                    let operands = Operands { source: Source::B, half: 0, row, col, a, b };
                     model.add(operands);
                     bench.push(operands);
                 }
@@ -266,7 +267,8 @@ fn one_key_is_exact_in_both_types() {
             // Partial sums in any order are integers below 2^24: exact in binary32 too.
             let (a, b) = (i % 61, 1 + i % 67);
             let bits = |x: u32| if float { (x as f32).to_bits() } else { x };
-            let operands = Operands { half: 1, row: 3, col: 77, a: bits(a), b: bits(b) };
+            let operands =
+                Operands { source: Source::B, half: 1, row: 3, col: 77, a: bits(a), b: bits(b) };
             model.add(Operands { a, b, ..operands });
             bench.push(operands);
         }
@@ -300,7 +302,7 @@ fn one_bucket_probes_on() {
     let mut model = Model::default();
     for i in 0..1500u32 {
         let (row, col) = keys[rng.random_range(0..keys.len())];
-        let operands = Operands { half: 0, row, col, a: i, b: 3 };
+        let operands = Operands { source: Source::B, half: 0, row, col, a: i, b: 3 };
         model.add(operands);
         bench.push(operands);
     }
@@ -322,7 +324,7 @@ fn an_overflow_drops_and_reports_only_what_has_no_room() {
     let mut model = Model::default();
     for round in 0..30u32 {
         for &(row, col) in &keys {
-            let operands = Operands { half: 1, row, col, a: round, b: 7 };
+            let operands = Operands { source: Source::B, half: 1, row, col, a: round, b: 7 };
             model.add(operands);
             bench.push(operands);
         }
@@ -338,14 +340,14 @@ fn an_overflow_drops_and_reports_only_what_has_no_room() {
     model.check_integers(&entries);
 
     // A discarded half is empty, and the table works on.
-    bench.push(Operands { half: 1, row: 1, col: 1, a: 5, b: 5 });
+    bench.push(Operands { source: Source::B, half: 1, row: 1, col: 1, a: 5, b: 5 });
     bench.settle(1);
     bench.drain(1, true);
     assert_eq!(bench.take_entries(), []);
-    bench.push(Operands { half: 1, row: 1, col: 2, a: 5, b: 5 });
+    bench.push(Operands { source: Source::B, half: 1, row: 1, col: 2, a: 5, b: 5 });
     bench.settle(1);
     bench.drain(1, false);
-    assert_eq!(bench.take_entries(), [Entry { row: 1, col: 2, value: 25 }]);
+    assert_eq!(bench.take_entries(), [Entry { row: 1, col: 2, value: 25, wanted: true }]);
 }
 
 #[test]

@@ -4,4 +4,5 @@ mod accumulate;
 mod bench;
 mod correct;
 mod front;
+mod joins;
 mod speed;

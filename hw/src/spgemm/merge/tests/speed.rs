@@ -2,6 +2,7 @@
 //! the figures; `MATTOCK_MERGE_REPEATS` sets how often one key is repeated (default 100,000).
 
 use super::bench::{Bench, CORE, Operands};
+use crate::spgemm::front::Source;
 use crate::spgemm::merge::MergeCore;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -16,7 +17,14 @@ fn fill(bench: &mut Bench, half: u32, count: usize, keys: usize, seed: u64) {
     for i in 0..count {
         // Every key once, then at random.
         let (row, col) = *pool.get(i).unwrap_or(&pool[rng.random_range(0..keys)]);
-        bench.push(Operands { half, row, col, a: rng.random(), b: rng.random() });
+        bench.push(Operands {
+            source: Source::B,
+            half,
+            row,
+            col,
+            a: rng.random(),
+            b: rng.random(),
+        });
     }
 }
 
@@ -51,7 +59,7 @@ fn one_key_is_added_every_cycle() {
         let mut bench = Bench::new(small, float, 5);
         let (one, two) = if float { (1f32.to_bits(), 2f32.to_bits()) } else { (1, 2) };
         for _ in 0..repeats {
-            bench.push(Operands { half: 0, row: 9, col: 1234, a: one, b: two });
+            bench.push(Operands { source: Source::B, half: 0, row: 9, col: 1234, a: one, b: two });
         }
         let cycles = bench.settle(0);
         println!(
