@@ -120,12 +120,14 @@ impl Server {
     }
 
     /// Serves clients one after another until it is stopped, or with `once` until the first one has left. A
-    /// client that comes while another is there is told so at once.
+    /// client that comes while another is there is told so at once; one that has said nothing is not there.
     ///
     /// # Errors
     /// The listening socket fails. What clients do is no error.
     pub fn serve(&self, backend: &mut dyn Backend, once: bool) -> Result<(), Error> {
         let mut client: Option<UnixStream> = None;
+        // Who has said nothing yet gives way to the next.
+        let mut spoken = false;
         loop {
             let mut fds = vec![(self.stop.0.as_fd(), PollFlags::IN)];
             // Before the listener: a client that has left makes room for the next.
@@ -134,13 +136,15 @@ impl Server {
             let Some(ready) = wait_any(&fds, Duration::MAX)? else { continue };
             match (ready, &client) {
                 (0, _) => return Ok(()),
-                (1, None) => client = self.accept()?,
-                (2, Some(_)) => {
-                    if let Some(stream) = self.accept()? {
+                (1, None) => (client, spoken) = (self.accept()?, false),
+                (2, Some(_)) => match self.accept()? {
+                    Some(stream) if spoken => {
                         std::thread::spawn(move || turn_away(&stream));
                     }
-                }
-                (_, Some(stream)) if self.message(stream, backend) => {}
+                    Some(stream) => client = Some(stream),
+                    None => {}
+                },
+                (_, Some(stream)) if self.message(stream, backend) => spoken = true,
                 _ => {
                     client = None;
                     backend.disconnected();
