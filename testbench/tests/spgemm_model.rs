@@ -277,7 +277,8 @@ fn windows_are_cut_and_replayed() {
 
 #[test]
 fn other_shapes() {
-    let all: [fn(&mut SpgemmConfig); 6] = [
+    let all: [fn(&mut SpgemmConfig); 7] = [
+        |c| (c.lanes, c.banks) = (1, 4),
         |c| (c.banks, c.sorter_width) = (2, 1),
         |c| (c.lanes, c.banks, c.look_ahead) = (8, 16, 2),
         |c| (c.adder_latency, c.sorter_width) = (3, 4),

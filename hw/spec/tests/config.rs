@@ -142,6 +142,7 @@ fn every_kind_of_mistake_names_key_value_rule_and_next_step() {
         with(GEMM, "[gemm]", "[memory]\naddress_bits = 16\n[gemm]\nresult_kib = 128"),
         with(SPGEMM, "[spgemm]", "[memory]\naddress_bits = 16\n[spgemm]"),
         with(SPGEMM, "[spgemm]", "[spgemm]\nbanks = 2"),
+        with(SPGEMM, "[spgemm]", "[spgemm]\nlanes = 2\nbanks = 2"),
         with(SPGEMM, "[spgemm]", "[spgemm]\nentries_per_half = 64"),
         with(SPGEMM, "[spgemm]", "[spgemm]\ncache_kib = 4"),
         with(SPGEMM, "[spgemm]", "[spgemm]\ncache_kib = 4\nmisses = 8\ncache_banks = 16"),

@@ -151,6 +151,14 @@ impl SpgemmConfig {
                 "raise `banks`",
             );
         }
+        if self.sorter_width > self.banks {
+            return fail(
+                "sorter_width",
+                self.sorter_width,
+                format!("at most `banks`, {}: each of its streams is one of theirs", self.banks),
+                "lower it or raise `banks`",
+            );
+        }
         let least = self.banks * self.ways * 2;
         if self.entries_per_half < least {
             return fail(

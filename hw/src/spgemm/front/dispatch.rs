@@ -112,6 +112,9 @@ impl Module for Dispatcher {
         let loads = (0..self.lanes)
             .map(|l| {
                 let queued = m.input(&format!("l{l}_queued"), uint(self.queued_bits));
+                if self.lanes == 1 {
+                    m.unused("l0_queued"); // there is nothing to choose
+                }
                 let coming = out_valid.q() & out_lane.q().is(l as i128);
                 let load = queued.add_wrap(coming.gate(out_length.zext(self.queued_bits)));
                 let key = cat(&[!ready[l as usize], load.as_bits()]).as_u();
