@@ -72,7 +72,7 @@ enum Algorithm {
 
 #[derive(Args, Debug)]
 struct Common {
-    /// The graph: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped; an entry is an edge
+    /// The graph: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped, or rmat:scale=N,edges=N,seed=N; an entry is an edge
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]

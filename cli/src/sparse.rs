@@ -95,7 +95,7 @@ enum Operation {
 
 #[derive(Args, Debug)]
 struct Common {
-    /// Matrix A: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped
+    /// Matrix A: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped, or rmat:scale=N,edges=N,seed=N
     #[arg(value_name = "FILE")]
     a: PathBuf,
     #[command(flatten)]

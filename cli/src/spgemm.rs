@@ -29,7 +29,7 @@ use crate::synthetic::Source;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Matrix A: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped
+    /// Matrix A: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped, or rmat:scale=N,edges=N,seed=N
     #[arg(value_name = "FILE")]
     a: PathBuf,
     /// Matrix B [default: A]

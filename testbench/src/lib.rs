@@ -26,6 +26,7 @@ pub mod serve;
 pub mod sim;
 pub mod soak;
 pub mod stats;
+pub mod traffic;
 
 use std::path::PathBuf;
 

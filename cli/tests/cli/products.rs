@@ -184,6 +184,10 @@ fn sparse_products_are_right_and_written() {
     );
     let c = "3 3 5\n1 1 1e0\n1 3 1.5e0\n2 2 -2e0\n3 1 1.5e0\n3 3 2e0\n";
     assert_eq!(session.read("m.mtx"), header.to_owned() + c);
+    let graph = "spgemm rmat:scale=5,edges=3,seed=1 rmat:scale=5,edges=3,seed=2,a=0.4";
+    let report = session.json(&format!("{graph} --simulator interpreter --json"));
+    let seen = (report["mismatches"].as_u64(), report["rows"].as_u64(), report["types"].as_str());
+    assert_eq!(seen, (Some(0), Some(32), Some("i32")), "{report}");
     // C has (1, 1), (1, 3), (2, 2), (3, 1), (3, 3); the mask (1, 3), a zero at (2, 2), and (3, 2).
     session.write("k.mtx", format!("{header}3 3 3\n1 3 1\n2 2 0\n3 2 5\n"));
     for (flags, kept) in [
@@ -298,6 +302,9 @@ fn sparse_operations_that_make_no_sense() {
         "sparse spmm a.mtx --types i8",
         "sparse spmm a.mtx --cols 0",
         "sparse spmv a.mtx --config bench16",
+        "sparse spmv rmat:scale=4,edges=2",
+        "sparse spmv rmat:scale=20,edges=2,seed=1 --max-dim 1000",
+        "spgemm rmat:scale=4,edges=2,seed=1,a=0.7",
     ];
     let text: String = lines.iter().map(|line| session.transcript(line)).collect();
     insta::assert_snapshot!(text);

@@ -17,14 +17,16 @@ use std::thread;
 use clap::Args;
 use mattock::sparse::{Csr, SpgemmOptions, spgemm_parts};
 use mattock_spec::CardConfig;
+use mattock_spec::config::SpgemmConfig;
 use mattock_testbench::model::spgemm::{self as model, Memory, Product};
 use mattock_testbench::reference::{compare_exact, spgemm};
+use mattock_testbench::traffic::{Cache, Traffic};
 use serde::Serialize;
 
 use crate::card::Chosen;
 use crate::error::Failure;
 use crate::files::write_file;
-use crate::matrix_file::Reading;
+use crate::matrix_file::{self, Reading};
 use crate::output::{Output, grouped, table};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -33,10 +35,12 @@ use crate::spgemm::{engine, memory_bytes};
 use sweep::{Point, Sweep};
 
 const ASKED: &str = "bench spgemm";
+/// Ways of the cache whose traffic is the bound.
+const BOUND_WAYS: usize = 16;
 
 #[derive(Args, Debug)]
 pub(crate) struct Options {
-    /// Matrices to be squared: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped
+    /// Matrices to be squared: Matrix Market, SNAP edge list, METIS or triplets, may be gzipped, or rmat:scale=N,edges=N,seed=N
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
     /// The card that is varied: a reference card or a TOML file
@@ -74,11 +78,23 @@ pub(crate) struct Row {
     cycles: u64,
     utilization: f64,
     dram_bytes: u64,
+    /// What a row-wise product has to move with a cache of this size, and the cycles in which memory does; known of one cluster.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    least: Option<Least>,
     windows: u64,
     spills: u64,
     /// What the lanes did, in parts of all lane cycles; known of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     lane_cycles: Option<LaneCycles>,
+}
+
+/// The bound of `mattock_testbench::traffic`.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Least {
+    #[serde(rename = "least_bytes")]
+    bytes: u64,
+    #[serde(rename = "least_memory_cycles")]
+    memory_cycles: u64,
 }
 
 /// Parts of all lane cycles; the rest had nothing to do.
@@ -187,8 +203,7 @@ fn in_model(runs: &[Run<'_>], say: &mut impl FnMut(Row)) -> Result<(), Failure> 
 
 impl Matrix {
     fn read(path: &Path, reading: &Reading, output: Output) -> Result<Self, Failure> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let name = name.split('.').next().unwrap_or_default().to_owned();
+        let name = matrix_file::name(path);
         let a = reading.read(ASKED, path, output)?.matrix.map(|_| 1);
         if a.rows() != a.cols() {
             let shape = format!("{} x {}", a.rows(), a.cols());
@@ -222,10 +237,20 @@ impl Run<'_> {
             cycles,
             utilization: if slots == 0 { 0.0 } else { madds as f64 / slots as f64 },
             dram_bytes,
+            least: (engine.clusters == 1).then(|| self.least(&engine, nnz_c)),
             windows: 0,
             spills: 0,
             lane_cycles: None,
         }
+    }
+
+    fn least(&self, engine: &SpgemmConfig, nnz_c: u64) -> Least {
+        let (a, line) = (&self.matrix.a, self.card.memory.bus_bytes);
+        let bytes = u64::from(engine.cache_kib) << 10;
+        let cache = Cache { bytes, ways: BOUND_WAYS, line: line.into() };
+        let bytes = Traffic::of(a, a, nnz_c, 4, cache).bytes();
+        let bandwidth = self.memory.bytes_per_cycle.unwrap_or(line);
+        Least { bytes, memory_cycles: bytes.div_ceil(bandwidth.into()) }
     }
 
     fn model(&self) -> Result<Row, Failure> {
@@ -278,21 +303,31 @@ impl Run<'_> {
 fn csv(rows: &[Row], sweeps: &[Sweep]) -> String {
     let keys: String = sweeps.iter().map(|sweep| format!("{},", sweep.key)).collect();
     let mut text = format!(
-        "matrix,simulator,{keys}madds,nnz_c,cycles,utilization,dram_bytes,windows,spills\n"
+        "matrix,simulator,{keys}madds,nnz_c,cycles,utilization,dram_bytes,least_bytes,windows,spills\n"
     );
     for row in rows {
         let values: String = row.point.iter().map(|(_, value)| format!("{value},")).collect();
         let Row { matrix, simulator, madds, nnz_c, cycles, utilization, .. } = row;
-        let Row { dram_bytes, windows, spills, .. } = row;
+        let Row { dram_bytes, windows, spills, least, .. } = row;
+        let least = least.map_or(String::new(), |least| least.bytes.to_string());
         text += &format!(
-            "{matrix},{simulator},{values}{madds},{nnz_c},{cycles},{utilization:.4},{dram_bytes},{windows},{spills}\n"
+            "{matrix},{simulator},{values}{madds},{nnz_c},{cycles},{utilization:.4},{dram_bytes},{least},{windows},{spills}\n"
         );
     }
     text
 }
 
 fn page(rows: &[Row]) -> String {
-    let head = ["matrix", "swept", "cycles", "utilisation", "bytes/madd", "windows", "spills"];
+    let head = [
+        "matrix",
+        "swept",
+        "cycles",
+        "utilisation",
+        "bytes/madd",
+        "bytes/least",
+        "windows",
+        "spills",
+    ];
     let mut lines = vec![head.map(str::to_owned).to_vec()];
     for row in rows {
         lines.push(vec![
@@ -301,9 +336,12 @@ fn page(rows: &[Row]) -> String {
             grouped(row.cycles),
             format!("{:.3}", row.utilization),
             format!("{:.2}", row.dram_bytes as f64 / row.madds.max(1) as f64),
+            row.least.map_or(String::new(), |least| {
+                format!("{:.2}", row.dram_bytes as f64 / least.bytes.max(1) as f64)
+            }),
             row.windows.to_string(),
             row.spills.to_string(),
         ]);
     }
-    table(&lines, &[2, 3, 4, 5, 6])
+    table(&lines, &[2, 3, 4, 5, 6, 7])
 }
