@@ -6,6 +6,7 @@
 //! ```
 
 use mattock_hw::spgemm::merge::{Algebra, MergeCore};
+use mattock_spec::config::HashKind;
 use mattock_spec::semiring::SEMIRINGS;
 use rtl_gen::Design;
 use std::error::Error;
@@ -19,6 +20,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         banks: 16,
         ways: 4,
         entries_per_half: 4096,
+        hash: HashKind::Multiplicative,
         index_bits: 32,
         row_bits: 8,
         look_ahead: 8,

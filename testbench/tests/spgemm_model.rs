@@ -4,7 +4,7 @@ use mattock::ContextOptions;
 use mattock::io::read_matrix;
 use mattock::sparse::{Csr, SpgemmOptions, SpgemmStats, spgemm_parts};
 use mattock_hw::spgemm::Cluster;
-use mattock_spec::config::{CardConfig, SpgemmConfig};
+use mattock_spec::config::{CardConfig, HashKind, SpgemmConfig};
 use mattock_testbench::model::spgemm::{
     Command, Counts, Memory, Model, Operand, Product, Watch, run,
 };
@@ -277,7 +277,7 @@ fn windows_are_cut_and_replayed() {
 
 #[test]
 fn other_shapes() {
-    let all: [fn(&mut SpgemmConfig); 7] = [
+    let all: [fn(&mut SpgemmConfig); 9] = [
         |c| (c.lanes, c.banks) = (1, 4),
         |c| (c.banks, c.sorter_width) = (2, 1),
         |c| (c.lanes, c.banks, c.look_ahead) = (8, 16, 2),
@@ -285,6 +285,8 @@ fn other_shapes() {
         |c| (c.adder_latency, c.lane_queue, c.task_fifo) = (8, 16, 16),
         |c| (c.cache_kib, c.cache_banks, c.misses) = (2, 4, 16),
         |c| (c.lanes, c.banks, c.ways, c.misses) = (4, 32, 1, 8),
+        |c| (c.hash, c.open_windows) = (HashKind::LowBits, 1),
+        |c| (c.hash, c.ways, c.look_ahead) = (HashKind::HighBits, 1, 2),
     ];
     for change in all {
         graph(6, Memory::default(), change);

@@ -3,6 +3,7 @@
 use super::deposit::{COUNTED, one};
 use crate::cells::Crossbar;
 use crate::spgemm::merge::{Algebra, Bank, Table};
+use mattock_spec::config::HashKind;
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
 /// A bank of two buckets of one entry in each half, four keys that hash to them in any way, and up to `products` products in
@@ -19,8 +20,15 @@ pub struct BankProof {
 }
 
 impl BankProof {
-    const TABLE: Table =
-        Table { banks: 2, ways: 1, entries_per_half: 4, index_bits: 1, row_bits: 1, masks: false };
+    const TABLE: Table = Table {
+        banks: 2,
+        ways: 1,
+        entries_per_half: 4,
+        index_bits: 1,
+        row_bits: 1,
+        hash: HashKind::Multiplicative,
+        masks: false,
+    };
     /// Cycles after reset in which the buckets are cleared and the list of free slots is made.
     const WIPE: u32 = 16;
 }

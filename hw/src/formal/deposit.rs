@@ -1,6 +1,7 @@
 //! The deposit protocol of a bank's accumulator.
 
 use crate::spgemm::merge::{Accumulate, Algebra, Table};
+use mattock_spec::config::HashKind;
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
 /// Bits of a sum that are judged: one value is 1 and all others are 0, so that a sum is 0 or 1 where each is added once, and 2 or 3
@@ -31,8 +32,15 @@ pub struct DepositProof {
 }
 
 impl DepositProof {
-    const TABLE: Table =
-        Table { banks: 2, ways: 1, entries_per_half: 4, index_bits: 1, row_bits: 1, masks: false };
+    const TABLE: Table = Table {
+        banks: 2,
+        ways: 1,
+        entries_per_half: 4,
+        index_bits: 1,
+        row_bits: 1,
+        hash: HashKind::Multiplicative,
+        masks: false,
+    };
 }
 
 impl Module for DepositProof {

@@ -1,11 +1,34 @@
 //! The sparse engine of a card.
 
 use super::gemm::fits_address_space;
-use super::keys::{Allowed, Checked, Visitor, choices, key, optional_choices};
+use super::keys::{Allowed, Checked, Visitor, choice, choices, key, optional_choices};
 use super::{ConfigError, MemoryConfig};
 use crate::join::JoinStep;
 use crate::regs::ValueType;
 use crate::semiring::{SEMIRINGS, Semiring};
+
+/// What of a key says in which bank and bucket of the hash table its entry lives.
+///
+/// Bit selections are the ones of SMASH (Kulkarni et al., arXiv 2105.14156, versions 1 and 2), with the rows of a window displaced from each
+/// other by an odd factor; consecutive places are in consecutive banks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HashKind {
+    /// The top bits of a product with 2^32 over the golden ratio: no regular pattern of columns piles up.
+    #[default]
+    Multiplicative,
+    /// The lowest bits of the column. Columns a power of two apart pile up.
+    LowBits,
+    /// The highest bits of the column, of as many as the matrix has columns. Neighbours pile up.
+    HighBits,
+}
+
+impl HashKind {
+    const NAMES: &[(&str, HashKind)] = &[
+        ("multiplicative", HashKind::Multiplicative),
+        ("low-bits", HashKind::LowBits),
+        ("high-bits", HashKind::HighBits),
+    ];
+}
 
 /// Clusters of lanes, each with its hash banks, sorter and B cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +43,10 @@ pub struct SpgemmConfig {
     pub ways: u32,
     /// Hash table entries per half, over all banks of a cluster.
     pub entries_per_half: u32,
+    /// Where in the table a key lives.
+    pub hash: HashKind,
+    /// Windows in the table at once: 2, one filling while the other drains, or 1.
+    pub open_windows: u32,
     /// Cycles of the floating-point adder.
     pub adder_latency: u32,
     /// Products a lane may choose among for a free bank.
@@ -60,6 +87,8 @@ impl Default for SpgemmConfig {
             banks: 16,
             ways: 4,
             entries_per_half: 4096,
+            hash: HashKind::Multiplicative,
+            open_windows: 2,
             adder_latency: 6,
             look_ahead: 8,
             lane_queue: 256,
@@ -93,13 +122,22 @@ impl SpgemmConfig {
         v.number(key("ways", "Entries per bucket"), PowerOfTwo(1, 8), &mut self.ways)?;
         let entries = key("entries_per_half", "Hash table entries per half, over all banks");
         v.number(entries, PowerOfTwo(16, 65_536), &mut self.entries_per_half)?;
+        choice(
+            v,
+            key("hash", "Bits of a key that say where it lives"),
+            HashKind::NAMES,
+            &mut self.hash,
+        )?;
+        let open =
+            key("open_windows", "Windows in the table at once: one fills while one drains, or not");
+        v.number(open, PowerOfTwo(1, 2), &mut self.open_windows)?;
         v.number(
             key("adder_latency", "Cycles of the floating-point adder"),
             Range(3, 8),
             &mut self.adder_latency,
         )?;
         let look_ahead = key("look_ahead", "Products a lane may choose among for a free bank");
-        v.number(look_ahead, PowerOfTwo(1, 16), &mut self.look_ahead)?;
+        v.number(look_ahead, PowerOfTwo(2, 16), &mut self.look_ahead)?;
         let queue = key("lane_queue", "(column, value) pairs queued per lane");
         v.number(queue, PowerOfTwo(16, 4096), &mut self.lane_queue)?;
         v.number(

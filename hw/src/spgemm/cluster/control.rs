@@ -75,7 +75,8 @@ pub(super) struct Control<'m> {
 impl<'m> Control<'m> {
     pub(super) fn new(m: &'m Builder, cluster: &Cluster, command: &Command<'m>) -> Self {
         let c = &cluster.config;
-        let table = m.inst("windows_table", &WindowTable { lanes: c.lanes });
+        let table =
+            m.inst("windows_table", &WindowTable { lanes: c.lanes, open_windows: c.open_windows });
         let sequencer = m.inst("sequencer", &Sequencer);
         let plans = m.inst("plans", &Plans { index_bits: c.index_bits });
         let expect = m.inst("expectation", &Expect);

@@ -4,6 +4,8 @@ use super::super::merge::{Algebra, MergeCore};
 use super::control::{Command, Control};
 use super::front::Front;
 use super::{Cluster, ROW_BITS};
+use crate::float::leading_zeros;
+use mattock_spec::config::HashKind;
 use rtl_gen::{Builder, Instance, Sig, all, bits, cat};
 
 impl Cluster {
@@ -25,6 +27,7 @@ impl Cluster {
                 banks: c.banks,
                 ways: c.ways,
                 entries_per_half: c.entries_per_half,
+                hash: c.hash,
                 index_bits: c.index_bits,
                 row_bits: ROW_BITS,
                 look_ahead: c.look_ahead,
@@ -36,6 +39,10 @@ impl Cluster {
             },
         );
         core.set("is_float", command.float()).set("seed", command.seed);
+        if c.hash == HashKind::HighBits {
+            let (lead, _) = leading_zeros(m, command.cols.as_u().zext(32).dec());
+            core.set("lead", m.reg("lead", lead));
+        }
         if c.semirings.len() > 1 {
             core.set("semiring", m.input("mode_semiring", bits(4)));
         }

@@ -27,11 +27,14 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 pub struct WindowTable {
     /// Lanes.
     pub lanes: u32,
+    /// Windows whose products may be in the merge core: 2, or 1, the oldest.
+    pub open_windows: u32,
 }
 
 impl Module for WindowTable {
     fn name(&self) -> String {
-        format!("window_table_l{}", self.lanes)
+        let one = if self.open_windows == 1 { "_o1" } else { "" };
+        format!("window_table_l{}{one}", self.lanes)
     }
 
     fn build(&self, m: &Builder) {
@@ -93,7 +96,8 @@ impl Module for WindowTable {
                     !busy.bit(s as u32 & 1),
                 ]);
                 free.push(!active.q());
-                lanes_open.push(current & active.q());
+                let may = if self.open_windows == 1 { old } else { current };
+                lanes_open.push(may & active.q());
                 let values = [
                     active.q(),
                     ended.q(),

@@ -6,6 +6,7 @@ use super::encode::count;
 use super::product::LaneFront;
 use super::table::Table;
 use crate::cells::{Crossbar, Skid, round_robin};
+use mattock_spec::config::HashKind;
 use rtl_gen::{
     Builder, Instance, Module, Sig, all, any, bit, bits, index_width, one_hot_mux, uint,
 };
@@ -22,6 +23,7 @@ use rtl_gen::{
 /// | `mask`, `complement` | in | bit | if `masks`: see `wanted`; constant while busy |
 /// | `semiring` | in | bits(4) | its number; constant from 2 cycles before a product until idle; there if `algebra` has a choice |
 /// | `seed` | in | bits(32) | hash seed; constant while busy |
+/// | `lead` | in | uint(5) | if `hash` is one of high bits, see [`Spread`](super::Spread); constant while busy |
 /// | `drain_start`, `drain_half`, `drain_discard` | in | bit | pulse while `drain_busy` and `busy` of the half are 0: empty that half, to the drain streams or to nowhere |
 /// | `drain_busy` | out | bit | from the cycle after `drain_start` until the last entry is taken; also while the table is cleared after reset |
 /// | `d{g}_valid`, `d{g}_ready`, `d{g}_row`, `d{g}_col`, `d{g}_value` | | bit, bit, bits(row, index, 32) | drain streams: the entries of banks g, g + `sorter_width`, ... in any order |
@@ -42,6 +44,8 @@ pub struct MergeCore {
     pub ways: u32,
     /// Entries per half, over all banks.
     pub entries_per_half: u32,
+    /// Where keys live.
+    pub hash: HashKind,
     /// Bits of a column.
     pub index_bits: u32,
     /// Bits of a row slot.
@@ -69,6 +73,7 @@ impl MergeCore {
             entries_per_half: self.entries_per_half,
             index_bits: self.index_bits,
             row_bits: self.row_bits,
+            hash: self.hash,
             masks: self.masks,
         }
     }
@@ -98,6 +103,7 @@ impl Module for MergeCore {
         let table = self.table();
         let float = m.input("is_float", bit());
         let seed = m.input("seed", bits(32));
+        let lead = (table.hash == HashKind::HighBits).then(|| m.input("lead", uint(5)));
         let wiping = m.state("wiping", bit(), 1);
         // Long enough for the banks' lists of free slots too.
         let wipe = m.state("wipe", uint(table.bucket_bits().max(6)), 0);
@@ -139,6 +145,9 @@ impl Module for MergeCore {
                 front.set("source", input("source", bits(2)));
             }
             front.set("is_float", float).set("seed", seed);
+            if let Some(lead) = lead {
+                front.set("lead", lead);
+            }
             let ready = front.get("in_ready") & !wiping.q();
             m.output(&format!("l{l}_ready"), ready);
             crossbar.set(&format!("l{l}_valid"), front.get("out_valid"));

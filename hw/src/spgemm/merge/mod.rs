@@ -44,7 +44,7 @@ pub use accumulate::Accumulate;
 pub use algebra::Algebra;
 pub use bank::Bank;
 pub use core::MergeCore;
-pub use hash::{HASH_FACTOR, ROW_FACTOR};
+pub use hash::{HASH_FACTOR, ROW_FACTOR, Spread};
 pub use product::LaneFront;
 pub use table::Table;
 pub use tags::Tags;

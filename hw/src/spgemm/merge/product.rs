@@ -1,10 +1,11 @@
 //! The front of a lane: multiply, and find the place of the key meanwhile.
 
 use super::algebra::{Algebra, Chosen};
-use super::hash::{HASH_LATENCY, hash};
+use super::hash::{HASH_LATENCY, Spread, hash};
 use super::table::{Product, Table};
 use crate::float::{Add, Choice, Multiply};
 use crate::spgemm::front::Source;
+use mattock_spec::config::HashKind;
 use mattock_spec::semiring::MultiplyOp;
 use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 
@@ -16,6 +17,7 @@ use rtl_gen::{Builder, Module, Sig, bit, bits, cat, uint};
 /// | `half`, `row`, `col`, `a`, `b` | in | bits(1, row, index, 32, 32) | operands |
 /// | `source` | in | bits(2) | if `joins`: which matrix's element `b` is, a [`Source`]; those of others than B count as they are, or not at all |
 /// | `is_float`, `seed`, `semiring` | in | bit, bits(32), bits(4) | constant while busy; `semiring` if the algebra has a choice |
+/// | `lead` | in | uint(5) | if the hash is one of high bits, see [`Spread`]; constant while busy |
 /// | `out_valid`, `out_ready` | out, in | bit | product stream |
 /// | `out_bank` | out | bits(banks) | bank, one-hot |
 /// | `out_product` | out | bits | half, bucket, key, value |
@@ -72,7 +74,11 @@ impl Module for LaneFront {
             multiply.set("instead", chosen.is(|s| s.multiply() != MultiplyOp::Times));
             multiply.set("other", other);
         }
-        let (bank, bucket) = hash(m, &table, enable, seed, row, col);
+        let lead = match table.hash {
+            HashKind::HighBits => m.input("lead", uint(5)),
+            _ => m.lit(uint(5), 0),
+        };
+        let (bank, bucket) = hash(m, &table, enable, Spread { seed, lead }, row, col);
         let delay = |name: &str, from: u32, value| {
             (from..=stages).fold(value, |v, i| m.reg_when(&format!("{name}_{i}"), enable, v))
         };

@@ -1,5 +1,6 @@
 //! Shape of the hash table and of the words that travel through the merge core.
 
+use mattock_spec::config::HashKind;
 use rtl_gen::{Sig, bit, bits, cat, uint};
 
 /// One hash table: `banks` x buckets x `ways` entries in each of two halves.
@@ -15,6 +16,8 @@ pub struct Table {
     pub index_bits: u32,
     /// Bits of a row slot.
     pub row_bits: u32,
+    /// Where keys live.
+    pub hash: HashKind,
     /// Elements of a mask come among the products: tags know whether an entry is masked and whether a product touched it.
     pub masks: bool,
 }
@@ -125,9 +128,14 @@ impl Table {
 
     /// Text that tells tables apart, for module names.
     pub(super) fn suffix(&self) -> String {
-        let Table { banks, ways, entries_per_half, index_bits, row_bits, masks } = self;
+        let Table { banks, ways, entries_per_half, index_bits, row_bits, masks, hash } = self;
         let masks = if *masks { "_m" } else { "" };
-        format!("n{banks}_w{ways}_t{entries_per_half}_c{index_bits}_r{row_bits}{masks}")
+        let hash = match hash {
+            HashKind::Multiplicative => "",
+            HashKind::LowBits => "_low",
+            HashKind::HighBits => "_high",
+        };
+        format!("n{banks}_w{ways}_t{entries_per_half}_c{index_bits}_r{row_bits}{masks}{hash}")
     }
 
     pub(super) fn pack<'m>(&self, p: Product<'m>) -> Sig<'m> {

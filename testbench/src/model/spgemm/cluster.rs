@@ -14,7 +14,7 @@ use super::front::{
 use super::merge::{CoreIn, MergeCore};
 use super::port::{Memory, Port};
 use super::{Command, Counts, Watch};
-use mattock_hw::spgemm::merge::{Algebra, MergeCore as CoreShape};
+use mattock_hw::spgemm::merge::{Algebra, MergeCore as CoreShape, Spread};
 use mattock_spec::config::{CardConfig, SpgemmConfig};
 
 const ROW_BITS: u32 = 8;
@@ -109,6 +109,7 @@ impl Cluster {
             banks: c.banks,
             ways: c.ways,
             entries_per_half: c.entries_per_half,
+            hash: c.hash,
             index_bits: c.index_bits,
             row_bits: ROW_BITS,
             look_ahead: c.look_ahead,
@@ -136,7 +137,7 @@ impl Cluster {
         Cluster {
             index_bits: c.index_bits,
             sequencer: Sequencer::new(),
-            table: WindowTable::new(),
+            table: WindowTable::new(c.open_windows),
             plans: Plans::new(),
             expect: Expect::new(),
             a_stream: AStream::new(line_words, A_LINES),
@@ -444,7 +445,7 @@ impl Cluster {
         self.drain.just_begun = begins;
         self.sorter.tick(&offered[..streams], out_ready);
         self.core.tick(&CoreIn {
-            seed: command.seed,
+            spread: Spread::new(command.seed, command.cols),
             elements: &elements[..self.lanes.len()],
             drain: events.drain_start.then_some((events.drain_half, events.drain_discard)),
             drain_ready: &core_ready[..streams],

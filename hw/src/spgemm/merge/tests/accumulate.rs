@@ -1,12 +1,20 @@
 //! The accumulator alone: the bound on its slots under patterns made to break it.
 
 use crate::spgemm::merge::{Accumulate, Algebra, Table};
+use mattock_spec::config::HashKind;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rtl_gen::{Design, Interpreter};
 
-const TABLE: Table =
-    Table { banks: 2, ways: 4, entries_per_half: 512, index_bits: 16, row_bits: 4, masks: false };
+const TABLE: Table = Table {
+    banks: 2,
+    ways: 4,
+    entries_per_half: 512,
+    index_bits: 16,
+    row_bits: 4,
+    hash: HashKind::Multiplicative,
+    masks: false,
+};
 const ENTRIES: usize = TABLE.entries_per_half as usize / 2;
 
 struct Bench {

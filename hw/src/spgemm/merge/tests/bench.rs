@@ -1,8 +1,9 @@
 //! Drives a merge core: lane queues in, drain streams out, counters checked every cycle.
 
 use crate::spgemm::front::Source;
-use crate::spgemm::merge::{Algebra, MergeCore};
+use crate::spgemm::merge::{Algebra, MergeCore, Spread};
 use mattock_spec::Semiring;
+use mattock_spec::config::HashKind;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rtl_gen::sim::PortId;
@@ -15,6 +16,7 @@ pub(super) const CORE: MergeCore = MergeCore {
     banks: 16,
     ways: 4,
     entries_per_half: 1024,
+    hash: HashKind::Multiplicative,
     index_bits: 32,
     row_bits: 8,
     look_ahead: 8,
@@ -205,7 +207,8 @@ impl Bench {
         for (g, drain) in self.drains.iter().enumerate() {
             if self.sim.get(drain.valid) & self.sim.get(drain.ready) == 1 {
                 let [row, col, value] = drain.fields.map(|p| self.sim.get(p) as u32);
-                let (bank, _) = self.core.table().place(self.seed, row, col);
+                let (bank, _) =
+                    self.core.table().place(Spread { seed: self.seed, lead: 0 }, row, col);
                 assert_eq!(bank % self.core.sorter_width, g as u32, "stream of bank {bank}");
                 let wanted = drain.wanted.is_none_or(|port| self.sim.get(port) == 1);
                 self.entries.push(Entry { row, col, value, wanted });

@@ -3,7 +3,7 @@
 
 use super::bench::{Bench, CORE, Entry, Operands};
 use crate::spgemm::front::Source;
-use crate::spgemm::merge::{Algebra, MergeCore};
+use crate::spgemm::merge::{Algebra, MergeCore, Spread};
 use mattock_spec::Semiring;
 use mattock_spec::semiring::SEMIRINGS;
 use mattock_testbench::reference::Element;
@@ -288,7 +288,7 @@ fn colliding(core: &MergeCore, seed: u32, bank: u32, bucket: u32, count: usize) 
     let table = core.table();
     (0u32..)
         .map(|i| (i % 200, i / 3))
-        .filter(|&(row, col)| table.place(seed, row, col) == (bank, bucket))
+        .filter(|&(row, col)| table.place(Spread { seed, lead: 0 }, row, col) == (bank, bucket))
         .take(count)
         .collect()
 }

@@ -1,6 +1,7 @@
 //! The front of a lane alone.
 
-use crate::spgemm::merge::{Algebra, LaneFront, Table};
+use crate::spgemm::merge::{Algebra, LaneFront, Spread, Table};
+use mattock_spec::config::HashKind;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rtl_gen::{Design, Interpreter};
@@ -17,18 +18,27 @@ fn simulate(module: &dyn rtl_gen::Module) -> Interpreter {
 
 #[test]
 fn the_hash_is_that_of_the_table() {
+    use HashKind::{HighBits, LowBits, Multiplicative};
+    [Multiplicative, LowBits, HighBits].into_iter().for_each(places_are_those_of_the_table);
+}
+
+fn places_are_those_of_the_table(hash: HashKind) {
     let table = Table {
         banks: 16,
         ways: 4,
         entries_per_half: 4096,
         index_bits: 30,
         row_bits: 7,
+        hash,
         masks: false,
     };
     let mut sim = simulate(&LaneFront { table, algebra: Algebra::PLUS_TIMES, joins: false });
     let mut rng = StdRng::seed_from_u64(8);
-    for seed in [0, 0x9e37_79b1, 0xffff_ffff] {
+    for (seed, lead) in [(0, 0), (0x9e37_79b1, 2), (0xffff_ffff, 19)] {
         sim.set("seed", seed as u64);
+        if hash == HashKind::HighBits {
+            sim.set("lead", lead.into());
+        }
         sim.set("is_float", 0);
         let mut pending = VecDeque::new();
         for _ in 0..2000 {
@@ -42,7 +52,7 @@ fn the_hash_is_that_of_the_table() {
             if sim.get("out_valid") == 1 && ready {
                 let (row, col, a, b): (u32, u32, u32, u32) =
                     pending.pop_front().expect("a product that went in");
-                let (bank, bucket) = table.place(seed, row, col);
+                let (bank, bucket) = table.place(Spread { seed, lead }, row, col);
                 let mut words = [0; 3];
                 sim.get_words("out_product", &mut words);
                 let word = words.iter().rev().fold(0u128, |w, &x| w << 32 | x as u128);

@@ -38,6 +38,8 @@ struct Window {
 #[derive(Debug)]
 pub(crate) struct WindowTable {
     windows: [Window; 4],
+    /// Windows whose products may be in the merge core: 2, or 1, the oldest.
+    open_windows: u32,
     oldest: u32,
     settled: u32,
 }
@@ -75,8 +77,8 @@ pub(crate) struct WindowTableIn<'a> {
 }
 
 impl WindowTable {
-    pub(crate) fn new() -> Self {
-        WindowTable { windows: [Window::default(); 4], oldest: 0, settled: 0 }
+    pub(crate) fn new(open_windows: u32) -> Self {
+        WindowTable { open_windows, windows: [Window::default(); 4], oldest: 0, settled: 0 }
     }
 
     /// A half belongs to the oldest window of its parity.
@@ -93,6 +95,7 @@ impl WindowTable {
     pub(crate) fn lanes_open(&self) -> u32 {
         (0..4u32)
             .filter(|&s| self.windows[s as usize].active && self.is_current(s))
+            .filter(|&s| self.open_windows == 2 || s == self.oldest)
             .fold(0, |bits, s| bits | 1 << s)
     }
 

@@ -5,7 +5,7 @@ use super::super::front::Element;
 use super::Product;
 use super::bank::Bank;
 use super::crossbar::Crossbar;
-use mattock_hw::spgemm::merge::{MergeCore as Shape, Table};
+use mattock_hw::spgemm::merge::{MergeCore as Shape, Spread, Table};
 use std::collections::VecDeque;
 
 /// Cycles of the multiplier, in which the key's place is found.
@@ -31,7 +31,7 @@ pub(crate) struct MergeCore {
 }
 
 pub(crate) struct CoreIn<'a> {
-    pub(crate) seed: u32,
+    pub(crate) spread: Spread<u32>,
     /// Elements offered by the lanes.
     pub(crate) elements: &'a [Option<Element>],
     /// Empty that half, to the streams or (`true`) to nowhere.
@@ -90,9 +90,9 @@ impl MergeCore {
         self.streams[stream].front().copied()
     }
 
-    fn product(&self, seed: u32, element: Element) -> Product {
+    fn product(&self, spread: Spread<u32>, element: Element) -> Product {
         let Element { seq, row, col } = element;
-        let (bank, bucket) = self.table.place(seed, row, col);
+        let (bank, bucket) = self.table.place(spread, row, col);
         Product { half: seq & 1 == 1, bank, bucket, key: u64::from(row) << 32 | u64::from(col) }
     }
 
@@ -104,7 +104,7 @@ impl MergeCore {
             offered[lane] = self.fronts[lane].back().copied().flatten();
             let entering = element.filter(|_| self.wiping == 0);
             if advances {
-                let product = entering.map(|e| self.product(i.seed, e));
+                let product = entering.map(|e| self.product(i.spread, e));
                 if let Some(product) = product {
                     arrived[usize::from(product.half)] += 1;
                 }
