@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
+use mattock_spec::config::HostPort;
 use mattock_testbench::sim::{MemoryOptions, SimCard, Stalls, Verilated, with_chips};
 use mattock_toolbox::Toolbox;
 use rtl_gen::sim::{Simulator, TraceOptions, TraceSignals};
@@ -110,7 +111,7 @@ pub(crate) fn start_traced(
 /// Attaches memory and host to a simulator of the card.
 ///
 /// # Errors
-/// The card's addresses do not reach that much memory.
+/// The card's addresses do not reach that much memory. A serial card has the memory it has: what does not fit the driver refuses.
 pub(crate) fn attach(
     chosen: &Chosen,
     simulator: Box<dyn Simulator>,
@@ -121,7 +122,8 @@ pub(crate) fn attach(
     // Not from zero, so that a lost address is noticed; small cards have no room for that.
     let base = if bits > 20 { MemoryOptions::default().base } else { 0 };
     let reach = if bits >= 64 { u64::MAX } else { 1 << bits } - base;
-    let bytes = bytes.max(1 << 20).min(reach).max(bytes);
+    let wanted = if chosen.config.host == HostPort::Uart { 0 } else { bytes };
+    let bytes = bytes.max(1 << 20).min(reach).max(wanted);
     let room = usize::try_from(bytes).ok().filter(|_| bytes <= reach);
     let Some(room) = room else {
         return Err(Failure::new("card", format!("{bytes} bytes of card memory are needed"))

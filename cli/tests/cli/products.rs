@@ -22,6 +22,9 @@ fn dense_products_are_right_in_every_order() {
         assert_eq!(report["macs"], dims.iter().product::<u64>());
         assert!((0.0..=1.0).contains(&report["utilization"].as_f64().unwrap()), "{report}");
     }
+    // 7,680 bytes of matrices, where 16 address bits reach 64 KiB.
+    let nano = "gemm --config nano --simulator interpreter --json --m 32 --n 32 --k 40";
+    assert_eq!(session.json(nano)["mismatches"], 0);
 }
 
 #[test]
@@ -52,6 +55,7 @@ fn dense_arguments_that_make_no_sense() {
         "gemm --config tiny --seed x",
         "gemm --config sparse.toml",
         "gemm --config sparse4x4",
+        "gemm --config nano --simulator interpreter --m 128 --n 128 --k 8",
     ];
     let text: String = lines.iter().map(|line| session.transcript(line)).collect();
     insta::assert_snapshot!(text);
