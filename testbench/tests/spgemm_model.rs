@@ -4,7 +4,7 @@ use mattock::ContextOptions;
 use mattock::io::read_matrix;
 use mattock::sparse::{Csr, SpgemmOptions, SpgemmStats, spgemm_parts};
 use mattock_hw::spgemm::Cluster;
-use mattock_spec::config::{CardConfig, HashKind, SpgemmConfig};
+use mattock_spec::config::{CardConfig, Dispatch, HashKind, SpgemmConfig};
 use mattock_testbench::model::spgemm::{
     Command, Counts, Memory, Model, Operand, Product, Watch, run,
 };
@@ -277,7 +277,7 @@ fn windows_are_cut_and_replayed() {
 
 #[test]
 fn other_shapes() {
-    let all: [fn(&mut SpgemmConfig); 9] = [
+    let all: [fn(&mut SpgemmConfig); 11] = [
         |c| (c.lanes, c.banks) = (1, 4),
         |c| (c.banks, c.sorter_width) = (2, 1),
         |c| (c.lanes, c.banks, c.look_ahead) = (8, 16, 2),
@@ -286,11 +286,31 @@ fn other_shapes() {
         |c| (c.cache_kib, c.cache_banks, c.misses) = (2, 4, 16),
         |c| (c.lanes, c.banks, c.ways, c.misses) = (4, 32, 1, 8),
         |c| (c.hash, c.open_windows) = (HashKind::LowBits, 1),
+        |c| c.dispatch = Dispatch::Static,
+        |c| (c.dispatch, c.lanes) = (Dispatch::Static, 1),
         |c| (c.hash, c.ways, c.look_ahead) = (HashKind::HighBits, 1, 2),
     ];
     for change in all {
         graph(6, Memory::default(), change);
     }
+}
+
+/// The configurations of `docs/spgemm-results.md` that stand for the versions of SMASH: each step is faster, by the model.
+#[test]
+fn versions_of_smash() {
+    let a = Rmat::new(10, 8, 3).generate().map(|()| 1);
+    let product = Product::new(&a, &a).expect("words");
+    let model =
+        |card: &CardConfig| run(card, &Memory::default(), &product, &[]).expect("it ends").0;
+    let cycles = ["smash_v1", "smash_v2", "smash_v3"].map(|name| {
+        let path = format!("{}/../hw/configs/ladder/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).expect("a configuration");
+        let card = CardConfig::from_toml(&text).expect("a card");
+        Design::elaborate(&Cluster::of(&card).expect("a sparse card")).expect("it elaborates");
+        model(&card).cycles
+    });
+    let ours = model(&reference("sparse4")).cycles;
+    assert!(cycles.is_sorted_by(|slow, fast| slow > fast) && cycles[2] > ours, "{cycles:?} {ours}");
 }
 
 #[test]

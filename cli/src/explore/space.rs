@@ -1,6 +1,7 @@
 //! The configurations that are tried, and what each comes to.
 
 use fpga_boards::fit::{Fit, clock_rate, estimate, judge};
+use fpga_boards::pll::pll;
 use fpga_boards::report::Area;
 use fpga_boards::{Board, Resources};
 use mattock::dense::Order;
@@ -121,8 +122,11 @@ impl Space<'_> {
         if matches!(judge(self.board, &area), Fit::Full { .. }) {
             return None;
         }
-        let clock_mhz = clock_rate(self.board, &demand).map_or(PLAIN_MHZ, |mhz| mhz as u32);
-        card.clock_mhz = clock_mhz.clamp(1, 1000);
+        let foretold = clock_rate(self.board, &demand).map_or(PLAIN_MHZ, |mhz| mhz as u32);
+        // Not every whole number of MHz can be made on the board.
+        let open = self.board.fpga.toolchain.is_open();
+        let made = |mhz: &u32| !open || pll(self.board, f64::from(*mhz)).is_ok();
+        card.clock_mhz = (1..=foretold.min(1000)).rev().find(made)?;
         card.check_buildable().ok()?;
         let cycles = self.cycles(&card)?;
         let Resources { lut, ff, dsp, bram, .. } = *self.resources;

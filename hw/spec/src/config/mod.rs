@@ -29,5 +29,5 @@ pub use gemm::GemmConfig;
 pub use keys::config_markdown;
 pub use reference::REFERENCE_NAMES;
 pub use sdram::SdramConfig;
-pub use spgemm::{HashKind, SpgemmConfig};
+pub use spgemm::{Dispatch, HashKind, SpgemmConfig};
 pub use uart::UartConfig;

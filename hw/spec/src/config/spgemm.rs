@@ -30,6 +30,21 @@ impl HashKind {
     ];
 }
 
+/// Which lane takes a piece of a row of B.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dispatch {
+    /// The one with the least work queued.
+    #[default]
+    Dynamic,
+    /// That of its row of A: rows take turns, whatever their length (SMASH version 1).
+    Static,
+}
+
+impl Dispatch {
+    const NAMES: &[(&str, Dispatch)] =
+        &[("dynamic", Dispatch::Dynamic), ("static", Dispatch::Static)];
+}
+
 /// Clusters of lanes, each with its hash banks, sorter and B cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpgemmConfig {
@@ -45,6 +60,8 @@ pub struct SpgemmConfig {
     pub entries_per_half: u32,
     /// Where in the table a key lives.
     pub hash: HashKind,
+    /// Which lane takes a piece of a row.
+    pub dispatch: Dispatch,
     /// Windows in the table at once: 2, one filling while the other drains, or 1.
     pub open_windows: u32,
     /// Cycles of the floating-point adder.
@@ -88,6 +105,7 @@ impl Default for SpgemmConfig {
             ways: 4,
             entries_per_half: 4096,
             hash: HashKind::Multiplicative,
+            dispatch: Dispatch::Dynamic,
             open_windows: 2,
             adder_latency: 6,
             look_ahead: 8,
@@ -128,6 +146,9 @@ impl SpgemmConfig {
             HashKind::NAMES,
             &mut self.hash,
         )?;
+        let dispatch =
+            key("dispatch", "The lane of a piece of a row: the least loaded, or the row's");
+        choice(v, dispatch, Dispatch::NAMES, &mut self.dispatch)?;
         let open =
             key("open_windows", "Windows in the table at once: one fills while one drains, or not");
         v.number(open, PowerOfTwo(1, 2), &mut self.open_windows)?;

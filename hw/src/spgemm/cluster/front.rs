@@ -123,7 +123,8 @@ impl Cluster {
     ) -> Instance<'m> {
         let (lanes, line_words, table) = (self.config.lanes, self.line_words(), control.table);
         let a_bits = Feed::a_bits(self.joined());
-        let dispatcher = Dispatcher { lanes, line_words, row_bits: ROW_BITS, queued_bits, a_bits };
+        let (row_bits, choice) = (ROW_BITS, self.config.dispatch);
+        let dispatcher = Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits, choice };
         let dispatcher = m.inst("dispatcher", &dispatcher);
         dispatcher.set("flush", control.seq("flush"));
         for field in ["valid", "seq", "row", "start", "length", "a"] {

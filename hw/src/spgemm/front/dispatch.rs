@@ -1,6 +1,7 @@
 //! Tasks to lanes, in chunks.
 
 use super::lane::CHUNK;
+use mattock_spec::config::Dispatch;
 use rtl_gen::{Builder, Module, Sig, any, bit, bits, case, cat, index_width, uint};
 
 /// Cuts tasks into chunks of at most 64 elements and gives each to the lane with the fewest queued elements.
@@ -33,13 +34,16 @@ pub struct Dispatcher {
     pub queued_bits: u32,
     /// Bits of `a`, as of the [`Planner`](super::Planner).
     pub a_bits: u32,
+    /// How a lane is chosen; static: the row slot's number modulo the lanes.
+    pub choice: Dispatch,
 }
 
 impl Module for Dispatcher {
     fn name(&self) -> String {
-        let Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits } = self;
+        let Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits, choice } = self;
         let joined = if *a_bits > 32 { "_j" } else { "" };
-        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}{joined}")
+        let choice = if *choice == Dispatch::Static { "_s" } else { "" };
+        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}{joined}{choice}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -112,8 +116,8 @@ impl Module for Dispatcher {
         let loads = (0..self.lanes)
             .map(|l| {
                 let queued = m.input(&format!("l{l}_queued"), uint(self.queued_bits));
-                if self.lanes == 1 {
-                    m.unused("l0_queued"); // there is nothing to choose
+                if self.lanes == 1 || self.choice == Dispatch::Static {
+                    m.unused(&format!("l{l}_queued")); // there is nothing to choose
                 }
                 let coming = out_valid.q() & out_lane.q().is(l as i128);
                 let load = queued.add_wrap(coming.gate(out_length.zext(self.queued_bits)));
@@ -121,7 +125,12 @@ impl Module for Dispatcher {
                 (m.lit(lane_type, l as i128), key)
             })
             .collect::<Vec<_>>();
-        out_lane.drive_when(cut, least(&loads).0);
+        let lane = match self.choice {
+            Dispatch::Dynamic => least(&loads).0,
+            Dispatch::Static if self.lanes == 1 => m.lit(lane_type, 0),
+            Dispatch::Static => row.as_u().trunc(index_width(self.lanes)),
+        };
+        out_lane.drive_when(cut, lane);
 
         m.output("dispatched", handed);
         m.output("dispatched_seq", out_seq);
@@ -148,13 +157,19 @@ fn least<'m>(entries: &[(Sig<'m>, Sig<'m>)]) -> (Sig<'m>, Sig<'m>) {
 
 #[cfg(test)]
 mod tests {
-    use super::Dispatcher;
+    use super::{Dispatch, Dispatcher};
     use crate::spgemm::front::bench::{expect_sound, start};
     use rand::{Rng, SeedableRng, rngs::StdRng};
     use rtl_gen::Interpreter;
 
-    const SHAPE: Dispatcher =
-        Dispatcher { lanes: 4, line_words: 16, row_bits: 8, queued_bits: 12, a_bits: 32 };
+    const SHAPE: Dispatcher = Dispatcher {
+        lanes: 4,
+        line_words: 16,
+        row_bits: 8,
+        queued_bits: 12,
+        a_bits: 32,
+        choice: Dispatch::Dynamic,
+    };
 
     /// `(seq, row, a, start, length)` of a task or chunk.
     type Piece = [u64; 5];

@@ -143,7 +143,7 @@ impl Cluster {
             a_stream: AStream::new(line_words, A_LINES),
             pointers: PointerFetch::new(line_words, LOOKUPS),
             planner: Planner::new(c.task_fifo, c.entries_per_half * 18 / 25),
-            dispatcher: Dispatcher::new(line_words),
+            dispatcher: Dispatcher::new(line_words, c.dispatch),
             lanes: (0..c.lanes).map(|_| Lane::new(lane)).collect(),
             limits: [Limits::default(); 4],
             cache: Cache::new(cache),

@@ -1,6 +1,7 @@
 //! Tasks to lanes, in chunks.
 
 use super::lane::CHUNK;
+use mattock_spec::config::Dispatch;
 
 /// A part of a row of B for a window and row slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,7 @@ pub(crate) struct Task {
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
     line_words: u32,
+    choice: Dispatch,
     /// The task being cut.
     task: Option<Task>,
     /// The chunk being handed over, and its lane.
@@ -28,8 +30,8 @@ pub(crate) struct DispatcherOut {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(line_words: u32) -> Self {
-        Dispatcher { line_words, task: None, out: None }
+    pub(crate) fn new(line_words: u32, choice: Dispatch) -> Self {
+        Dispatcher { line_words, choice, task: None, out: None }
     }
 
     /// Windows of which chunks are here, a bit each.
@@ -70,7 +72,11 @@ impl Dispatcher {
                 let coming = self.out.filter(|o| o.1 == l).map_or(0, |o| o.0.length);
                 (!ready, queued + coming)
             };
-            let lane = (0..lanes.len()).min_by_key(|&l| load((l, &lanes[l]))).unwrap_or(0);
+            let lane = match self.choice {
+                Dispatch::Dynamic => (0..lanes.len()).min_by_key(|&l| load((l, &lanes[l]))),
+                Dispatch::Static => Some(task.row as usize % lanes.len()),
+            };
+            let lane = lane.unwrap_or(0);
             (chunk, lane)
         });
         match next {
