@@ -101,8 +101,8 @@ impl Module for RowSizes {
         let expected = m.input("expected", uint(PRODUCT_BITS));
         let wide = cols.lt(expected.zext(32));
         let expected = m.reg("expected_3", mux(wide, cols.trunc(PRODUCT_BITS), expected));
-        // Parts of eight ninths of a window; what fits the half in all likelihood is not cut.
-        let share = (1 << SHARE) / (self.limit * 8 / 9).max(1);
+        // Parts of a window each; what fits the half in all likelihood is not cut.
+        let share = (1 << SHARE) / self.limit.max(1);
         let parts = m.reg("parts", (expected * m.lit(uint(SHARE), share as i128)).shr_k(SHARE));
         let small =
             m.reg("fits_half", !expected.zext(32).gt(limit.lit((self.limit * 10 / 9) as i128)));

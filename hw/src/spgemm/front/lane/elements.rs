@@ -5,7 +5,7 @@ use super::super::values::Chosen;
 use super::ring::meta_bits;
 use crate::cells::priority;
 use rtl_gen::{
-    Builder, Module, Reg, Sig, any, bit, bits, case, cat, index_width, one_hot_mux, uint,
+    Builder, Module, Reg, Sig, all, any, bit, bits, case, cat, index_width, one_hot_mux, uint,
 };
 
 /// Takes lines apart, drops elements outside their window's range and holds back those of closed windows.
@@ -14,7 +14,8 @@ use rtl_gen::{
 /// [`super::LineRing`]; `idle` says that no element is held.
 ///
 /// Stages: line register, compared register (behind a comparison of each word), element register (behind the word
-/// multiplexers), output register (behind the widening of the value). A line costs a cycle for each wanted element, and one when it has none: a pass over a
+/// multiplexers), output register (behind the widening of the value). A line costs a cycle for each wanted element. One that
+/// has none costs one cycle, or nothing where it waits for two cycles behind a line whose elements leave: a pass over a
 /// part of a row's columns hardly pays for the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Elements {
@@ -95,17 +96,19 @@ impl Module for Elements {
 
         // Compared register: which words are wanted. Columns rise, so they stand side by side.
         let compared = m.forward("compared_free", bit());
-        let line_ready = (!raw.q() | compared.sig()).named("line_free");
+        let dropped = m.forward("dropped", bit());
+        let leaves_raw = (compared.sig() | dropped.sig()).named("raw_leaves");
+        let line_ready = (!raw.q() | leaves_raw).named("line_free");
         m.output("line_ready", line_ready);
         take.assign(m.input("line_valid", bit()) & line_ready);
-        raw.drive((take.sig() | (raw.q() & !compared.sig())) & !flush);
+        raw.drive((take.sig() | (raw.q() & !leaves_raw)) & !flush);
         let load = (raw.q() & compared.sig()).named("load");
         let kind = Chosen::input(m, self.values);
         let packing = kind.place_bits();
-        let travels = meta.slice(meta.width() - 1, 2 * position + 1 + packing);
+        let raw_travels = meta.slice(meta.width() - 1, 2 * position + 1 + packing);
         let (first, end) =
             (meta.slice(2 * position - 1, position).as_u(), meta.trunc(position).as_u());
-        let (low, high) = (choose(seq(travels), &lo), choose(seq(travels), &hi));
+        let (low, high) = (choose(seq(raw_travels), &lo), choose(seq(raw_travels), &hi));
         let wanted: Vec<Sig> = (0..self.line_words)
             .map(|i| {
                 let column = columns.lane(i, 32).trunc(self.index_bits).as_u();
@@ -118,8 +121,11 @@ impl Module for Elements {
         let held = m.state("held", bit(), 0);
         let columns = m.reg_when("columns", load, columns);
         let values = m.reg_when("values", load, values);
-        let travels = m.reg_when("travels", load, travels);
-        let last_line = m.reg_when("last_line", load, meta.bit(2 * position));
+        let travels = m.reg_when("travels", load, raw_travels);
+        let raw_last = meta.bit(2 * position);
+        let last_line = m.state("last_line", bit(), 0);
+        // A line of which no word is wanted, known once it has waited for a cycle.
+        let raw_hollow = m.reg_reset("raw_hollow", !(line_ready | any(&wanted) | flush), 0);
 
         // The first word left leaves; a line without any passes on no more than the end of its chunk.
         let flags: Vec<Sig> = (0..self.line_words).map(|i| left.q().bit(i)).collect();
@@ -129,7 +135,7 @@ impl Module for Elements {
         let some = left.q().red_or();
         let at_end = !any(&after);
         let element_free = m.forward("element_free", bit());
-        let emit = (held.q() & (some | last_line)).named("emit");
+        let emit = (held.q() & (some | last_line.q())).named("emit");
         let step = (emit & element_free.sig()).named("step");
         let finish = (held.q() & at_end & (!emit | element_free.sig())).named("finish");
         compared.assign(!held.q() | finish);
@@ -153,7 +159,7 @@ impl Module for Elements {
             "element",
             step,
             [
-                cat(&[last_line & at_end, !some]),
+                cat(&[last_line.q() & at_end, !some]),
                 travels,
                 word(columns, &pick).trunc(self.index_bits),
                 word(values, of_values),
@@ -186,8 +192,19 @@ impl Module for Elements {
         m.output("out_a", out.travels.trunc(self.a_bits));
         m.output("out_col", out.column);
         m.output("out_b", out.value);
-        m.output("chunk_done", m.reg_reset("chunk_done_q", leaves & last & !flush, 0));
-        m.output("chunk_done_seq", m.reg("chunk_done_seq_q", out.seq()));
+        // A line without any goes while words of the line before are left. The end of its chunk goes with the last of
+        // them, or at once if they are another chunk's.
+        let ended = (leaves & last & !flush).named("ended");
+        let within = !last_line.q();
+        let may_go = any(&[!raw_last, within, !ended]);
+        dropped.assign(all(&[raw.q(), raw_hollow, !compared.sig(), may_go, !flush]));
+        let ends = (dropped.sig() & raw_last).named("dropped_end");
+        last_line.update(&[(load, raw_last), (ends, m.high())]);
+        m.output("chunk_done", m.reg_reset("chunk_done_q", ended | (ends & !within), 0));
+        m.output(
+            "chunk_done_seq",
+            m.reg("chunk_done_seq_q", ended.mux(out.seq(), seq(raw_travels))),
+        );
         m.output("held_back", out.valid.q() & !hollow & !may_leave);
         m.output("idle", !any(&[raw.q(), held.q(), element.valid.q(), out.valid.q()]));
     }

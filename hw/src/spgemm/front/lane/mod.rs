@@ -30,7 +30,7 @@ pub const CHUNK: u32 = 64;
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | | its answers, in any order; always accepted |
 /// | `out_valid`, `out_ready` | out, in | bit | element offered, taken |
 /// | `out_seq`, `out_half`, `out_row`, `out_col`, `out_a`, `out_b` | out | bits 2, 1, `row_bits`, `index_bits`, `a_bits`, 32 | `out_half` is bit 0 of `out_seq`, `out_b` is widened; registers |
-/// | `chunk_done`, `chunk_done_seq` | out | bit, bits(2) | pulse, once a chunk: the cycle after its last element was taken or dropped |
+/// | `chunk_done`, `chunk_done_seq` | out | bit, bits(2) | pulse, once a chunk: the cycle after its last element was taken or dropped; a chunk without wanted elements may come before those ahead of it |
 /// | `held_back` | out | bit | an element waits for its window to open |
 /// | `queued` | out | uint | elements of accepted chunks whose line has not reached the element register |
 /// | `flush` | in | bit | pulse or level: drop everything, answers under way included; nothing enters or leaves meanwhile |

@@ -141,9 +141,9 @@ struct Bench<'b> {
     ranges: [(u64, u64); 4],
     windows: [bool; 4],
     chunk_ready: bool,
-    /// Elements and finished chunks seen.
+    /// Elements seen; finished chunks, and how many elements had been seen before.
     seen: Vec<Element>,
-    done: Vec<u64>,
+    done: Vec<(u64, usize)>,
     /// Lines asked for.
     requests: usize,
 }
@@ -224,15 +224,15 @@ impl<'b> Bench<'b> {
             self.open.push((now + self.weather.latency + late, addr, tag));
             self.requests += 1;
         }
+        if self.sim.get("chunk_done") == 1 {
+            self.done.push((self.sim.get("chunk_done_seq"), self.seen.len()));
+        }
         if take_element && self.sim.get("out_valid") == 1 {
             let [seq, row, col, a, b] =
                 ["seq", "row", "col", "a", "b"].map(|f| self.sim.get(format!("out_{f}").as_str()));
             assert!(self.windows[seq as usize], "window {seq} is closed");
             assert_eq!(self.sim.get("out_half"), seq & 1);
             self.seen.push(Element { seq, row, col, a, b });
-        }
-        if self.sim.get("chunk_done") == 1 {
-            self.done.push(self.sim.get("chunk_done_seq"));
         }
         self.chunk_ready = self.sim.get("chunk_ready") == 1;
         self.sim.tick();
@@ -269,8 +269,21 @@ impl<'b> Bench<'b> {
             assert_eq!(got, want, "element {i}");
         }
         assert_eq!(self.seen.len(), want.len());
-        let done: Vec<u64> = chunks.iter().map(|c| c.seq).collect();
-        assert_eq!(self.done, done);
+        // A chunk is told once its elements have left; one without any may be told before those ahead of it.
+        let mut ends = [const { vec![] }; 4];
+        let mut seen = 0;
+        for chunk in chunks {
+            let elements = self.matrix.expect(chunk, self.ranges[chunk.seq as usize]).len();
+            seen += elements;
+            ends[chunk.seq as usize].push(if elements == 0 { 0 } else { seen });
+        }
+        for (seq, ends) in ends.iter_mut().enumerate() {
+            ends.sort_unstable();
+            let told: Vec<usize> =
+                self.done.iter().filter(|d| d.0 == seq as u64).map(|d| d.1).collect();
+            assert_eq!(told.len(), ends.len(), "chunks of window {seq}");
+            assert!(ends.iter().zip(&told).all(|(end, told)| told >= end), "window {seq}");
+        }
     }
 }
 

@@ -141,7 +141,7 @@ impl RowSizes {
             }
             size
         });
-        let share = u64::from((1u32 << SHARE) / (limit * 8 / 9).max(1));
+        let share = u64::from((1u32 << SHARE) / limit.max(1));
         self.parts = ((u64::from(self.expected) * share) >> SHARE) as u32;
         self.fits_half = self.expected <= limit * 10 / 9;
         self.expected = self.scaled.min(i.cols);

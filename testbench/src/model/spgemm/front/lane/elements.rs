@@ -43,6 +43,8 @@ impl Stage {
 #[derive(Debug)]
 pub(super) struct Elements {
     raw: Option<Line>,
+    /// No word of the line in `raw` is wanted; known once it has waited for a cycle.
+    hollow: bool,
     held: Option<Held>,
     element: Option<Stage>,
     out: Option<Stage>,
@@ -59,7 +61,14 @@ pub(super) struct ElementsIn<'a> {
 
 impl Elements {
     pub(super) fn new() -> Self {
-        Elements { raw: None, held: None, element: None, out: None, chunk_done: None }
+        Elements {
+            raw: None,
+            hollow: false,
+            held: None,
+            element: None,
+            out: None,
+            chunk_done: None,
+        }
     }
 
     pub(super) fn out(&self, open: u32, flush: bool) -> Option<Element> {
@@ -102,9 +111,23 @@ impl Elements {
         }
         let compared_free = self.held.is_none() || finish;
         let load = self.raw.filter(|_| compared_free);
-        let line_ready = self.raw.is_none() || compared_free;
+        let ended = leaves.filter(|out| out.last && !i.flush).map(|out| out.element.seq);
+        // A line without any goes while words of the line before are left. The end of its chunk goes with the last of
+        // them, or at once if they are another chunk's.
+        let within = self.held.as_ref().is_some_and(|held| !held.line.last);
+        let dropped = self.raw.filter(|line| {
+            self.hollow && !compared_free && (!line.last || within || ended.is_none()) && !i.flush
+        });
+        let ends = dropped.filter(|line| line.last);
+        let line_ready = self.raw.is_none() || compared_free || dropped.is_some();
 
-        self.chunk_done = leaves.filter(|out| out.last && !i.flush).map(|out| out.element.seq);
+        self.chunk_done = ended.or(ends.filter(|_| !within).map(|line| line.seq));
+        self.hollow = match self.raw {
+            Some(line) if !line_ready && !i.flush => {
+                wanted(command, &line, &i.limits[line.seq as usize]) == 0
+            }
+            _ => false,
+        };
         if i.flush {
             (self.raw, self.held, self.element, self.out) = (None, None, None, None);
             return line_ready;
@@ -122,6 +145,9 @@ impl Elements {
             self.held = None;
         } else if let (Some((_, after)), Some(held)) = (step, &mut self.held) {
             held.left = after;
+        }
+        if let (Some(_), Some(held)) = (ends, &mut self.held) {
+            held.line.last = true;
         }
         if line_ready {
             self.raw = i.line;
