@@ -106,10 +106,15 @@ impl Module for Planner {
         let reals = m.state("reals", uint(9), 0);
         let with_skip = count.q().zext(10).add_wrap(skip.zext(10));
         let fits = !limit.zext(33).lt(filled.q() + size);
+        // A big row that is expected to fit may join a window, but none that began with empty rows: should that have to be
+        // replayed, it would get rid of one of them at a time.
+        let known = entry.get("row_products").as_bits().red_or();
+        let may_join = all(&[entry.get("row_parts").is(1), known, count.q().eq(reals.q())]);
+        let apart = ((entry.get("row_big") & !may_join) | in_ranges.q()).named("apart");
         let joins = all(&[
             opened.q(),
             !single.q(),
-            !alone,
+            !apart,
             fits,
             reals.q().lt(most.q()),
             !count.q().bit(8),

@@ -15,9 +15,9 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, cat, mux, uint};
 /// | `products`, `expected` | out, in | uint(24) | products of a row, and the entries it is expected to have, two cycles later |
 /// | `row_valid`, `row_ready` | out, in | bit | size of the front row |
 /// | `row_skip` | out | uint(8) | empty rows before it |
-/// | `row_big` | out | bit | it must have a window of its own |
+/// | `row_big` | out | bit | it may have more entries than a window holds |
 /// | `row_parts` | out | uint(5) | passes it is expected to need; 1 when it fits, or did not fit the queue |
-/// | `row_bound` | out | uint(32) | entries it cannot exceed; void with `row_big` |
+/// | `row_bound` | out | uint(32) | entries it cannot exceed; of a big row of one part, those it is expected to have |
 /// | `row_products` | out | uint(24) | its products; 0 when it did not fit the queue |
 /// | `task_valid`, `task_ready`, `task_data` | out, in, out | bit, bit, bits(97 + `a_bits`) | `{last, start, length, a, left}`; a row has one task at least |
 /// | `keep`, `rewind` | in | bit | as [`RowQueue`] |
@@ -106,9 +106,12 @@ impl Module for RowSizes {
         let parts = m.reg("parts", (expected * m.lit(uint(SHARE), share as i128)).shr_k(SHARE));
         let small =
             m.reg("fits_half", !expected.zext(32).gt(limit.lit((self.limit * 10 / 9) as i128)));
+        let expected = m.reg("expected_4", expected);
         let (big, products) = (note.bit(32 + PRODUCT_BITS), note.slice(31 + PRODUCT_BITS, 32));
         let one = m.lit(uint(5), 1);
-        let cut = big & !small & products.red_or();
+        let known = (big & products.red_or()).named("known_big");
+        let cut = known & !small;
+        let bound = mux(known & small, expected.zext(32), note.trunc(32).as_u());
         let parts = mux(
             parts.shr_k(5).red_or() | parts.trunc(5).red_and(),
             one.lit(31),
@@ -116,7 +119,7 @@ impl Module for RowSizes {
         );
         let parts = mux(cut, parts, one);
         let skip = note.slice(40 + PRODUCT_BITS, 33 + PRODUCT_BITS);
-        let size = cat(&[skip, big, parts.as_bits(), note.trunc(32 + PRODUCT_BITS)]);
+        let size = cat(&[skip, big, parts.as_bits(), products, bound.as_bits()]);
         sizes.set("in_valid", valid & !flush).set("in_data", size);
         let row_ready = m.input("row_ready", bit());
         // A register between the LUT RAM and the planner's decisions.

@@ -4,7 +4,7 @@ use super::super::Command;
 use super::super::control::{Close, Expect, Open};
 use super::dispatch::Task;
 use super::pointers::Pointed;
-use super::sizes::{RowSizes, RowSizesIn};
+use super::sizes::{RowSizes, RowSizesIn, Size};
 
 #[derive(Clone, Copy, Debug)]
 struct Registers {
@@ -128,6 +128,8 @@ impl Planner {
         let (size, task) = (self.sizes.size().copied(), self.sizes.task().copied());
         let has_size = size.is_some();
         let alone = size.is_some_and(|s| s.big) || q.in_ranges;
+        let may_join = |s: Size| s.parts == 1 && s.products != 0 && q.count == q.reals;
+        let apart = size.is_some_and(|s| s.big && !may_join(s)) || q.in_ranges;
         let entries = size.map_or(0, |s| s.bound);
         let skip = if q.absorbed { 0 } else { size.map_or(0, |s| s.skip) };
         let ahead = skip != 0;
@@ -135,7 +137,7 @@ impl Planner {
         let fits = u64::from(q.filled) + u64::from(entries) <= u64::from(q.limit);
         let joins = q.opened
             && !q.single
-            && !alone
+            && !apart
             && fits
             && q.reals < q.most
             && q.count & 256 == 0

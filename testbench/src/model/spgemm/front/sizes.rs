@@ -46,6 +46,8 @@ pub(super) struct RowSizes {
     asked: (u32, u32),
     scaled: u32,
     expected: u32,
+    /// A cycle later.
+    expected_late: u32,
     parts: u32,
     fits_half: bool,
 }
@@ -76,6 +78,7 @@ impl RowSizes {
             asked: (0, 0),
             scaled: 0,
             expected: 0,
+            expected_late: 0,
             parts: 0,
             fits_half: false,
         }
@@ -135,15 +138,17 @@ impl RowSizes {
 
         // Products, ratio, expected entries, passes: a register each.
         let size = self.said[4].map(|mut size| {
-            if size.big && !self.fits_half && size.products != 0 {
-                let parts = self.parts;
-                size.parts = if parts >= 31 { 31 } else { parts + 1 };
+            if size.big && size.products != 0 {
+                let parts = if self.parts >= 31 { 31 } else { self.parts + 1 };
+                size.parts = if self.fits_half { 1 } else { parts };
+                size.bound = if self.fits_half { self.expected_late } else { size.bound };
             }
             size
         });
         let share = u64::from((1u32 << SHARE) / limit.max(1));
         self.parts = ((u64::from(self.expected) * share) >> SHARE) as u32;
         self.fits_half = self.expected <= limit * 10 / 9;
+        self.expected_late = self.expected;
         self.expected = self.scaled.min(i.cols);
         self.scaled = Expect::scaled(self.asked.0, self.asked.1);
         self.asked = (self.products, i.expect.ratio(self.products));
