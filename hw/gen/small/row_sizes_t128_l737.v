@@ -78,6 +78,7 @@ module row_sizes_t128_l737 (
   reg [23:0] expected_3;
   reg [23:0] parts;
   reg fits_half;
+  reg [23:0] expected_4;
   wire queue_in_ready, queue_out_valid;
   wire [128:0] queue_out_data;
   wire queue_any;
@@ -103,11 +104,12 @@ module row_sizes_t128_l737 (
   wire [31:0] bound = (total[32] | (cols < _t2)) ? cols : _t2;
   wire over = (32'd737 < cols) & (total[32] | (32'd737 < _t2));
   wire [31:0] _t6 = {8'd0, expected};
-  wire [43:0] _t7 = expected_3 * 20'd1600;
+  wire [43:0] _t7 = expected_3 * 20'd1422;
   wire [31:0] _t8 = {8'd0, expected_3};
   wire keep_task = in_last | (in_length != 32'd0);
+  wire known_big = note_4[56] & (|note_4[55:32]);
   wire [4:0] _t9 = ((|parts[23:5]) | (&parts[4:0])) ? 5'd31 : (parts[4:0] + 5'd1);
-  wire [4:0] _t10 = ((note_4[56] & (~fits_half)) & (|note_4[55:32])) ? _t9 : 5'd1;
+  wire [69:0] sizes_in_data = {note_4[64:57], note_4[56], (known_big & (~fits_half)) ? _t9 : 5'd1, note_4[55:32], (known_big & fits_half) ? {8'd0, expected_4} : note_4[31:0]};
   row_queue_w129_d128 queue (
     .in_valid(accept & keep_task), .in_data({in_last, in_start, in_length, in_a, in_left}),
     .out_ready(task_ready), .keep(keep), .rewind(rewind), .clear(flush), .clk(clk), .rst(rst),
@@ -115,9 +117,9 @@ module row_sizes_t128_l737 (
     .any(queue_any)
   );
   fifo_w70_d64 sizes (
-    .in_valid(said_4 & _t1), .in_data({note_4[64:57], note_4[56], _t10, note_4[55:0]}),
-    .out_ready(head_in_ready), .clk(clk), .rst(rst), .in_ready(), .out_valid(sizes_out_valid),
-    .out_data(sizes_out_data), .count(sizes_count)
+    .in_valid(said_4 & _t1), .in_data(sizes_in_data), .out_ready(head_in_ready), .clk(clk),
+    .rst(rst), .in_ready(), .out_valid(sizes_out_valid), .out_data(sizes_out_data),
+    .count(sizes_count)
   );
   skid_w70 head (
     .in_valid(sizes_out_valid), .in_data(sizes_out_data), .out_ready(row_ready | flush), .clk(clk),
@@ -133,6 +135,7 @@ module row_sizes_t128_l737 (
     expected_3 <= (cols < _t6) ? cols[23:0] : expected;
     parts <= _t7[43:20];
     fits_half <= 32'd818 >= _t8;
+    expected_4 <= expected_3;
     if (rst) begin
       sum <= 32'd0;
       announced <= 1'b0;
