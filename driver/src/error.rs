@@ -7,6 +7,7 @@ use mattock_spec::ErrorCode;
 use mattock_spec::regs::CapabilityError;
 
 use crate::io::ReadError;
+use crate::quant::QuantError;
 use crate::sparse::{ConvertError, CsrError};
 
 /// Why a call failed. Every variant says what was asked, what is allowed, and what to do next.
@@ -143,6 +144,17 @@ pub enum Error {
     /// A value does not fit the asked type.
     #[error("bad value: {0}")]
     Convert(#[from] ConvertError),
+    /// Weights or activations cannot be quantised, or do not make quantised weights.
+    #[error("bad quantised product: {0}")]
+    Quant(#[from] QuantError),
+    /// A file of weights or activations is not what it should be.
+    #[error("{}: {source}", path.display())]
+    QuantFile {
+        /// File that was read.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: QuantError,
+    },
     /// A matrix file is not what it should be.
     #[error("{}: {source}", path.display())]
     Read {
@@ -204,6 +216,11 @@ mod tests {
             Error::Cancelled,
             Error::from(CsrError::RowPointerStart { got: 1 }),
             Error::Read { path: "a.mtx".into(), source: ReadError::Empty },
+            Error::from(QuantError::Uncalibrated("scaling by activations")),
+            Error::QuantFile {
+                path: "w.npy".into(),
+                source: QuantError::Archive("it ends early".into()),
+            },
             Error::Io { action: "write", path: "c.mtx".into(), source: refused() },
         ];
         insta::assert_snapshot!(errors.map(|error| error.to_string()).join("\n"));

@@ -17,6 +17,7 @@
 //! | [`view`]   | [`View`]: where a matrix lies, in a slice or a buffer, in which order      |
 //! | [`dense`]  | [`Context::gemm`], batched, with run-time types; [`Context::gemv`]         |
 //! | [`plan`]   | how a dense product runs: blocks, what stays on chip, bytes and cycles     |
+//! | [`quant`]  | weights in few bits: groups, outliers, mixed widths; [`Context::gemm_quantized`] |
 //! | [`sparse`] | [`Csr`], the checked sparse matrix; [`Context::spgemm`] and its family     |
 //! | [`graph`]  | triangles, breadth-first levels, shortest paths, as sparse products         |
 //! | [`selftest`] | [`Device::selftest`]: everything between this process and a right result |
@@ -44,6 +45,7 @@ pub mod error;
 pub mod graph;
 pub mod io;
 pub mod plan;
+pub mod quant;
 pub mod selftest;
 pub mod sparse;
 pub mod transport;

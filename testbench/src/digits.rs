@@ -5,6 +5,9 @@
 
 use mattock_spec::{Format, Rounding, Tuple, Value};
 use serde::{Deserialize, Deserializer, de};
+use std::io::Cursor;
+
+use mattock::quant::{Matrix, QuantError};
 
 use crate::reference::dense::{Activation, Bias, DenseGemm, Epilogue, RoundTo, Scale, half_even};
 
@@ -62,6 +65,65 @@ pub struct Layer {
     pub bias: Vec<f64>,
     /// Factor of each column, applied in binary32. `None` in a last layer whose sums are compared as they are.
     pub scale: Option<Vec<f32>>,
+}
+
+/// One layer in floating point: `outputs = relu(inputs * weights + bias)`, the last without relu. Inputs of the first are pixels over 16.
+#[derive(Clone, Debug)]
+pub struct FloatLayer {
+    /// Inputs x outputs.
+    pub weights: Matrix,
+    /// Of each output.
+    pub bias: Vec<f32>,
+}
+
+impl FloatLayer {
+    /// The layers of the committed network, first to last.
+    ///
+    /// # Errors
+    /// None with the committed file; [`QuantError`] if it was changed wrongly.
+    pub fn load() -> Result<Vec<FloatLayer>, QuantError> {
+        let file = include_bytes!("../data/digits/weights.npz").as_slice();
+        let read = |name: String| Matrix::read_from(Cursor::new(file), Some(&name));
+        let layer = |number: u32| {
+            let bias = read(format!("bias{number}"))?.values().to_vec();
+            Ok(FloatLayer { weights: read(format!("weights{number}"))?, bias })
+        };
+        [1, 2].into_iter().map(layer).collect()
+    }
+
+    /// `inputs * weights`, each sum in binary64, row after row.
+    pub fn product(&self, inputs: &Matrix) -> Vec<f32> {
+        let n = self.weights.cols();
+        let row = |inputs: &[f32]| {
+            let mut sums = vec![0.0f64; n];
+            for (k, &input) in inputs.iter().enumerate() {
+                let weights = self.weights.row(k).iter();
+                sums.iter_mut()
+                    .zip(weights)
+                    .for_each(|(s, &w)| *s += f64::from(input) * f64::from(w));
+            }
+            sums.into_iter().map(|sum| sum as f32)
+        };
+        (0..inputs.rows()).flat_map(|i| row(inputs.row(i))).collect()
+    }
+
+    /// The layer's outputs of these products, in binary32.
+    pub fn finish(&self, mut products: Vec<f32>, hidden: bool) -> Vec<f32> {
+        for row in products.chunks_mut(self.bias.len()) {
+            for (value, bias) in row.iter_mut().zip(&self.bias) {
+                *value += bias;
+                if hidden {
+                    *value = value.max(0.0);
+                }
+            }
+        }
+        products
+    }
+
+    /// The digit that the outputs of the last layer say.
+    pub fn answer(outputs: &[f32]) -> u8 {
+        largest(&outputs.iter().map(|&output| output.into()).collect::<Vec<f64>>())
+    }
 }
 
 /// A product `D = A * B` that is asked for: A is `m` x `k`, B is `k` x `n`, row-major, integers or codes of floats; D is
@@ -310,6 +372,21 @@ mod tests {
             text += &format!("{name} {} {correct} {unseen}\n", network.types);
         }
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn the_float_network_reads_what_it_read_when_it_was_trained() {
+        let digits = Digits::load().unwrap();
+        let layers = FloatLayer::load().unwrap();
+        let pixels = digits.images.iter().map(|&pixel| f32::from(pixel) / 16.0).collect();
+        let mut values = Matrix::new(digits.labels.len(), PIXELS, pixels).unwrap();
+        for (i, layer) in layers.iter().enumerate() {
+            let d = layer.finish(layer.product(&values), i == 0);
+            values = Matrix::new(values.rows(), layer.bias.len(), d).unwrap();
+        }
+        let answers: Vec<u8> =
+            (0..values.rows()).map(|i| FloatLayer::answer(values.row(i))).collect();
+        assert_eq!(digits.correct(&answers), digits.model.correct_float);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Context {
         Call { inner: &self.inner, caps: &caps, options }.plan(&product, &shape, memory)
     }
 
-    pub(super) fn gemm_caps(&self) -> Result<GemmCaps, Error> {
+    pub(crate) fn gemm_caps(&self) -> Result<GemmCaps, Error> {
         self.inner.shared.caps.gemm.ok_or_else(|| {
             let (asked, have) = ("gemm".into(), "no GEMM engine".into());
             Error::Unsupported { asked, have }

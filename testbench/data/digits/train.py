@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains the digit classifier of the demo and writes its forms in narrow numbers.
 
-Usage: python3 train.py          (writes model.json, images.u8 and labels.u8 beside this file)
+Usage: python3 train.py          (writes model.json, weights.npz, images.u8 and labels.u8 beside this file)
 Needs: scikit-learn 1.9.1, numpy 2.4.6, ml_dtypes 0.6.0 (the versions that made the committed files)
 
 The network is 64 -> 32 -> 10 with one ReLU. It is trained in floating point on a part of the UCI digits and then
@@ -140,6 +140,12 @@ def main():
         "networks": networks,
     }
     (HERE / "model.json").write_text(json.dumps(model) + "\n")
+    layers = zip(network.coefs_, network.intercepts_)
+    floats = {}
+    for number, (weights, bias) in enumerate(layers, 1):
+        floats[f"weights{number}"] = weights.astype(np.float32)
+        floats[f"bias{number}"] = bias.astype(np.float32)[np.newaxis]
+    np.savez(HERE / "weights.npz", **floats)
     (HERE / "images.u8").write_bytes(pixels.astype(np.uint8).tobytes())
     (HERE / "labels.u8").write_bytes(labels.astype(np.uint8).tobytes())
 

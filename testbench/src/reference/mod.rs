@@ -10,6 +10,7 @@ mod gemm;
 pub mod graph;
 mod int4;
 mod mask;
+mod quantized;
 mod spgemm;
 mod spgemm_bound;
 
@@ -18,5 +19,6 @@ pub use compare::{Comparison, Difference, compare_exact, compare_floats};
 pub use gemm::{Layout, LayoutError, gemm};
 pub use int4::{Int4Error, pack_i4, unpack_i4};
 pub use mask::Mask;
+pub use quantized::QuantizedProduct;
 pub use spgemm::{ShapeError, onto, spgemm, spgemm_over, widened};
 pub use spgemm_bound::{Joins, SpgemmBound, check_joined, check_over};
