@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     bench, bind, boards, check, completions, demo, doctor, explore, export, gemm, r#gen, graph,
-    new, program, regs, report, selftest, serve, sim, sparse, spgemm, synth,
+    new, program, quantize, regs, report, selftest, serve, sim, sparse, spgemm, synth,
 };
 
 /// Generate, simulate and drive Mattock matrix cards.
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Sim(sim::Options),
     /// Multiply random dense matrices on a card and check the result
     Gemm(gemm::Options),
+    /// Quantise NumPy weights for products on a card
+    Quantize(quantize::Options),
     /// Multiply sparse matrices from files on a card and check the result
     Spgemm(spgemm::Options),
     /// Add, multiply and sample sparse matrices on a card and check the result

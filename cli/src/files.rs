@@ -11,9 +11,17 @@ use crate::error::Failure;
 /// # Errors
 /// The system refuses; a file that was there before is then still there.
 pub(crate) fn write_file(asked: &str, path: &Path, text: &str) -> Result<(), Failure> {
+    write_bytes(asked, path, text.as_bytes())
+}
+
+/// Writes `bytes` to `path` by way of a temporary file beside it.
+///
+/// # Errors
+/// As [`write_file`].
+pub(crate) fn write_bytes(asked: &str, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let failed = |error| refused(asked, path, error);
     let mut file = builder(0o666).tempfile_in(folder_of(path)).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
     file.persist(path).map_err(|error| refused(asked, path, error.error))?;
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::epilogue::EpilogueArgs;
 use crate::error::Failure;
 use crate::output::{Output, grouped, percent, table};
 use crate::plan::PlanReport;
+use crate::quantized::{self, QuantizedArgs, Setting};
 use crate::session::{GemmCall, GemmDone, Order, Session};
 use crate::simulation::{MemoryArgs, SimulatorKind};
 use crate::synthetic::{Source, wrapped};
@@ -66,6 +67,8 @@ pub(crate) struct Options {
     /// Tell how the product is cut into blocks, and the bytes and cycles predicted beside those measured
     #[arg(long, conflicts_with = "resident")]
     plan: bool,
+    #[command(flatten)]
+    quantized: QuantizedArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     /// What simulates the card
@@ -128,6 +131,13 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
+    if let Some(weights) = options.quantized.file() {
+        let chosen = options.card.any("gemm")?;
+        engine(&chosen)?;
+        let (simulator, memory) = (options.simulator, &options.memory);
+        let setting = Setting { chosen: &chosen, simulator, memory, output };
+        return quantized::run(&options.quantized, weights, (options.m, options.seed), &setting);
+    }
     let (chosen, report) = measure(options, output)?;
     output.result(&report, || report.page(&chosen));
     Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -32,6 +32,8 @@ mod output;
 mod plan;
 mod program;
 mod progress;
+mod quantize;
+mod quantized;
 mod regs;
 mod report;
 mod selftest;
@@ -92,6 +94,7 @@ fn run(command: Command, output: Output) -> Result<ExitCode, Failure> {
         Command::Report(options) => return report::run(&options, output),
         Command::Boards(options) => boards::run(&options, output)?,
         Command::Program(options) => program::run(&options, output)?,
+        Command::Quantize(options) => quantize::run(&options, output)?,
         Command::Export(options) => export::run(&options, output)?,
         Command::Demo(options) => return demo::run(&options, output),
         Command::Selftest(options) => return selftest::run(&options, output),

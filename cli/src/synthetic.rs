@@ -45,6 +45,11 @@ impl Source {
         (0..count).map(draw).collect()
     }
 
+    /// `count` real numbers near to a normal distribution around 0 of standard deviation 1.
+    pub(crate) fn normals(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.0.sample(rand_distr::StandardNormal)).collect()
+    }
+
     /// A whole number from -100 to 100.
     pub(crate) fn whole(&mut self) -> i32 {
         self.0.random_range(-100..=100)

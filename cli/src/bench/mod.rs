@@ -5,6 +5,7 @@ mod cost;
 mod mapped;
 mod pe;
 mod product;
+mod quantize;
 mod spgemm;
 
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum What {
     Cost(cost::Options),
     /// Sparse products on variants of a card, in the cycle model or in Verilator
     Spgemm(spgemm::Options),
+    /// Digits read with weights quantised in every way, products on cards
+    Quantize(quantize::Options),
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
@@ -38,5 +41,6 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         What::Area(options) => area::run(options, output),
         What::Cost(options) => cost::run(options, output).map(|()| ExitCode::SUCCESS),
         What::Spgemm(options) => spgemm::run(options, output),
+        What::Quantize(options) => quantize::run(options, output),
     }
 }

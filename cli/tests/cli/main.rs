@@ -6,6 +6,7 @@ mod files;
 mod help;
 mod json;
 mod products;
+mod quantize;
 mod report;
 mod served;
 mod synth;
