@@ -196,6 +196,11 @@ typedef struct MattockPlan MattockPlan;
 typedef struct MattockProduct MattockProduct;
 
 /**
+ * Quantised weights in card memory.
+ */
+typedef struct MattockWeights MattockWeights;
+
+/**
  * How a context uses its card.
  */
 typedef struct MattockOptions {
@@ -499,6 +504,44 @@ typedef struct MattockSpgemmStats {
    */
   uint64_t host_elements;
 } MattockSpgemmStats;
+
+/**
+ * What a product with quantised weights cost.
+ */
+typedef struct MattockQuantizedStats {
+  /**
+   * `sizeof(MattockQuantizedStats)`, set before the call.
+   */
+  uint32_t struct_size;
+  /**
+   * 0.
+   */
+  uint32_t reserved;
+  /**
+   * Commands of the integer products.
+   */
+  uint64_t commands;
+  /**
+   * Their clock cycles.
+   */
+  uint64_t cycles;
+  /**
+   * What would do if neither array nor bus ever waited, each code counted by its own bits.
+   */
+  uint64_t ideal_cycles;
+  /**
+   * Bytes moved both ways.
+   */
+  uint64_t dram_bytes;
+  /**
+   * Clock cycles of the outliers, where a card computes them.
+   */
+  uint64_t outlier_cycles;
+  /**
+   * The same as `ideal_cycles` for these.
+   */
+  uint64_t outlier_ideal_cycles;
+} MattockQuantizedStats;
 
 #ifdef __cplusplus
 extern "C" {
@@ -857,6 +900,50 @@ int32_t mattock_spgemm_masked(const struct MattockContext *context,
                               const struct MattockCsr *mask,
                               int32_t flags,
                               struct MattockProduct **product);
+
+/**
+ * Reads a file that `mattock quantize` has written and copies the weights into card memory, in the order that suits products with `rows`
+ * rows of activations. Free them with `mattock_weights_free`.
+ *
+ * The caller sees to it:
+ * `context` is open, `path` a string with a final zero, `weights` writable.
+ */
+int32_t mattock_weights_open(const struct MattockContext *context,
+                             const char *path,
+                             int64_t rows,
+                             struct MattockWeights **weights);
+
+/**
+ * Inputs (rows) and outputs (columns) of the weights; either may be null.
+ *
+ * The caller sees to it:
+ * `weights` are not freed; `rows` and `cols` are null or writable.
+ */
+int32_t mattock_weights_shape(const struct MattockWeights *weights, int64_t *rows, int64_t *cols);
+
+/**
+ * Gives the weights' card memory back; null is ignored.
+ *
+ * The caller sees to it:
+ * `weights` come from `mattock_weights_open` and are not used afterwards.
+ */
+void mattock_weights_free(struct MattockWeights *weights);
+
+/**
+ * `d = activations * weights`, of `m` rows that lie one after the other; waits for the result. `outliers` is the card that multiplies rows
+ * in binary16, the same or another one; null: this process does. `stats` may be null.
+ *
+ * The caller sees to it:
+ * `context` is open, `weights` are in its card; `activations` has `m` times the weights' rows, `d` `m` times their columns, and nobody
+ * changes them meanwhile; `outliers` is null or open; `stats` is null or a structure of its `struct_size`.
+ */
+int32_t mattock_gemm_quantized(const struct MattockContext *context,
+                               const float *activations,
+                               int64_t m,
+                               const struct MattockWeights *weights,
+                               const struct MattockContext *outliers,
+                               float *d,
+                               struct MattockQuantizedStats *stats);
 
 #ifdef __cplusplus
 }  // extern "C"

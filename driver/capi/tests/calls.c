@@ -260,6 +260,18 @@ static void sparse(MattockContext *card) {
     said("semiring", mattock_spgemm(card, &odd, &A, &A, &none));
 }
 
+/* Products with quantised weights are tried in Python, which can write their files. */
+static void quantised(MattockContext *card) {
+    MattockWeights *weights = NULL;
+    float x[2] = {1, 2}, d[2];
+    said("file", mattock_weights_open(card, "/nowhere/weights.npz", 1, &weights));
+    said("path", mattock_weights_open(card, NULL, 1, &weights));
+    said("rows", mattock_weights_open(card, "weights.npz", -1, &weights));
+    said("weights", mattock_gemm_quantized(card, x, 1, weights, NULL, d, NULL));
+    said("shape", mattock_weights_shape(weights, NULL, NULL));
+    mattock_weights_free(weights);
+}
+
 int main(int argc, char **argv) {
     MattockContext *card;
     EXPECT(argc == 2 && mattock_abi_version() == MATTOCK_ABI_VERSION);
@@ -275,6 +287,7 @@ int main(int argc, char **argv) {
     dense(card);
     buffers(card);
     sparse(card);
+    quantised(card);
     OK(mattock_reset(card));
     mattock_close(card);
     mattock_close(NULL);

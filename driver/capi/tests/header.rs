@@ -48,6 +48,7 @@ fn mattock_h_is_fresh() {
         "gemm.rs",
         "sparse.rs",
         "algebra.rs",
+        "quant.rs",
     ];
     check("mattock", "Dense and sparse products on Mattock matrix cards.", &sources, "");
 }

@@ -10,7 +10,7 @@ array([[ 5, 14],
 Sparse matrices are SciPy's: ``card.spgemm(a)`` is ``a @ a``. Serve a simulated card with ``mattock serve``.
 """
 
-from .card import Buffer, Card, Event, Matrix, open, pack
+from .card import Buffer, Card, Event, Matrix, Weights, open, pack
 from .errors import (
     ArgumentError,
     Busy,
@@ -37,6 +37,7 @@ __all__ = [
     "OutOfMemory",
     "Timeout",
     "Unsupported",
+    "Weights",
     "open",
     "pack",
 ]

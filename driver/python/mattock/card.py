@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import os
 import weakref
 
 import numpy as np
@@ -107,6 +108,19 @@ class Buffer:
             ),
             format, (rows, cols), self,
         )  # fmt: skip
+
+
+class Weights:
+    """Quantised weights in card memory, made by :meth:`Card.weights`."""
+
+    def __init__(self, card, path, rows):
+        self._card = card
+        self._handle = native.handle(lib.mattock_weights_open, card._handle, os.fsencode(path), rows)
+        self._end = weakref.finalize(self, lib.mattock_weights_free, self._handle)
+        sizes = ctypes.c_int64(), ctypes.c_int64()
+        check(lib.mattock_weights_shape(self._handle, byref(sizes[0]), byref(sizes[1])))
+        #: Inputs and outputs.
+        self.shape = tuple(size.value for size in sizes)
 
 
 class _Described:
@@ -287,6 +301,30 @@ class Card:
         )  # fmt: skip
         event = Event(made, self, [result for result, _ in targets], (lefts, rights, tos))
         return event.wait() if wait else event
+
+    def weights(self, path, rows=1):
+        """Quantised weights of a file of ``mattock quantize`` in card memory, laid out for products with so many rows."""
+        return Weights(self, path, rows)
+
+    def gemm_quantized(self, x, weights, outliers="same"):
+        """``x @ weights`` in ``float32``: a matrix of activations, or one row as a vector, by :meth:`weights`.
+
+        ``outliers`` is who multiplies the rows that are kept in binary16: ``"same"`` card, ``"host"``, or another card. The counters
+        are :attr:`last_stats`."""
+        x = np.ascontiguousarray(x, np.float32)
+        if x.ndim not in (1, 2) or x.shape[-1] != weights.shape[0]:
+            raise ValueError(f"x is of {x.shape}, must be of rows of {weights.shape[0]}")
+        if not isinstance(outliers, Card) and outliers not in ("same", "host"):
+            raise ValueError(f"outliers is {outliers!r}, must be same, host or a card")
+        beside = {"same": self, "host": None}.get(outliers) if isinstance(outliers, str) else outliers
+        d = np.empty(x.shape[:-1] + weights.shape[1:], np.float32)
+        stats = native.QuantizedStats()
+        check(lib.mattock_gemm_quantized(
+            self._handle, x.ctypes.data, x.size // weights.shape[0], weights._handle, beside and beside._handle,
+            d.ctypes.data, byref(stats),
+        ))  # fmt: skip
+        self.last_stats = native.counters(stats)
+        return d
 
     def gemv(self, a, x, y=None, alpha=1, beta=0, **options):
         """``alpha * a @ x + beta * y`` with vectors."""

@@ -117,6 +117,19 @@ class SpgemmStats(Sized):
     ]
 
 
+class QuantizedStats(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("commands", c_uint64),
+        ("cycles", c_uint64),
+        ("ideal_cycles", c_uint64),
+        ("dram_bytes", c_uint64),
+        ("outlier_cycles", c_uint64),
+        ("outlier_ideal_cycles", c_uint64),
+    ]
+
+
 def counters(stats):
     """A structure of counters as a dictionary."""
     return {name: getattr(stats, name) for name, _ in stats._fields_ if name not in ("struct_size", "reserved")}
@@ -145,8 +158,11 @@ _CALLS = {
     "mattock_product_csr": [c_void_p, POINTER(Csr), POINTER(SpgemmStats)],
     "mattock_spmm": [c_void_p, POINTER(SpgemmOptions), c_void_p, POINTER(Csr), POINTER(Matrix), c_void_p,
                      POINTER(Matrix), POINTER(SpgemmStats)],
+    "mattock_weights_open": [c_void_p, c_char_p, c_int64, _handle],
+    "mattock_weights_shape": [c_void_p, POINTER(c_int64), POINTER(c_int64)],
+    "mattock_gemm_quantized": [c_void_p, c_void_p, c_int64, c_void_p, c_void_p, c_void_p, POINTER(QuantizedStats)],
 }
-_FREES = ["mattock_close", "mattock_free", "mattock_event_free", "mattock_product_free"]
+_FREES = ["mattock_close", "mattock_free", "mattock_event_free", "mattock_product_free", "mattock_weights_free"]
 
 
 def _load():
@@ -206,5 +222,5 @@ def semirings():
 STRUCTURES = {
     "MattockOptions": Options, "MattockCaps": Caps, "MattockMatrix": Matrix, "MattockGemmOptions": GemmOptions,
     "MattockGemmStats": GemmStats, "MattockCsr": Csr, "MattockSpgemmOptions": SpgemmOptions,
-    "MattockSpgemmStats": SpgemmStats,
+    "MattockSpgemmStats": SpgemmStats, "MattockQuantizedStats": QuantizedStats,
 }  # fmt: skip

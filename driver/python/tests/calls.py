@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import pathlib
 import selectors
 import sys
+import tempfile
 import threading
 
 import mattock
@@ -216,6 +218,51 @@ def sparse(card):
     print(refused(mattock.ArgumentError, card.spgemm, messy, scipy.sparse.csr_array((4, 4), dtype=np.int32)))
 
 
+def quantized(card):
+    """Weights as anybody may write them: columns of 4 and 8 bits, two groups, zero points, an outlier row."""
+    k, n, group, row = 9, 5, 4, 2
+    widths = np.array([8, 4, 4, 8, 4], np.uint8)
+    codes = rng.integers(-8, 8, (k - 1, n))
+    zeros = rng.integers(-3, 4, (2, n), dtype=np.int8)
+    scales = rng.uniform(0.5, 2, (2, n)).astype(np.float32)
+    weights = rng.normal(size=(1, n)).astype(np.float16)
+    four = np.zeros((k - 1, 2), np.uint8)
+    for i, column in enumerate(np.flatnonzero(widths == 4)):
+        four[:, i // 2] |= ((codes[:, column] & 15) << 4 * (i % 2)).astype(np.uint8)
+    arrays = {
+        "mattock": np.array([1], np.uint32), "method": np.frombuffer(b"columns", np.uint8),
+        "shape": np.array([k, n], np.uint64), "group": np.array([group], np.uint64), "widths": widths,
+        "codes_4": four, "codes_8": codes[:, widths == 8].astype(np.int8).view(np.uint8), "scales": scales, "zeros": zeros,
+        "outliers": np.array([row], np.uint32), "outlier_weights": weights,
+    }  # fmt: skip
+    # Whole numbers up to 127: they are their own codes.
+    x = rng.integers(-126, 127, (3, k)).astype(np.float32)
+    x[:, 0] = 127
+    a = np.delete(x, row, 1).astype(np.int64)
+    d = np.zeros((3, n), np.float32)
+    for g, rows in enumerate((slice(0, 4), slice(4, 8))):
+        d += (a[:, rows] @ (codes[rows] - zeros[g].astype(int))).astype(np.float32) * scales[g]
+    d += x[:, [row]] * weights.astype(np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "weights.npz")
+        np.savez_compressed(path, **arrays)
+        made = card.weights(path, rows=3)
+        assert made.shape == (k, n)
+        assert np.array_equal(card.gemm_quantized(x, made, outliers="host"), d)
+        assert np.array_equal(card.gemm_quantized(x[1], made, outliers="host"), d[1])
+        assert card.last_stats["commands"] == 2 and card.last_stats["cycles"] > card.last_stats["ideal_cycles"]
+        print(refused(mattock.Unsupported, card.gemm_quantized, x, made).split("; it has")[0])
+        print(refused(ValueError, card.gemm_quantized, x[:, 1:], made))
+        print(refused(ValueError, card.gemm_quantized, x, made, outliers="gpu"))
+        x[0, 0] = np.nan
+        print(refused(mattock.Error, card.gemm_quantized, x, made, outliers="host"))
+        arrays["outliers"] = np.array([k], np.uint32)
+        np.savez(path, **arrays)
+        print(refused(mattock.Error, card.weights, path).split("weights.npz: ")[1])
+        path.write_bytes(path.read_bytes()[:-40])
+        refused(mattock.Error, card.weights, path)
+
+
 def main(url):
     with mattock.open(url, memory_budget=1 << 24) as card:
         assert "i8,i8,i32" in card.types and card.caps["gemm_rows"] == 8
@@ -223,6 +270,7 @@ def main(url):
         dense(card)
         events(card)
         sparse(card)
+        quantized(card)
         kept = card.alloc(64)
     kept.write(np.arange(64, dtype=np.uint8))
     print(refused(mattock.ArgumentError, card.reset))
