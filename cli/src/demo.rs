@@ -245,6 +245,7 @@ fn square(options: &Options, output: Output, lines: &mut Vec<Line>) -> Result<()
                 semiring: Semiring::PlusTimes,
                 mask: None,
                 prune: false,
+                deterministic: false,
             };
             let report = match types {
                 "i32" => {

@@ -68,6 +68,7 @@ fn described(caps: &Capabilities) -> Result<CardConfig, Failure> {
         seed: caps.seed,
         values: ValueType::ALL.iter().copied().filter(|value| caps.has(*value)).collect(),
         semirings: SEMIRINGS.iter().copied().filter(|s| caps.has_semiring(*s)).collect(),
+        ordered: caps.ordered,
         joins: (JoinStep::NAMES.iter().map(|(_, step)| *step))
             .filter(|step| caps.has_join(*step))
             .collect(),

@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use mattock::Csr;
 use mattock::io::{Field, MatrixMarketValue, write_matrix_market};
-use mattock::sparse::{ConvertError, Mask, SparseValue, SpgemmOptions};
+use mattock::sparse::{ConvertError, Determinism, Mask, SparseValue, SpgemmOptions};
 use mattock_spec::config::SpgemmConfig;
 use mattock_spec::regs::ValueType;
 use mattock_spec::semiring::{SEMIRINGS, Semiring};
-use mattock_testbench::reference::{self, Comparison, compare_exact};
+use mattock_testbench::reference::{self, Comparison, compare_exact, compare_floats};
 use mattock_testbench::stats::ProductStats;
 use serde::Serialize;
 
@@ -72,6 +72,10 @@ pub(crate) struct Options {
     /// Leave out entries of C that are zero
     #[arg(long)]
     prune: bool,
+    /// Add the products of each entry by rising k, so that sums of floats have the same bits on every card (sums of integers have anyway):
+    /// on cards with `spgemm.determinism`, such as sparse4_ordered
+    #[arg(long)]
+    deterministic: bool,
     /// Write C to this file as Matrix Market; gzipped when it ends in .gz
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -121,6 +125,9 @@ pub(crate) struct Report {
     /// Of the values of A and B.
     types: &'static str,
     semiring: &'static str,
+    /// Sums are in order: checked bit for bit.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deterministic: bool,
     /// How C was masked, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     mask: Option<&'static str>,
@@ -135,6 +142,12 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
     let Operands { a, b, field } = options.operands(output)?;
     let value = value_type("spgemm", &config.values, field, options.types.as_deref())?;
     let semiring = semiring("spgemm", config, &options.semiring)?;
+    if options.deterministic && value.is_float() && !config.ordered {
+        let value = format!("sums of {} on {:?}", value.sum().format(), chosen.origin);
+        return Err(Failure::argument("spgemm", "--deterministic", value)
+            .allowed("cards with `determinism = [\"ordered\"]` in `[spgemm]`, such as sparse4_ordered; integers on any")
+            .next("choose another card with `--config`"));
+    }
     let transposed = |matrix: Csr<f64>, yes: bool| {
         if yes {
             matrix.transpose().map_err(|error| Failure::new("spgemm", error))
@@ -218,8 +231,9 @@ impl<O: Fn() -> Result<Session, Failure>> Product<'_, O> {
         let onto = onto.map_err(|error| options.bad_value(&error))?;
         let mut session = (self.open)()?;
         let simulator = options.simulator;
-        let prune = options.prune;
-        let job = Job { session: &mut session, config, simulator, semiring, mask, prune };
+        let Options { prune, deterministic, .. } = *options;
+        let job =
+            Job { session: &mut session, config, simulator, semiring, mask, prune, deterministic };
         let (c, report) = check(job, &a, &b, onto.as_ref())?;
         options.write(&c, &report)?;
         Ok(report)
@@ -417,6 +431,7 @@ pub(crate) struct Job<'a> {
     pub(crate) semiring: Semiring,
     pub(crate) mask: Option<&'a MaskFile>,
     pub(crate) prune: bool,
+    pub(crate) deterministic: bool,
 }
 
 impl Job<'_> {
@@ -448,7 +463,7 @@ impl Job<'_> {
         Ok((c, report))
     }
 
-    /// In fp32, where every sum must be within its error bound and every other entry exact.
+    /// In fp32, where every sum must be within its error bound and every other entry exact; in order, every bit.
     pub(crate) fn floats<T: SparseValue<Sum = f32>>(
         self,
         a: &Csr<T>,
@@ -459,17 +474,39 @@ impl Job<'_> {
         let options = self.options();
         let (c, counts) = self.session.spgemm(a, b, mask.as_ref(), onto, &options)?;
         let mask = self.mask.map(MaskFile::reference);
-        let joins = reference::Joins { mask: mask.as_ref(), onto, prune: self.prune };
-        let comparison = reference::check_joined(a, b, self.semiring, &joins, &c)
-            .map_err(|error| Failure::new("spgemm", error))?;
+        let comparison = if self.deterministic {
+            self.in_order(a, b, mask.as_ref(), onto).map(|expected| compare_floats(&expected, &c))
+        } else {
+            let joins = reference::Joins { mask: mask.as_ref(), onto, prune: self.prune };
+            reference::check_joined(a, b, self.semiring, &joins, &c)
+        }
+        .map_err(|error| Failure::new("spgemm", error))?;
         let report = self.report(a, b, &c, &counts, &comparison)?;
         let report = Report { nnz_accumulated: onto.map(Csr::nnz), ..report };
         Ok((c, report))
     }
 
+    /// What sums in order must give.
+    fn in_order<T: SparseValue<Sum = f32>>(
+        &self,
+        a: &Csr<T>,
+        b: &Csr<T>,
+        mask: Option<&reference::Mask>,
+        onto: Option<&Csr<f32>>,
+    ) -> Result<Csr<f32>, reference::ShapeError> {
+        let (a, b) = (reference::widened(a), reference::widened(b));
+        let sums = match onto {
+            Some(onto) => reference::spgemm_from(onto, &a, &b, self.semiring)?,
+            None => reference::spgemm_over(&a, &b, self.semiring)?,
+        };
+        let wanted = mask.map_or(sums.clone(), |mask| mask.apply(&sums));
+        Ok(if self.prune { wanted.retain(|_, _, value| *value != 0.0) } else { wanted })
+    }
+
     fn options(&self) -> SpgemmOptions {
+        let determinism = if self.deterministic { Determinism::Ordered } else { Determinism::Fast };
         let (semiring, prune) = (self.semiring, self.prune);
-        SpgemmOptions { semiring, prune, ..SpgemmOptions::default() }
+        SpgemmOptions { semiring, prune, determinism, ..SpgemmOptions::default() }
     }
 
     fn report<T: SparseValue, C>(
@@ -502,6 +539,7 @@ impl Job<'_> {
             simulator: self.simulator.name(),
             types: T::TYPE.format().name(),
             semiring: self.semiring.name(),
+            deterministic: self.deterministic,
             mask: self.mask.map(MaskFile::name),
             nnz_accumulated: None,
         })

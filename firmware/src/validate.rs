@@ -163,6 +163,10 @@ pub(crate) fn spgemm<S: Source + ?Sized>(
     if bytes == 0 || engine.semirings >> semiring & 1 == 0 {
         return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() });
     }
+    let asks_order = c.source().may_be_ordered() && sparse::ORDERED.get(c.mode()) != 0;
+    if asks_order && limits.ordered == 0 {
+        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.mode() });
+    }
     let bad_shape = |at| Err(Rejected { code: ErrorCode::BadShape, info: at });
     let (rows, inner, cols) = (c.rows(), c.inner(), c.cols());
     let (nnz_a, nnz_b, room) = (c.nnz_a(), c.nnz_b(), c.c_capacity());

@@ -13,8 +13,10 @@ use std::error::Error;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args().nth(1).ok_or("usage: merge_core FOLDER [joins]")?);
-    let joins = std::env::args().nth(2).is_some_and(|what| what == "joins");
+    let folder =
+        PathBuf::from(std::env::args().nth(1).ok_or("usage: merge_core FOLDER [joins|ordered]")?);
+    let what = std::env::args().nth(2).unwrap_or_default();
+    let joins = what == "joins";
     let core = MergeCore {
         lanes: 4,
         banks: 16,
@@ -29,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         algebra: Algebra::of(SEMIRINGS),
         joins,
         masks: joins,
+        ordered: what == "ordered",
     };
     std::fs::create_dir_all(&folder)?;
     for file in Design::elaborate(&core)?.verilog() {

@@ -110,6 +110,7 @@ fn bench(a: &Csr, b: &Csr, limit: u32, tasks: u32, seed: u64) -> Bench {
         limit,
         values: a.types,
         joined: false,
+        ordered: false,
     };
     let design = Design::elaborate(&shape).unwrap_or_else(|e| panic!("{e}"));
     let mut sim = Interpreter::new(&design).unwrap();

@@ -238,6 +238,7 @@ fn commands_are_judged_on_the_card() {
     let no_engine = SpgemmCommand {
         value: ValueType::I32,
         semiring: Semiring::PlusTimes,
+        ordered: false,
         rows: 1,
         inner: 1,
         cols: 1,

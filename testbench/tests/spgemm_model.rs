@@ -51,10 +51,11 @@ struct Bench {
     col: Vec<u32>,
     addresses: [u64; 3],
     rows: u32,
+    ordered: bool,
 }
 
 impl Bench {
-    fn new(card: &CardConfig, memory: Memory, a: &Csr<i32>, nnz_c: usize) -> Self {
+    fn new(card: &CardConfig, memory: Memory, a: &Csr<i32>, nnz_c: usize, ordered: bool) -> Self {
         let cluster = Cluster::of(card).expect("a sparse card");
         let design = Design::elaborate(&cluster).expect("the cluster elaborates");
         let mut sim = Interpreter::new(&design).expect("the cluster simulates");
@@ -86,7 +87,8 @@ impl Bench {
             .into_iter()
             .zip(addresses.into_iter().chain(addresses))
             .chain(["c_ptr", "c_col", "c_val"].into_iter().zip(c))
-            .chain([("mode_value", 0), ("mode_semiring", 0), ("rows", rows), ("inner", rows)])
+            .chain([("mode_value", 0), ("mode_semiring", 0), ("mode_ordered", ordered.into())])
+            .chain([("rows", rows), ("inner", rows)])
             .chain([("cols", a.cols() as u64), ("seed", 1), ("nnz_a", a.nnz() as u64)])
             .chain([("nnz_b", a.nnz() as u64), ("c_capacity", nnz_c as u64)])
         {
@@ -103,6 +105,7 @@ impl Bench {
             col,
             addresses: addresses.map(|a| a / line),
             rows: rows as u32,
+            ordered,
         }
     }
 
@@ -120,6 +123,7 @@ impl Bench {
             first_col: 0,
             end_col: rows,
             capacity: u32::MAX,
+            ordered: self.ordered,
             seed: 1,
             b_ptr,
             b_col,
@@ -157,6 +161,7 @@ impl Bench {
             windows: get("windows"),
             spills: get("spills"),
             restarts: get("restarts"),
+            hazard_stalls: get("hazard_stalls"),
             cache_hits: get("cache_hits"),
             cache_misses: get("cache_misses"),
             read_beats: beats.read_beats - before.read_beats,
@@ -173,9 +178,12 @@ fn reference(card: &str) -> CardConfig {
 /// The model's counters are the hardware's, and its every cycle.
 fn expect_equal(card: &CardConfig, memory: Memory, a: &Csr<i32>) -> Counts {
     let nnz = mattock_testbench::reference::spgemm(a, a).expect("it multiplies").nnz();
-    let (hardware, model) = Bench::new(card, memory, a, nnz).run();
-    assert_eq!(hardware, model);
-    hardware
+    let run = |ordered| {
+        let (hardware, model) = Bench::new(card, memory, a, nnz, ordered).run();
+        assert_eq!(hardware, model, "ordered: {ordered}");
+        hardware
+    };
+    if card.spgemm.as_ref().is_some_and(|engine| engine.ordered) { run(true) } else { run(false) }
 }
 
 /// A matrix of the repository squared.
@@ -217,6 +225,50 @@ fn matrices_of_a_folder() {
     }
 }
 
+/// In order: small and large rows, tables that force cuts and replays, all shapes of a core.
+#[test]
+fn sums_in_order() {
+    let mut card = reference("sparse4");
+    card.spgemm.as_mut().expect("a sparse card").ordered = true;
+    for name in ["karate", "bcspwr10"] {
+        let path = mattock_testbench::matrix_path(name);
+        let a = read_matrix(&path, &Default::default()).expect("a matrix");
+        expect_equal(&card, Memory::default(), &a.matrix.map(|_| 1));
+    }
+    let all: [fn(&mut SpgemmConfig); 8] = [
+        |c| (c.lanes, c.banks) = (1, 4),
+        |c| (c.banks, c.sorter_width) = (2, 1),
+        |c| (c.lanes, c.banks, c.look_ahead) = (8, 16, 2),
+        |c| (c.adder_latency, c.sorter_width) = (3, 4),
+        |c| (c.adder_latency, c.lane_queue, c.task_fifo) = (8, 16, 16),
+        |c| (c.entries_per_half, c.ways, c.banks) = (64, 1, 4),
+        |c| (c.entries_per_half, c.ways, c.banks) = (128, 2, 4),
+        |c| (c.lanes, c.banks, c.entries_per_half) = (4, 16, 256),
+    ];
+    let seen = all.map(|change| {
+        graph(7, Memory::default(), |c| {
+            c.ordered = true;
+            change(c);
+        })
+    });
+    let sum = |of: fn(&Counts) -> u64| seen.iter().map(of).sum::<u64>();
+    let (restarts, stalls) = (sum(|c| c.restarts), sum(|c| c.hazard_stalls));
+    assert!(restarts > 3 && stalls > 1000, "{seen:?}");
+    graph(6, Memory { latency: 20, bytes_per_cycle: Some(4) }, |c| c.ordered = true);
+}
+
+/// Who may ask for order and does not, pays nothing.
+#[test]
+fn fast_cycles_of_a_card_that_knows_order() {
+    let a = Rmat::new(7, 8, 3).generate().map(|()| 1);
+    let mut card = reference("sparse2");
+    let plain = expect_equal(&card, Memory::default(), &a);
+    card.spgemm.as_mut().expect("a sparse card").ordered = true;
+    let nnz = mattock_testbench::reference::spgemm(&a, &a).expect("it multiplies").nnz();
+    let (fast, _) = Bench::new(&card, Memory::default(), &a, nnz, false).run();
+    assert_eq!((fast, fast.hazard_stalls), (plain, 0));
+}
+
 /// Cycles and traffic of a matrix squared through the driver on a whole card, and of the model.
 fn on_card(card: &CardConfig, a: &Csr<i32>) {
     let mut options = SimOptions::new(SimulatorKind::Interpreter, env!("CARGO_TARGET_TMPDIR"));
@@ -227,7 +279,7 @@ fn on_card(card: &CardConfig, a: &Csr<i32>) {
     let engine = card.spgemm.as_ref().expect("a sparse card");
     let parts = spgemm_parts(a, a, engine.clusters, engine.align);
     let product = Product::new(a, a).expect("words");
-    let (model, _) = run(card, &Memory::default(), &product, &parts).expect("it ends");
+    let (model, _) = run(card, &Memory::default(), &product, &parts, false).expect("it ends");
     let line = u64::from(card.memory.bus_bytes);
     let expected = SpgemmStats {
         commands: 1,
@@ -236,7 +288,7 @@ fn on_card(card: &CardConfig, a: &Csr<i32>) {
         windows: model.windows,
         spills: model.spills,
         restarts: model.restarts,
-        hazard_stalls: 0,
+        hazard_stalls: model.hazard_stalls,
         bytes_read: line * model.read_beats,
         bytes_written: line * model.write_beats,
         cache_hits: model.cache_hits,
@@ -301,7 +353,7 @@ fn versions_of_smash() {
     let a = Rmat::new(10, 8, 3).generate().map(|()| 1);
     let product = Product::new(&a, &a).expect("words");
     let model =
-        |card: &CardConfig| run(card, &Memory::default(), &product, &[]).expect("it ends").0;
+        |card: &CardConfig| run(card, &Memory::default(), &product, &[], false).expect("it ends").0;
     let cycles = ["smash_v1", "smash_v2", "smash_v3"].map(|name| {
         let path = format!("{}/../hw/configs/ladder/{name}.toml", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).expect("a configuration");

@@ -101,6 +101,7 @@ fn sparse_arguments_that_make_no_sense() {
         "spgemm half.mtx --mask-complement",
         "spgemm half.mtx --accumulate wide.mtx",
         "spgemm half.mtx --accumulate half.mtx --semiring plus-pair --types f32 --simulator interpreter",
+        "spgemm half.mtx --types f32 --deterministic",
         "spgemm half.mtx --semiring plus-times --config min.toml",
         "spgemm half.mtx --config tiny",
         "spgemm half.mtx --card sim:small --config small",
@@ -222,6 +223,15 @@ fn sparse_products_are_right_and_written() {
             assert_eq!(seen, (Some(0), Some(kept)), "{flags} {config}: {report}");
         }
     }
+    // Sums in order: every bit is compared. Integers need no card that knows of it.
+    session.write("order.toml", "name = \"o\"\n[spgemm]\ndeterminism = [\"ordered\"]\n");
+    for flags in ["", "--accumulate k.mtx --prune", "--mask k.mtx", "--semiring max-plus"] {
+        let asked = "--config order.toml --types f32 --values random --deterministic";
+        let report = session.json(&format!("{line} {flags} {asked} --json"));
+        assert_eq!((&report["mismatches"], &report["deterministic"]), (&0.into(), &true.into()));
+    }
+    let report = session.json(&format!("{line} --types i32 --values ones --deterministic --json"));
+    assert_eq!((&report["mismatches"], &report["hazard_stalls"]), (&0.into(), &0.into()));
     for rest in ["--values random", "--values ones --types i32", "--values random --types i32"] {
         let report = session.json(&format!("{line} {rest} --json"));
         assert_eq!(report["mismatches"], 0, "{rest}: {report}");

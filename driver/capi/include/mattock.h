@@ -386,7 +386,8 @@ typedef struct MattockSpgemmOptions {
    */
   int32_t semiring;
   /**
-   * Not 0: products of an entry are added by rising k.
+   * Not 0: products of an entry are added by rising k, so that sums of floats have the same bits on every card. Cards that were
+   * not built for it refuse them; sums of integers are the same in any order.
    */
   int32_t ordered;
   /**
@@ -492,7 +493,7 @@ typedef struct MattockSpgemmStats {
    */
   uint64_t spills;
   /**
-   * Cycles that products waited for each other.
+   * Cycles that products waited for each other; 0 unless sums are ordered.
    */
   uint64_t hazard_stalls;
   /**

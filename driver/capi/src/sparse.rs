@@ -58,7 +58,8 @@ pub struct MattockSpgemmOptions {
     /// Plus and times, or what takes their place: 0 plus_times, 1 min_plus, 2 max_plus, 3 max_times,
     /// 4 or_and, 5 plus_pair, 6 plus_first, 7 plus_second, 8 any_pair.
     pub semiring: i32,
-    /// Not 0: products of an entry are added by rising k.
+    /// Not 0: products of an entry are added by rising k, so that sums of floats have the same bits on every card. Cards that were
+    /// not built for it refuse them; sums of integers are the same in any order.
     pub ordered: i32,
     /// Most bytes of card memory for columns and values of C; 0: all there is.
     pub memory_budget: u64,
@@ -82,7 +83,7 @@ pub struct MattockSpgemmStats {
     pub windows: u64,
     /// Windows that did not fit the table.
     pub spills: u64,
-    /// Cycles that products waited for each other.
+    /// Cycles that products waited for each other; 0 unless sums are ordered.
     pub hazard_stalls: u64,
     /// Bytes moved, both directions.
     pub dram_bytes: u64,

@@ -256,6 +256,12 @@ static void sparse(MattockContext *card) {
     said("columns", mattock_spgemm(card, NULL, &A, &A, &none));
     A.value_type = 7;
     said("values", mattock_spgemm(card, NULL, &A, &A, &none));
+    /* In order: integers are in any, floats only where the card was built for it. */
+    MattockSpgemmOptions ordered = {sizeof ordered, .ordered = 1};
+    A.value_type = MATTOCK_VALUES_I32, columns[1] = 2;
+    OK(mattock_spgemm(card, &ordered, &A, &A, &none));
+    mattock_product_free(none);
+    said("order", mattock_spgemm(card, &ordered, &A16, &A16, &none));
     MattockSpgemmOptions odd = {sizeof odd, .semiring = 9};
     said("semiring", mattock_spgemm(card, &odd, &A, &A, &none));
 }

@@ -74,6 +74,15 @@ fn every_call_and_its_wrong_arguments() {
 }
 
 #[test]
+fn sums_in_order() {
+    let served = Served::start("sparse4_ordered", None);
+    assert_eq!(run("tests/order.c", None, &[&served.url()]), "in order\n");
+    if let Some(text) = python("tests/order.py", &[&served.url()]) {
+        assert_eq!(text, "True stalls\nTrue fast sums differ\n");
+    }
+}
+
+#[test]
 fn a_program_that_knows_cblas_only() {
     let served = Served::start("small", None);
     let text = run("tests/blas.c", Some(&served.url()), &[]);

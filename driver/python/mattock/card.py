@@ -339,6 +339,9 @@ class Card:
         """``a @ b`` of scipy.sparse matrices with values of ``float32``, ``int32``, ``int16`` or ``int8``, ``a @ a`` without ``b``;
         a ``csr_array`` of ``float32`` or ``int32`` whose values and columns lie where the library has put them.
 
+        With ``ordered`` the products of each entry are added in the order of ``a``'s columns: sums of ``float32`` have the same bits on
+        every card that was built for it, and others refuse.
+
         ``values`` is ``"f16"`` or ``"bf16"`` to round the values of ``float32`` matrices to these first, which SciPy has no
         matrices of; ``"bf16"`` needs ml_dtypes.
 

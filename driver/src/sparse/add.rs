@@ -1,6 +1,8 @@
 //! Sums of sparse matrices.
 
-use super::{Mask, SEMIRINGS, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats};
+use super::{
+    Determinism, Mask, SEMIRINGS, Semiring, SparseSum, SparseValue, SpgemmOptions, SpgemmStats,
+};
 use crate::device::Context;
 use crate::{Csr, Error};
 use mattock_spec::semiring::MultiplyOp;
@@ -82,8 +84,13 @@ impl Context {
                 return Err(Error::Unsupported { asked, have: have.join(", ") });
             }
         };
-        let left = beside(a, &Csr::identity(a.rows(), one)?)?;
-        self.spgemm_joined(&left, &above(b, c)?, mask, None, options)
+        let identity = Csr::identity(a.rows(), one)?;
+        let (left, right) = match options.determinism {
+            Determinism::Fast => (beside(a, &identity)?, above(b, c)?),
+            // A sum begins with what it is added to, as on cards that add to C themselves.
+            Determinism::Ordered => (beside(&identity, a)?, above(c, b)?),
+        };
+        self.spgemm_joined(&left, &right, mask, None, options)
     }
 }
 

@@ -41,7 +41,7 @@ impl Context {
             return Err(Error::invalid_arg(ARG_Y, what));
         }
         let caps = super::run::engine(&self.inner, T::TYPE, "spmm")?;
-        options.check(&caps)?;
+        options.check(&caps, T::TYPE)?;
         if options.semiring != Semiring::PlusTimes {
             // Rows without products have the value 0 here, which other semirings do not.
             let asked = format!("spmm over {}", options.semiring);

@@ -3,7 +3,7 @@
 use crate::Error;
 use mattock_spec::Semiring;
 use mattock_spec::command::Completion;
-use mattock_spec::regs::SpgemmCaps;
+use mattock_spec::regs::{SpgemmCaps, ValueType};
 use mattock_spec::semiring::SEMIRINGS;
 use std::ops::AddAssign;
 
@@ -14,7 +14,9 @@ pub enum Determinism {
     /// As they come: sums of floats may differ within rounding from run to run of different cards.
     #[default]
     Fast,
-    /// By rising k: the same bits always.
+    /// By rising k, one rounding for each addition: the bits that a loop over the row of A gives, whatever the card, its memory and its
+    /// number of clusters. Sums of integers have the same bits in any order: for them this asks for nothing. Sums of
+    /// floats need a card built for it ([`SpgemmCaps::ordered`]).
     Ordered,
 }
 
@@ -36,8 +38,13 @@ pub struct SpgemmOptions {
 }
 
 impl SpgemmOptions {
-    /// Refuses what the card does not have.
-    pub(super) fn check(&self, caps: &SpgemmCaps) -> Result<(), Error> {
+    /// Whether sums of products of such values must be in an order that the card keeps.
+    pub(super) fn needs_order(&self, value: ValueType) -> bool {
+        self.determinism == Determinism::Ordered && value.is_float()
+    }
+
+    /// Refuses what the card does not have, for values of this type.
+    pub(super) fn check(&self, caps: &SpgemmCaps, value: ValueType) -> Result<(), Error> {
         let refuse =
             |asked: String, have: &str| Err(Error::Unsupported { asked, have: have.into() });
         if !caps.has_semiring(self.semiring) {
@@ -45,8 +52,12 @@ impl SpgemmOptions {
             let have = have.collect::<Vec<_>>().join(", ");
             return refuse(format!("sparse products over {}", self.semiring), &have);
         }
-        if self.determinism != Determinism::Fast {
-            return refuse("sums in order".into(), "sums in the order products come (Fast)");
+        if self.needs_order(value) && !caps.ordered {
+            let asked = format!("sums of {} in order", value.sum().format());
+            return refuse(
+                asked,
+                "sums in the order products come (Fast); Ordered wants a card with spgemm.determinism",
+            );
         }
         Ok(())
     }
@@ -67,7 +78,8 @@ pub struct SpgemmStats {
     pub spills: u64,
     /// Row segments computed again.
     pub restarts: u64,
-    /// Cycles a bank refused a product because its entry was in the adder; 0 by design.
+    /// Cycles, summed over the banks, in which a product waited for another one of its entry; 0 unless sums are
+    /// [`Ordered`](Determinism::Ordered).
     pub hazard_stalls: u64,
     /// Bytes read from memory, whole bus beats.
     pub bytes_read: u64,

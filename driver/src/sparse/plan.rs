@@ -87,7 +87,7 @@ impl Context {
         options: &SpgemmOptions,
     ) -> Result<SpgemmPlan<T>, Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
-        options.check(&caps)?;
+        options.check(&caps, T::TYPE)?;
         if options.prune {
             let have = "plans of every entry: which are zero is known with the values".into();
             return Err(Error::Unsupported { asked: "a plan without zeros".into(), have });

@@ -385,6 +385,7 @@ impl<'r, T: SparseValue> Run<'r, T> {
         let command = SpgemmCommand {
             value: T::TYPE,
             semiring: self.options.semiring,
+            ordered: self.options.needs_order(T::TYPE),
             rows: sizes.rows,
             inner: sizes.inner,
             cols: sizes.cols,

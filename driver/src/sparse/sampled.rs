@@ -80,7 +80,7 @@ impl Context {
             return Err(Error::invalid_arg(ARG_B, what));
         }
         let caps = super::run::engine(&self.inner, T::TYPE, "sddmm")?;
-        options.check(&caps)?;
+        options.check(&caps, T::TYPE)?;
         if options.semiring != Semiring::PlusTimes {
             // Entries without products have the value 0 here, which other semirings do not.
             let asked = format!("sddmm over {}", options.semiring);

@@ -16,7 +16,7 @@ impl Context {
     /// where any product is, zero or not.
     ///
     /// Values of `i8` and `i16` are computed with as `i32`, those of `f16` and `bf16` as `f32`; C has that type. Sums of `i32` wrap; the lesser or the greater of a number and NaN is the number. The order of additions depends on timing, so sums of `f32` may differ from another card's
-    /// within rounding.
+    /// within rounding, unless they are [`Ordered`](super::Determinism::Ordered).
     ///
     /// # Errors
     /// [`Error::InvalidArg`] and [`Error::Unsupported`] before anything is sent; [`Error::OutOfMemory`] when operands or
@@ -29,7 +29,7 @@ impl Context {
         options: &SpgemmOptions,
     ) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
-        options.check(&caps)?;
+        options.check(&caps, T::TYPE)?;
         if Sizes::new(a, b, 0..a.rows(), &caps)?.rows == 0 {
             return Ok((Csr::empty(0, b.cols())?, SpgemmStats::default()));
         }
@@ -46,7 +46,7 @@ impl Context {
         options: &SpgemmOptions,
     ) -> Result<(Csr<T::Sum>, SpgemmStats), Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
-        options.check(&caps)?;
+        options.check(&caps, T::TYPE)?;
         Sizes::new(a, b, 0..a.rows(), &caps)?;
         let joins = Joins { mask, addend, prune: false };
         self.resident(b, options)?.multiply_joined(a, &joins)
@@ -59,7 +59,7 @@ impl Context {
         options: &SpgemmOptions,
     ) -> Result<Resident<'r, T>, Error> {
         let caps = engine(&self.inner, T::TYPE, "spgemm")?;
-        options.check(&caps)?;
+        options.check(&caps, T::TYPE)?;
         let block = Block::structure(&self.inner, b, 0..b.rows())?;
         block.set_values(b.values())?;
         Ok(Resident { context: self, caps, options: *options, b, block })

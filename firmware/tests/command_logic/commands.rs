@@ -270,6 +270,28 @@ fn each_bad_sparse_field_has_its_own_answer() {
     }
 }
 
+/// Sums in order, by cards that know of it; the other bits beside it are nobody's.
+#[test]
+fn order_is_for_cards_built_for_it() {
+    let mut caps = capabilities("both");
+    let ordered = SpgemmCommand { ordered: true, ..sparse() };
+    let mode = ordered.mode();
+    assert_eq!(mode, 0x101);
+    let mut regs = Fake::default();
+    let answer = refused(submit(Opcode::Spgemm, &ordered.encode(), &caps, &mut regs));
+    assert_eq!((answer, regs.starts()), ((ErrorCode::UnsupportedMode, mode), 0));
+    caps.spgemm.as_mut().unwrap().ordered = true;
+    started(submit(Opcode::Spgemm, &ordered.encode(), &caps, &mut regs));
+    assert_eq!(regs.words[&spgemm::MODE.address()], mode);
+    started(submit(Opcode::Spgemm, &sparse().encode(), &caps, &mut Fake::default()));
+    for bit in 9..32 {
+        let mut block = ordered.encode();
+        block[bit / 8] |= 1 << (bit % 8);
+        let answer = refused(submit(Opcode::Spgemm, &block, &caps, &mut Fake::default()));
+        assert_eq!(answer, (ErrorCode::ReservedBits, bit as u32 / 8));
+    }
+}
+
 /// Values of each type may end with the last byte there is, and not one behind it; C's take four bytes each whatever the type.
 #[test]
 fn values_of_every_type_end_where_the_address_space_does() {

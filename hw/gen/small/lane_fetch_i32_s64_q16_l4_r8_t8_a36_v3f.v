@@ -7,7 +7,6 @@
 // in  value           bits(4)
 // in  chunk_valid     bits(1)
 // in  chunk_seq       bits(2)
-// in  chunk_row       bits(8)
 // in  chunk_a         bits(32)
 // in  chunk_start     uint(32)
 // in  chunk_length    uint(7)
@@ -17,6 +16,7 @@
 // in  rsp_valid       bits(1)
 // in  rsp_tag         bits(8)
 // in  rsp_data        bits(128)
+// in  chunk_row       bits(8)
 // out chunk_ready     bits(1)
 // out req_valid       bits(1)
 // out req_addr        uint(36)
@@ -56,7 +56,6 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36_v3f (
   input  wire [3:0] value,
   input  wire chunk_valid,
   input  wire [1:0] chunk_seq,
-  input  wire [7:0] chunk_row,
   input  wire [31:0] chunk_a,
   input  wire [31:0] chunk_start,
   input  wire [6:0] chunk_length,
@@ -66,6 +65,7 @@ module lane_fetch_i32_s64_q16_l4_r8_t8_a36_v3f (
   input  wire rsp_valid,
   input  wire [7:0] rsp_tag,
   input  wire [127:0] rsp_data,
+  input  wire [7:0] chunk_row,
   output wire chunk_ready,
   output wire req_valid,
   output wire [35:0] req_addr,

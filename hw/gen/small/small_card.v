@@ -208,6 +208,7 @@ module small_card (
   wire [31:0] csr_gemm_d_stride;
   wire csr_spgemm_start;
   wire [3:0] csr_spgemm_mode_value, csr_spgemm_mode_semiring;
+  wire csr_spgemm_mode_ordered;
   wire [31:0] csr_spgemm_rows, csr_spgemm_inner, csr_spgemm_cols, csr_spgemm_seed, csr_spgemm_nnz_a, csr_spgemm_nnz_b, csr_spgemm_c_capacity;
   wire [39:0] csr_spgemm_a_ptr, csr_spgemm_a_col, csr_spgemm_a_val, csr_spgemm_b_ptr, csr_spgemm_b_col, csr_spgemm_b_val, csr_spgemm_c_ptr, csr_spgemm_c_col, csr_spgemm_c_val, csr_spgemm_part_table;
   wire [31:0] csr_spgemm_parts, csr_read_data;
@@ -312,9 +313,9 @@ module small_card (
     .spgemm_status_done(spgemm_account_status_done),
     .spgemm_status_error(spgemm_account_status_error),
     .spgemm_error_info(spgemm_account_error_info), .spgemm_mode_value(csr_spgemm_mode_value),
-    .spgemm_mode_semiring(csr_spgemm_mode_semiring), .spgemm_rows(csr_spgemm_rows),
-    .spgemm_inner(csr_spgemm_inner), .spgemm_cols(csr_spgemm_cols), .spgemm_seed(csr_spgemm_seed),
-    .spgemm_nnz_a(csr_spgemm_nnz_a), .spgemm_nnz_b(csr_spgemm_nnz_b),
+    .spgemm_mode_semiring(csr_spgemm_mode_semiring), .spgemm_mode_ordered(csr_spgemm_mode_ordered),
+    .spgemm_rows(csr_spgemm_rows), .spgemm_inner(csr_spgemm_inner), .spgemm_cols(csr_spgemm_cols),
+    .spgemm_seed(csr_spgemm_seed), .spgemm_nnz_a(csr_spgemm_nnz_a), .spgemm_nnz_b(csr_spgemm_nnz_b),
     .spgemm_c_capacity(csr_spgemm_c_capacity), .spgemm_a_ptr(csr_spgemm_a_ptr),
     .spgemm_a_col(csr_spgemm_a_col), .spgemm_a_val(csr_spgemm_a_val),
     .spgemm_b_ptr(csr_spgemm_b_ptr), .spgemm_b_col(csr_spgemm_b_col),

@@ -58,6 +58,7 @@
 // in  spgemm_error_info                bits(32)
 // out spgemm_mode_value                bits(4)
 // out spgemm_mode_semiring             bits(4)
+// out spgemm_mode_ordered              bits(1)
 // out spgemm_rows                      bits(32)
 // out spgemm_inner                     bits(32)
 // out spgemm_cols                      bits(32)
@@ -149,6 +150,7 @@ module small_csr (
   input  wire [31:0] spgemm_error_info,
   output wire [3:0] spgemm_mode_value,
   output wire [3:0] spgemm_mode_semiring,
+  output wire spgemm_mode_ordered,
   output wire [31:0] spgemm_rows,
   output wire [31:0] spgemm_inner,
   output wire [31:0] spgemm_cols,
@@ -209,6 +211,7 @@ module small_csr (
   reg [31:0] gemm_d_stride_0;
   reg [3:0] spgemm_mode_value_0;
   reg [3:0] spgemm_mode_semiring_0;
+  reg spgemm_mode_ordered_0;
   reg [31:0] spgemm_rows_0;
   reg [31:0] spgemm_inner_0;
   reg [31:0] spgemm_cols_0;
@@ -250,10 +253,12 @@ module small_csr (
   wire [7:0] _t8 = ~write_mask[7:0];
   wire [7:0] _t9 = write_data[7:0] & write_mask[7:0];
   wire gemm_mode_tuple_0_enable = (write & (write_addr[13:2] == 12'd1027)) & _t2;
+  wire _t10 = ~write_mask[8];
+  wire _t11 = write_data[8] & write_mask[8];
   wire spgemm_mode_value_0_enable = (write & (write_addr[13:2] == 12'd2051)) & _t3;
-  wire [31:0] _t10 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
-  wire [11:0] _t11 = read_addr[13:2];
-  wire [31:0] read_word = _t11 == 12'd0 ? 32'h4d414331 : _t11 == 12'd1 ? 32'd1 : _t11 == 12'd2 ? 32'hd432ecca : _t11 == 12'd3 ? 32'had40bbad : _t11 == 12'd4 ? 32'd1024 : _t11 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t11 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t11 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t11 == 12'd8 ? card_cycles[31:0] : _t11 == 12'd9 ? card_cycles[63:32] : _t11 == 12'd10 ? card_scratch_0 : _t11 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t11 == 12'd1026 ? gemm_error_info : _t11 == 12'd1027 ? _t10 : _t11 == 12'd1028 ? gemm_m_0 : _t11 == 12'd1029 ? gemm_n_0 : _t11 == 12'd1030 ? gemm_k_0 : _t11 == 12'd1032 ? gemm_a_0 : _t11 == 12'd1033 ? {24'd0, gemm_a_1} : _t11 == 12'd1034 ? gemm_a_stride_0 : _t11 == 12'd1036 ? gemm_b_0 : _t11 == 12'd1037 ? {24'd0, gemm_b_1} : _t11 == 12'd1038 ? gemm_b_stride_0 : _t11 == 12'd1040 ? gemm_d_0 : _t11 == 12'd1041 ? {24'd0, gemm_d_1} : _t11 == 12'd1042 ? gemm_d_stride_0 : _t11 == 12'd1056 ? gemm_cycles[31:0] : _t11 == 12'd1057 ? gemm_cycles[63:32] : _t11 == 12'd1058 ? gemm_compute_cycles[31:0] : _t11 == 12'd1059 ? gemm_compute_cycles[63:32] : _t11 == 12'd1060 ? gemm_bytes_read[31:0] : _t11 == 12'd1061 ? gemm_bytes_read[63:32] : _t11 == 12'd1062 ? gemm_bytes_written[31:0] : _t11 == 12'd1063 ? gemm_bytes_written[63:32] : _t11 == 12'd1064 ? gemm_macs[31:0] : _t11 == 12'd1065 ? gemm_macs[63:32] : _t11 == 12'd2049 ? {16'd0, spgemm_status_error, 6'd0, spgemm_status_done, spgemm_status_busy} : _t11 == 12'd2050 ? spgemm_error_info : _t11 == 12'd2051 ? {24'd0, spgemm_mode_semiring_0, spgemm_mode_value_0} : _t11 == 12'd2052 ? spgemm_rows_0 : _t11 == 12'd2053 ? spgemm_inner_0 : _t11 == 12'd2054 ? spgemm_cols_0 : _t11 == 12'd2055 ? spgemm_seed_0 : _t11 == 12'd2056 ? spgemm_nnz_a_0 : _t11 == 12'd2057 ? spgemm_nnz_b_0 : _t11 == 12'd2058 ? spgemm_c_capacity_0 : _t11 == 12'd2064 ? spgemm_a_ptr_0 : _t11 == 12'd2065 ? {24'd0, spgemm_a_ptr_1} : _t11 == 12'd2066 ? spgemm_a_col_0 : _t11 == 12'd2067 ? {24'd0, spgemm_a_col_1} : _t11 == 12'd2068 ? spgemm_a_val_0 : _t11 == 12'd2069 ? {24'd0, spgemm_a_val_1} : _t11 == 12'd2070 ? spgemm_b_ptr_0 : _t11 == 12'd2071 ? {24'd0, spgemm_b_ptr_1} : _t11 == 12'd2072 ? spgemm_b_col_0 : _t11 == 12'd2073 ? {24'd0, spgemm_b_col_1} : _t11 == 12'd2074 ? spgemm_b_val_0 : _t11 == 12'd2075 ? {24'd0, spgemm_b_val_1} : _t11 == 12'd2076 ? spgemm_c_ptr_0 : _t11 == 12'd2077 ? {24'd0, spgemm_c_ptr_1} : _t11 == 12'd2078 ? spgemm_c_col_0 : _t11 == 12'd2079 ? {24'd0, spgemm_c_col_1} : _t11 == 12'd2080 ? spgemm_c_val_0 : _t11 == 12'd2081 ? {24'd0, spgemm_c_val_1} : _t11 == 12'd2082 ? spgemm_part_table_0 : _t11 == 12'd2083 ? {24'd0, spgemm_part_table_1} : _t11 == 12'd2084 ? spgemm_parts_0 : _t11 == 12'd2112 ? spgemm_cycles[31:0] : _t11 == 12'd2113 ? spgemm_cycles[63:32] : _t11 == 12'd2114 ? spgemm_products[31:0] : _t11 == 12'd2115 ? spgemm_products[63:32] : _t11 == 12'd2116 ? spgemm_bytes_read[31:0] : _t11 == 12'd2117 ? spgemm_bytes_read[63:32] : _t11 == 12'd2118 ? spgemm_bytes_written[31:0] : _t11 == 12'd2119 ? spgemm_bytes_written[63:32] : _t11 == 12'd2120 ? spgemm_nnz_c : _t11 == 12'd2121 ? spgemm_windows : _t11 == 12'd2122 ? spgemm_spills : _t11 == 12'd2123 ? spgemm_restarts : _t11 == 12'd2124 ? spgemm_hazard_stalls : _t11 == 12'd2125 ? spgemm_cache_hits : _t11 == 12'd2126 ? spgemm_cache_misses : _t11 == 12'd256 ? 32'h04080201 : _t11 == 12'd257 ? 32'h000186a0 : _t11 == 12'd258 ? 32'h04100202 : _t11 == 12'd259 ? 32'd10256 : _t11 == 12'd260 ? 32'h042c0703 : _t11 == 12'd261 ? 32'h00080008 : _t11 == 12'd262 ? 32'h00100010 : _t11 == 12'd263 ? 32'h10030010 : _t11 == 12'd264 ? 32'h20200808 : _t11 == 12'd265 ? 32'h20200404 : _t11 == 12'd266 ? 32'h20200408 : _t11 == 12'd267 ? 32'd1796 : _t11 == 12'd268 ? 32'h04080401 : _t11 == 12'd269 ? 32'h20000400 : _t11 == 12'd270 ? 32'h01000020 : _t11 == 12'd271 ? 32'h00063f10 : _t11 == 12'd272 ? 32'h9e3779b1 : _t11 == 12'd273 ? 32'd511 : 32'd0;
+  wire [31:0] _t12 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
+  wire [11:0] _t13 = read_addr[13:2];
+  wire [31:0] read_word = _t13 == 12'd0 ? 32'h4d414331 : _t13 == 12'd1 ? 32'd1 : _t13 == 12'd2 ? 32'hd432ecca : _t13 == 12'd3 ? 32'had40bbad : _t13 == 12'd4 ? 32'd1024 : _t13 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t13 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t13 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t13 == 12'd8 ? card_cycles[31:0] : _t13 == 12'd9 ? card_cycles[63:32] : _t13 == 12'd10 ? card_scratch_0 : _t13 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t13 == 12'd1026 ? gemm_error_info : _t13 == 12'd1027 ? _t12 : _t13 == 12'd1028 ? gemm_m_0 : _t13 == 12'd1029 ? gemm_n_0 : _t13 == 12'd1030 ? gemm_k_0 : _t13 == 12'd1032 ? gemm_a_0 : _t13 == 12'd1033 ? {24'd0, gemm_a_1} : _t13 == 12'd1034 ? gemm_a_stride_0 : _t13 == 12'd1036 ? gemm_b_0 : _t13 == 12'd1037 ? {24'd0, gemm_b_1} : _t13 == 12'd1038 ? gemm_b_stride_0 : _t13 == 12'd1040 ? gemm_d_0 : _t13 == 12'd1041 ? {24'd0, gemm_d_1} : _t13 == 12'd1042 ? gemm_d_stride_0 : _t13 == 12'd1056 ? gemm_cycles[31:0] : _t13 == 12'd1057 ? gemm_cycles[63:32] : _t13 == 12'd1058 ? gemm_compute_cycles[31:0] : _t13 == 12'd1059 ? gemm_compute_cycles[63:32] : _t13 == 12'd1060 ? gemm_bytes_read[31:0] : _t13 == 12'd1061 ? gemm_bytes_read[63:32] : _t13 == 12'd1062 ? gemm_bytes_written[31:0] : _t13 == 12'd1063 ? gemm_bytes_written[63:32] : _t13 == 12'd1064 ? gemm_macs[31:0] : _t13 == 12'd1065 ? gemm_macs[63:32] : _t13 == 12'd2049 ? {16'd0, spgemm_status_error, 6'd0, spgemm_status_done, spgemm_status_busy} : _t13 == 12'd2050 ? spgemm_error_info : _t13 == 12'd2051 ? {23'd0, spgemm_mode_ordered_0, spgemm_mode_semiring_0, spgemm_mode_value_0} : _t13 == 12'd2052 ? spgemm_rows_0 : _t13 == 12'd2053 ? spgemm_inner_0 : _t13 == 12'd2054 ? spgemm_cols_0 : _t13 == 12'd2055 ? spgemm_seed_0 : _t13 == 12'd2056 ? spgemm_nnz_a_0 : _t13 == 12'd2057 ? spgemm_nnz_b_0 : _t13 == 12'd2058 ? spgemm_c_capacity_0 : _t13 == 12'd2064 ? spgemm_a_ptr_0 : _t13 == 12'd2065 ? {24'd0, spgemm_a_ptr_1} : _t13 == 12'd2066 ? spgemm_a_col_0 : _t13 == 12'd2067 ? {24'd0, spgemm_a_col_1} : _t13 == 12'd2068 ? spgemm_a_val_0 : _t13 == 12'd2069 ? {24'd0, spgemm_a_val_1} : _t13 == 12'd2070 ? spgemm_b_ptr_0 : _t13 == 12'd2071 ? {24'd0, spgemm_b_ptr_1} : _t13 == 12'd2072 ? spgemm_b_col_0 : _t13 == 12'd2073 ? {24'd0, spgemm_b_col_1} : _t13 == 12'd2074 ? spgemm_b_val_0 : _t13 == 12'd2075 ? {24'd0, spgemm_b_val_1} : _t13 == 12'd2076 ? spgemm_c_ptr_0 : _t13 == 12'd2077 ? {24'd0, spgemm_c_ptr_1} : _t13 == 12'd2078 ? spgemm_c_col_0 : _t13 == 12'd2079 ? {24'd0, spgemm_c_col_1} : _t13 == 12'd2080 ? spgemm_c_val_0 : _t13 == 12'd2081 ? {24'd0, spgemm_c_val_1} : _t13 == 12'd2082 ? spgemm_part_table_0 : _t13 == 12'd2083 ? {24'd0, spgemm_part_table_1} : _t13 == 12'd2084 ? spgemm_parts_0 : _t13 == 12'd2112 ? spgemm_cycles[31:0] : _t13 == 12'd2113 ? spgemm_cycles[63:32] : _t13 == 12'd2114 ? spgemm_products[31:0] : _t13 == 12'd2115 ? spgemm_products[63:32] : _t13 == 12'd2116 ? spgemm_bytes_read[31:0] : _t13 == 12'd2117 ? spgemm_bytes_read[63:32] : _t13 == 12'd2118 ? spgemm_bytes_written[31:0] : _t13 == 12'd2119 ? spgemm_bytes_written[63:32] : _t13 == 12'd2120 ? spgemm_nnz_c : _t13 == 12'd2121 ? spgemm_windows : _t13 == 12'd2122 ? spgemm_spills : _t13 == 12'd2123 ? spgemm_restarts : _t13 == 12'd2124 ? spgemm_hazard_stalls : _t13 == 12'd2125 ? spgemm_cache_hits : _t13 == 12'd2126 ? spgemm_cache_misses : _t13 == 12'd256 ? 32'h04080201 : _t13 == 12'd257 ? 32'h000186a0 : _t13 == 12'd258 ? 32'h04100202 : _t13 == 12'd259 ? 32'd10256 : _t13 == 12'd260 ? 32'h042c0703 : _t13 == 12'd261 ? 32'h00080008 : _t13 == 12'd262 ? 32'h00100010 : _t13 == 12'd263 ? 32'h10030010 : _t13 == 12'd264 ? 32'h20200808 : _t13 == 12'd265 ? 32'h20200404 : _t13 == 12'd266 ? 32'h20200408 : _t13 == 12'd267 ? 32'd1796 : _t13 == 12'd268 ? 32'h04080401 : _t13 == 12'd269 ? 32'h20000400 : _t13 == 12'd270 ? 32'h01000020 : _t13 == 12'd271 ? 32'h00063f10 : _t13 == 12'd272 ? 32'h9e3779b1 : _t13 == 12'd273 ? 32'd511 : 32'd0;
   always @(posedge clk) begin
     if (read) read_data_q <= read_word;
     if (rst) begin
@@ -286,6 +291,7 @@ module small_csr (
       gemm_d_stride_0 <= 32'd0;
       spgemm_mode_value_0 <= 4'd0;
       spgemm_mode_semiring_0 <= 4'd0;
+      spgemm_mode_ordered_0 <= 1'b0;
       spgemm_rows_0 <= 32'd0;
       spgemm_inner_0 <= 32'd0;
       spgemm_cols_0 <= 32'd0;
@@ -321,7 +327,7 @@ module small_csr (
       if (card_irq_enable_gemm_done_0_enable) card_irq_enable_spgemm_done_0 <= _t5 | (card_irq_enable_spgemm_done_0 & (~write_mask[1]));
       if ((write & (write_addr[13:2] == 12'd10)) & 1'b1) card_scratch_0 <= _t7 | (card_scratch_0 & _t6);
       if (gemm_mode_tuple_0_enable) gemm_mode_tuple_0 <= _t9 | (gemm_mode_tuple_0 & _t8);
-      if (gemm_mode_tuple_0_enable) gemm_mode_a_col_major_0 <= (write_data[8] & write_mask[8]) | (gemm_mode_a_col_major_0 & (~write_mask[8]));
+      if (gemm_mode_tuple_0_enable) gemm_mode_a_col_major_0 <= _t11 | (gemm_mode_a_col_major_0 & _t10);
       if (gemm_mode_tuple_0_enable) gemm_mode_b_col_major_0 <= (write_data[9] & write_mask[9]) | (gemm_mode_b_col_major_0 & (~write_mask[9]));
       if (gemm_mode_tuple_0_enable) gemm_mode_d_col_major_0 <= (write_data[10] & write_mask[10]) | (gemm_mode_d_col_major_0 & (~write_mask[10]));
       if (gemm_mode_tuple_0_enable) gemm_mode_rounding_0 <= (write_data[13:11] & write_mask[13:11]) | (gemm_mode_rounding_0 & (~write_mask[13:11]));
@@ -344,6 +350,7 @@ module small_csr (
       if ((write & (write_addr[13:2] == 12'd1042)) & _t2) gemm_d_stride_0 <= _t7 | (gemm_d_stride_0 & _t6);
       if (spgemm_mode_value_0_enable) spgemm_mode_value_0 <= (write_data[3:0] & write_mask[3:0]) | (spgemm_mode_value_0 & (~write_mask[3:0]));
       if (spgemm_mode_value_0_enable) spgemm_mode_semiring_0 <= (write_data[7:4] & write_mask[7:4]) | (spgemm_mode_semiring_0 & (~write_mask[7:4]));
+      if (spgemm_mode_value_0_enable) spgemm_mode_ordered_0 <= _t11 | (spgemm_mode_ordered_0 & _t10);
       if ((write & (write_addr[13:2] == 12'd2052)) & _t3) spgemm_rows_0 <= _t7 | (spgemm_rows_0 & _t6);
       if ((write & (write_addr[13:2] == 12'd2053)) & _t3) spgemm_inner_0 <= _t7 | (spgemm_inner_0 & _t6);
       if ((write & (write_addr[13:2] == 12'd2054)) & _t3) spgemm_cols_0 <= _t7 | (spgemm_cols_0 & _t6);
@@ -403,6 +410,7 @@ module small_csr (
   assign spgemm_start = ((write & (write_addr[13:2] == 12'd2048)) & _t3) ? _t1 : 1'b0;
   assign spgemm_mode_value = spgemm_mode_value_0;
   assign spgemm_mode_semiring = spgemm_mode_semiring_0;
+  assign spgemm_mode_ordered = spgemm_mode_ordered_0;
   assign spgemm_rows = spgemm_rows_0;
   assign spgemm_inner = spgemm_inner_0;
   assign spgemm_cols = spgemm_cols_0;

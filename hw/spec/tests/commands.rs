@@ -40,13 +40,13 @@ prop_compose! {
 prop_compose! {
     fn spgemm()(
         value in 0..ValueType::ALL.len(), words in any::<[u32; 7]>(), at in any::<[[u64; 3]; 3]>(),
-        semiring in 0..SEMIRINGS.len(), part_table in any::<u64>(), parts in any::<u32>(),
+        semiring in 0..SEMIRINGS.len(), part_table in any::<u64>(), parts in any::<u32>(), ordered in any::<bool>(),
     ) -> SpgemmCommand {
         let [rows, inner, cols, nnz_a, nnz_b, c_capacity, seed] = words;
         let csr = |[row_pointers, columns, values]: [u64; 3]| CsrAddresses { row_pointers, columns, values };
         SpgemmCommand {
             value: ValueType::ALL[value],
-            semiring: SEMIRINGS[semiring],
+            semiring: SEMIRINGS[semiring], ordered,
             rows, inner, cols, nnz_a, nnz_b, c_capacity, seed,
             a: csr(at[0]), b: csr(at[1]), c: csr(at[2]), part_table, parts,
         }

@@ -41,7 +41,7 @@ impl Module for BankProof {
     fn build<'m>(&self, m: &'m Builder) {
         m.doc("Harness: what a hash bank absorbs it drains, each product once.");
         let (adder_latency, table) = (self.adder_latency, Self::TABLE);
-        let bank = Bank { table, adder_latency, algebra: Algebra::PLUS_TIMES };
+        let bank = Bank { table, adder_latency, algebra: Algebra::PLUS_TIMES, ordered: false };
         let bank = m.inst("bank", &bank);
         let (watched, watched_half) =
             (m.input_static("watched", uint(2)), m.input_static("watched_half", bit()));

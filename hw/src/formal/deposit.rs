@@ -54,6 +54,7 @@ impl Module for DepositProof {
             table: Self::TABLE,
             adder_latency: self.adder_latency,
             algebra: Algebra::PLUS_TIMES,
+            ordered: false,
         };
         let sums = m.inst("sums", &accumulate);
         let watched = m.input_static("watched", bit());

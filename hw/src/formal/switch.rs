@@ -18,7 +18,7 @@ impl Module for SwitchProof {
         m.doc("Harness: a half drains when its window is complete, and fills for one window at a time.");
         let free = |name: &str| m.input(name, bit());
         let sequencer = m.inst("sequencer", &Sequencer);
-        let table = m.inst("windows", &WindowTable { lanes: 1, open_windows: 2 });
+        let table = m.inst("windows", &WindowTable { lanes: 1, open_windows: 2, ordered: false });
         for port in [
             "complete", "bad", "none", "single", "ended", "oldest", "row", "rows", "reals",
             "ranged",

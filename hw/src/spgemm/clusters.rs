@@ -122,6 +122,9 @@ impl Clusters {
         if self.cluster.config.semirings.len() > 1 {
             shared.push(("mode_semiring", m.input("mode_semiring", bits(4))));
         }
+        if self.cluster.config.ordered {
+            shared.push(("mode_ordered", m.input("mode_ordered", bit())));
+        }
         shared.push(("seed", m.input("seed", bits(32))));
         shared.extend(["inner", "cols", "nnz_a", "nnz_b"].map(|name| (name, word(name))));
         let joins = self.cluster.join_inputs();

@@ -20,5 +20,5 @@ pub use gemm::{Layout, LayoutError, gemm};
 pub use int4::{Int4Error, pack_i4, unpack_i4};
 pub use mask::Mask;
 pub use quantized::QuantizedProduct;
-pub use spgemm::{ShapeError, onto, spgemm, spgemm_over, widened};
+pub use spgemm::{ShapeError, onto, spgemm, spgemm_from, spgemm_over, widened};
 pub use spgemm_bound::{Joins, SpgemmBound, check_joined, check_over};

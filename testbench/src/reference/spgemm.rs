@@ -54,6 +54,46 @@ pub fn onto<T: Element>(c: &Csr<T>, p: &Csr<T>, semiring: Semiring) -> Csr<T> {
     merged(c, p, |sum, value| sum.add(value, semiring.add()))
 }
 
+/// `C + A * B` over a semiring in the order that ordered sums have: the entry of C, then its products by rising k, a rounding for
+/// each addition.
+///
+/// # Errors
+/// [`ShapeError`].
+///
+/// # Panics
+/// When C has another shape than A * B.
+pub fn spgemm_from<T: Element>(
+    c: &Csr<T>,
+    a: &Csr<T>,
+    b: &Csr<T>,
+    semiring: Semiring,
+) -> Result<Csr<T>, ShapeError> {
+    if a.cols() != b.rows() {
+        return Err(ShapeError { a_cols: a.cols(), b_rows: b.rows() });
+    }
+    assert_eq!((c.rows(), c.cols()), (a.rows(), b.cols()));
+    let (mut row_ptr, mut col_idx, mut values) = (vec![0], vec![], vec![]);
+    for row in 0..c.rows() {
+        let (columns, of_c) = c.row(row);
+        let mut sums: BTreeMap<u32, T> =
+            columns.iter().copied().zip(of_c.iter().copied()).collect();
+        let (inner, of_a) = a.row(row);
+        for (&k, x) in inner.iter().zip(of_a) {
+            let (columns, of_b) = b.row(k as usize);
+            for (&col, y) in columns.iter().zip(of_b) {
+                let product = x.multiply(*y, semiring.multiply());
+                sums.entry(col)
+                    .and_modify(|sum| *sum = sum.add(product, semiring.add()))
+                    .or_insert(product);
+            }
+        }
+        col_idx.extend(sums.keys());
+        values.extend(sums.values());
+        row_ptr.push(col_idx.len() as u64);
+    }
+    Ok(Csr::new(c.rows(), c.cols(), row_ptr, col_idx, values).expect("columns rise"))
+}
+
 /// The entries of both matrices, and `both` of them where both have one.
 pub(super) fn merged<T: Copy>(c: &Csr<T>, p: &Csr<T>, both: impl Fn(T, T) -> T) -> Csr<T> {
     assert_eq!((c.rows(), c.cols()), (p.rows(), p.cols()));

@@ -161,6 +161,7 @@ impl Job<'_> {
         let command = SpgemmCommand {
             value: ValueType::I32,
             semiring: Semiring::PlusTimes,
+            ordered: false,
             rows: rows as u32,
             inner: inner as u32,
             cols: cols as u32,

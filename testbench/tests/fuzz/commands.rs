@@ -67,6 +67,7 @@ pub(crate) fn sparse() -> SpgemmCommand {
     SpgemmCommand {
         value: ValueType::F32,
         semiring: Semiring::PlusTimes,
+        ordered: false,
         rows: 10,
         inner: 20,
         cols: 30,

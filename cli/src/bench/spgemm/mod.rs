@@ -49,6 +49,9 @@ pub(crate) struct Options {
     /// Run the cycle model instead of the hardware: the same cycles, many times faster, no values
     #[arg(long)]
     model: bool,
+    /// Sums in order, of a card with `spgemm.determinism`
+    #[arg(long, requires = "model")]
+    deterministic: bool,
     /// Vary a key of `[spgemm]`, or `latency` (cycles) or `bandwidth` (bytes a cycle) of the memory; several go together
     #[arg(long, value_name = "KEY=N,N,...")]
     sweep: Vec<Sweep>,
@@ -83,6 +86,7 @@ pub(crate) struct Row {
     least: Option<Least>,
     windows: u64,
     spills: u64,
+    hazard_stalls: u64,
     /// What the lanes did, in parts of all lane cycles; known of the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     lane_cycles: Option<LaneCycles>,
@@ -119,11 +123,20 @@ struct Run<'a> {
     point: &'a Point,
     card: &'a CardConfig,
     memory: Memory,
+    ordered: bool,
 }
 
 pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure> {
     let chosen = Chosen::load(&options.config, "--config")?;
-    engine(ASKED, &chosen)?;
+    let built = engine(ASKED, &chosen)?;
+    if options.deterministic && !built.ordered {
+        let value = format!("of {:?}", chosen.origin);
+        return Err(Failure::argument(ASKED, "--deterministic", value)
+            .allowed(
+                "cards with `determinism = [\"ordered\"]` in `[spgemm]`, such as sparse4_ordered",
+            )
+            .next("choose another card with `--config`"));
+    }
     let points = sweep::points(&options.sweep);
     let cards = (points.iter())
         .map(|point| sweep::at(point, &chosen.config, Memory::default()))
@@ -138,6 +151,7 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
                 point,
                 card,
                 memory: *memory,
+                ordered: options.deterministic,
             })
         })
         .collect();
@@ -240,6 +254,7 @@ impl Run<'_> {
             least: (engine.clusters == 1).then(|| self.least(&engine, nnz_c)),
             windows: 0,
             spills: 0,
+            hazard_stalls: 0,
             lane_cycles: None,
         }
     }
@@ -257,8 +272,9 @@ impl Run<'_> {
         let Run { matrix, card, .. } = self;
         let engine = card.spgemm.clone().unwrap_or_default();
         let parts = spgemm_parts(&matrix.a, &matrix.a, engine.clusters, engine.align);
-        let (counts, shares) = model::run(card, &self.memory, &matrix.product, &parts)
-            .map_err(|hang| Failure::new(ASKED, format!("{}: {hang}", matrix.name)))?;
+        let (counts, shares) =
+            model::run(card, &self.memory, &matrix.product, &parts, self.ordered)
+                .map_err(|hang| Failure::new(ASKED, format!("{}: {hang}", matrix.name)))?;
         let lines = counts.read_beats + counts.write_beats;
         let bytes = u64::from(card.memory.bus_bytes) * lines;
         let slots = (counts.cycles * u64::from(engine.lanes * engine.clusters)).max(1) as f64;
@@ -266,6 +282,7 @@ impl Run<'_> {
         Ok(Row {
             windows: counts.windows,
             spills: counts.spills,
+            hazard_stalls: counts.hazard_stalls,
             lane_cycles: Some(LaneCycles {
                 sends: part(shares.sends),
                 merge_core: part(shares.core),
@@ -295,6 +312,7 @@ impl Run<'_> {
         Ok(Row {
             windows: counts.windows,
             spills: counts.spills,
+            hazard_stalls: counts.hazard_stalls,
             ..self.row(kind.name(), counts.cycles, c.nnz() as u64, counts.dram_bytes)
         })
     }
@@ -303,15 +321,15 @@ impl Run<'_> {
 fn csv(rows: &[Row], sweeps: &[Sweep]) -> String {
     let keys: String = sweeps.iter().map(|sweep| format!("{},", sweep.key)).collect();
     let mut text = format!(
-        "matrix,simulator,{keys}madds,nnz_c,cycles,utilization,dram_bytes,least_bytes,windows,spills\n"
+        "matrix,simulator,{keys}madds,nnz_c,cycles,utilization,dram_bytes,least_bytes,windows,spills,hazard_stalls\n"
     );
     for row in rows {
         let values: String = row.point.iter().map(|(_, value)| format!("{value},")).collect();
         let Row { matrix, simulator, madds, nnz_c, cycles, utilization, .. } = row;
-        let Row { dram_bytes, windows, spills, least, .. } = row;
+        let Row { dram_bytes, windows, spills, hazard_stalls, least, .. } = row;
         let least = least.map_or(String::new(), |least| least.bytes.to_string());
         text += &format!(
-            "{matrix},{simulator},{values}{madds},{nnz_c},{cycles},{utilization:.4},{dram_bytes},{least},{windows},{spills}\n"
+            "{matrix},{simulator},{values}{madds},{nnz_c},{cycles},{utilization:.4},{dram_bytes},{least},{windows},{spills},{hazard_stalls}\n"
         );
     }
     text

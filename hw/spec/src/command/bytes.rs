@@ -66,6 +66,11 @@ pub trait Source {
         false
     }
 
+    /// Whether a sparse product may ask for sums in order. The program of a card's own processor does not know of it.
+    fn may_be_ordered(&self) -> bool {
+        false
+    }
+
     /// The first byte from `from` on that is not zero; `from` itself where there is no room to look for it.
     fn first_set(&self, from: usize) -> usize {
         let is_set = |at: &usize| self.word(at & !3) >> (8 * (at & 3)) & 0xff != 0;
@@ -91,6 +96,10 @@ impl Source for [u8] {
     }
 
     fn may_be_joined(&self) -> bool {
+        true
+    }
+
+    fn may_be_ordered(&self) -> bool {
         true
     }
 }

@@ -95,6 +95,8 @@ pub struct SpgemmCommand {
     pub value: ValueType,
     /// What stands for multiplication and addition.
     pub semiring: Semiring,
+    /// Products of an entry are added by rising k.
+    pub ordered: bool,
     /// Rows of A and C.
     pub rows: u32,
     /// Columns of A, rows of B.
@@ -140,7 +142,9 @@ impl SpgemmCommand {
 
     /// The word for `SPGEMM.MODE`.
     pub fn mode(&self) -> u32 {
-        MODE::VALUE.put(self.value as u32) | MODE::SEMIRING.put(self.semiring as u32)
+        MODE::VALUE.put(self.value as u32)
+            | MODE::SEMIRING.put(self.semiring as u32)
+            | MODE::ORDERED.put(self.ordered.into())
     }
 
     /// The nine addresses in the order of the block and of the registers.
@@ -188,6 +192,7 @@ impl SpgemmCommand {
         Ok(SpgemmCommand {
             value,
             semiring,
+            ordered: MODE::ORDERED.get(mode) == 1,
             rows: block.rows(),
             inner: block.inner(),
             cols: block.cols(),
@@ -226,7 +231,12 @@ impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
     pub fn check(source: &'a S) -> Result<Self, Rejected> {
         let block = Block::<S, { SpgemmCommand::BYTES }>::new(source)?;
         block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
-        block.reserved(1, 4)?;
+        if source.may_be_ordered() {
+            block.reserved_bits(1, (MODE::ORDERED.mask() >> 8) as u8)?;
+            block.reserved(2, 4)?;
+        } else {
+            block.reserved(1, 4)?;
+        }
         block.reserved(116, SpgemmCommand::BYTES)?;
         Ok(SpgemmBlock(source))
     }
@@ -238,7 +248,8 @@ impl<'a, S: Source + ?Sized> SpgemmBlock<'a, S> {
     pub fn check_joined(source: &'a S) -> Result<Self, Rejected> {
         let block = Block::<S, { JoinedProduct::BYTES }>::new(source)?;
         block.reserved_bits(0, (MODE::VALUE.mask() | MODE::SEMIRING.mask()) as u8)?;
-        block.reserved(1, 4)?;
+        block.reserved_bits(1, (MODE::ORDERED.mask() >> 8) as u8)?;
+        block.reserved(2, 4)?;
         block.reserved(116, SpgemmCommand::BYTES)?;
         let at = JoinedProduct::OFFSET_STEPS as usize;
         let known = STEPS.fields.iter().fold(0, |mask, field| mask | field.mask());

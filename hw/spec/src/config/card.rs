@@ -194,6 +194,10 @@ impl CardConfig {
             let asked = format!("\"{}\"", step.name());
             return later("spgemm.joins", asked, "none with `control = \"riscv\"`");
         }
+        if self.spgemm.iter().any(|s| s.ordered) && self.control == Control::Riscv {
+            let none = "none with `control = \"riscv\"`";
+            return later("spgemm.determinism", "\"ordered\"".into(), none);
+        }
         Ok(())
     }
 

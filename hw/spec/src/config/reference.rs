@@ -4,7 +4,7 @@ use super::ConfigError;
 use super::keys::nearest;
 
 /// Smallest first.
-const TEXTS: [(&str, &str); 12] = [
+const TEXTS: [(&str, &str); 13] = [
     ("nano", include_str!("../../../configs/nano.toml")),
     ("tiny", include_str!("../../../configs/tiny.toml")),
     ("small", include_str!("../../../configs/small.toml")),
@@ -16,6 +16,7 @@ const TEXTS: [(&str, &str); 12] = [
     ("sparse4", include_str!("../../../configs/sparse4.toml")),
     ("sparse4_2m", include_str!("../../../configs/sparse4_2m.toml")),
     ("sparse4_joins", include_str!("../../../configs/sparse4_joins.toml")),
+    ("sparse4_ordered", include_str!("../../../configs/sparse4_ordered.toml")),
     ("sparse4x4", include_str!("../../../configs/sparse4x4.toml")),
 ];
 

@@ -86,6 +86,8 @@ pub struct SpgemmConfig {
     pub semirings: Vec<Semiring>,
     /// What may join a product.
     pub joins: Vec<JoinStep>,
+    /// Whether a command may ask that an entry's products are added by rising k.
+    pub ordered: bool,
     /// Hash seed after reset.
     pub seed: u32,
     /// Bits of a column index.
@@ -118,6 +120,7 @@ impl Default for SpgemmConfig {
             values: vec![ValueType::I32, ValueType::F32],
             semirings: SEMIRINGS.to_vec(),
             joins: Vec::new(),
+            ordered: false,
             seed: 0x9e37_79b1,
             index_bits: 32,
             row_slots: 256,
@@ -187,6 +190,10 @@ impl SpgemmConfig {
         choices(v, semirings, &rings, &mut self.semirings)?;
         let joins = key("joins", "What may join a product: masks, accumulation, pruning of zeros");
         optional_choices(v, joins, JoinStep::NAMES, &mut self.joins)?;
+        let order = "Orders of sums a command may ask for, besides the fast one: by rising k";
+        let mut orders: Vec<()> = self.ordered.then_some(()).into_iter().collect();
+        optional_choices(v, key("determinism", order), &[("ordered", ())], &mut orders)?;
+        self.ordered = !orders.is_empty();
         v.number(key("seed", "Hash seed after reset"), Range(0, u32::MAX), &mut self.seed)?;
         v.number(key("index_bits", "Bits of a column index"), Range(8, 32), &mut self.index_bits)?;
         v.number(

@@ -20,6 +20,7 @@ registers! {
     MODE 0x00c Rw "What to compute." {
         VALUE 0 4 "Type of the values of A and B, by its number in the table of value types; 0 is i32."
         SEMIRING 4 4 "What stands for multiplication and addition, by its number in the table of semirings; 0 is plus-times."
+        ORDERED 8 1 "Products of an entry are added by rising k, one rounding each, so that a sum of floats is the same whatever the timing. Of cards built for it."
     }
     ROWS 0x010 Rw "Rows of A and C; 0 is an empty product." {
         COUNT 0 32 "Rows."
@@ -141,7 +142,7 @@ registers! {
     RESTARTS 0x12c Ro "Row segments computed again after a window overflowed." {
         COUNT 0 32 "Stays at its largest value rather than wrap."
     }
-    HAZARD_STALLS 0x130 Ro "Cycles a bank refused a product because its entry was in the adder; 0 by design." {
+    HAZARD_STALLS 0x130 Ro "Cycles, summed over the banks, in which a product waited for another one of its entry; 0 without MODE.ORDERED." {
         COUNT 0 32 "Stays at its largest value rather than wrap."
     }
     CACHE_HITS 0x134 Ro "Line requests the B cache answered itself." {

@@ -27,6 +27,8 @@ pub(super) struct Command<'m> {
     pub end_col: Sig<'m>,
     /// What joins the product.
     pub joins: Joins<'m>,
+    /// Products of an entry are added by rising k, where a command may ask for that.
+    pub ordered: Option<Sig<'m>>,
 }
 
 impl<'m> Command<'m> {
@@ -53,6 +55,7 @@ impl<'m> Command<'m> {
             value: m.input("mode_value", bits(4)),
             seed: m.input("seed", bits(32)),
             joins: Joins::ports(m, cluster),
+            ordered: cluster.config.ordered.then(|| m.input("mode_ordered", bit())),
         }
     }
 }
@@ -75,8 +78,14 @@ pub(super) struct Control<'m> {
 impl<'m> Control<'m> {
     pub(super) fn new(m: &'m Builder, cluster: &Cluster, command: &Command<'m>) -> Self {
         let c = &cluster.config;
-        let table =
-            m.inst("windows_table", &WindowTable { lanes: c.lanes, open_windows: c.open_windows });
+        let table = m.inst(
+            "windows_table",
+            &WindowTable {
+                lanes: c.lanes,
+                open_windows: c.open_windows,
+                ordered: cluster.shares(),
+            },
+        );
         let sequencer = m.inst("sequencer", &Sequencer);
         let plans = m.inst("plans", &Plans { index_bits: c.index_bits });
         let expect = m.inst("expectation", &Expect);

@@ -3,7 +3,7 @@
 use super::super::front::{Cache, ChosenValues, Dispatcher, Feed, LaneFetch};
 use super::control::{Command, Control};
 use super::{Cluster, ROW_BITS};
-use rtl_gen::{Builder, Instance, Sig, bit, cat, mux, uint};
+use rtl_gen::{Builder, Instance, Sig, bit, bits, cat, index_width, mux, uint};
 
 /// Ways of the cache.
 const CACHE_WAYS: u32 = 8;
@@ -38,8 +38,9 @@ impl Cluster {
             addr_bits: self.addr_bits(),
             values: self.values(),
             a_bits: Feed::a_bits(self.joined()),
+            share_bits: if self.shares() { index_width(self.config.lanes) } else { 0 },
         };
-        let dispatcher = self.dispatcher(m, control, feed, lane.queued_bits());
+        let dispatcher = self.dispatcher(m, command, control, feed, lane.queued_bits());
         let cache = self.cache(m, control, feed);
         let forget = if self.parted { m.input("forget", bit()) } else { control.seq("invalidate") };
         cache.set("invalidate", forget);
@@ -70,6 +71,7 @@ impl Cluster {
                 limit,
                 values: self.values(),
                 joined: self.joined(),
+                ordered: self.shares(),
             },
         );
         ChosenValues::of(m, self.values(), command.value).pass(feed);
@@ -117,15 +119,22 @@ impl Cluster {
     fn dispatcher<'m>(
         &self,
         m: &'m Builder,
+        command: &Command<'m>,
         control: &Control<'m>,
         feed: Instance<'m>,
         queued_bits: u32,
     ) -> Instance<'m> {
         let (lanes, line_words, table) = (self.config.lanes, self.line_words(), control.table);
         let a_bits = Feed::a_bits(self.joined());
-        let (row_bits, choice) = (ROW_BITS, self.config.dispatch);
-        let dispatcher = Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits, choice };
+        let (row_bits, choice, ordered) = (ROW_BITS, self.config.dispatch, self.shares());
+        let dispatcher =
+            Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits, choice, ordered };
         let dispatcher = m.inst("dispatcher", &dispatcher);
+        if let (Some(level), true) = (command.ordered, ordered) {
+            feed.set("ordered", level);
+            dispatcher.set("ordered", level).set("task_spread", feed.get("task_spread"));
+            table.set("dispatched_all", dispatcher.get("chunk_spread"));
+        }
         dispatcher.set("flush", control.seq("flush"));
         for field in ["valid", "seq", "row", "start", "length", "a"] {
             dispatcher.set(&format!("task_{field}"), feed.get(&format!("task_{field}")));
@@ -186,6 +195,10 @@ impl Cluster {
                 }
                 for field in ["seq", "row", "a", "start", "length"] {
                     lane.set(&format!("chunk_{field}"), dispatcher.get(&format!("chunk_{field}")));
+                }
+                if shape.share_bits > 0 {
+                    lane.set("chunk_spread", dispatcher.get("chunk_spread"));
+                    lane.set("lane", m.lit(bits(shape.share_bits), l.into()));
                 }
                 lane.set("chunk_valid", dispatcher.get(&format!("l{l}_chunk_valid")));
                 dispatcher.set(&format!("l{l}_chunk_ready"), lane.get("chunk_ready"));

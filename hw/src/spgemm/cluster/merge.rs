@@ -36,12 +36,16 @@ impl Cluster {
                 algebra: Algebra::of(&c.semirings),
                 joins: self.joined(),
                 masks: self.masks(),
+                ordered: c.ordered,
             },
         );
         core.set("is_float", command.float()).set("seed", command.seed);
         if c.hash == HashKind::HighBits {
             let (lead, _) = leading_zeros(m, command.cols.as_u().zext(32).dec());
             core.set("lead", m.reg("lead", lead));
+        }
+        if let Some(ordered) = command.ordered {
+            core.set("ordered", ordered);
         }
         if c.semirings.len() > 1 {
             core.set("semiring", m.input("mode_semiring", bits(4)));

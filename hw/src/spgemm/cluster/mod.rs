@@ -22,7 +22,7 @@ const ROW_BITS: u32 = 8;
 ///
 /// Ports: those every engine of the card has (`start`, `flush`, `idle`, `done`, `error`, `error_info`, `read_beat`,
 /// `write_beat`, `m_axi_*`), and the values of the SPGEMM register block by name: inputs `mode_value`, `mode_semiring`, `rows`,
-/// `inner`, `cols`, `seed`, `nnz_a`, `nnz_b`, `c_capacity`, `a_ptr` to `c_val`, and those of the JOIN block that belong to `config.joins`; outputs `products`, `nnz_c`, `windows`, `spills`,
+/// `inner`, `cols`, `seed`, `nnz_a`, `nnz_b`, `c_capacity`, `a_ptr` to `c_val`, those of the JOIN block that belong to `config.joins`, `mode_ordered` with `config.ordered`; outputs `products`, `nnz_c`, `windows`, `spills`,
 /// `restarts`, `hazard_stalls`, `cache_hits`, `cache_misses`.
 ///
 /// Throughput: `lanes` products a cycle while memory, table and sorter keep up.
@@ -76,6 +76,11 @@ impl Cluster {
 
     fn tag_bits(&self) -> u32 {
         index_width(self.lane_slots().max(LOOKUPS)) + 1
+    }
+
+    /// In order, lanes share the columns of large rows; one lane alone keeps the order by itself.
+    fn shares(&self) -> bool {
+        self.config.ordered && self.config.lanes > 1
     }
 
     fn values(&self) -> Values {

@@ -12,6 +12,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 /// | `close`, `close_seq`, `close_rows`, `close_reals` | in | | |
 /// | `in_dispatch` | in | bits(4) | per window: the dispatcher holds chunks of it |
 /// | `dispatched`, `dispatched_seq` | in | bit, bits(2) | pulse: a lane took a chunk |
+/// | `dispatched_all` | in | bit | if `ordered`: every lane did |
 /// | `done`, `done_seqs` | in | bits(`lanes`), bits(2 `lanes`) | per lane pulse: a chunk is finished |
 /// | `busy`, `overflow` | in | bits(2) | per half: products in the merge core; pulse, a product was dropped |
 /// | `free` | out | bits(4) | no window of that number |
@@ -29,12 +30,15 @@ pub struct WindowTable {
     pub lanes: u32,
     /// Windows whose products may be in the merge core: 2, or 1, the oldest.
     pub open_windows: u32,
+    /// A command may ask for order.
+    pub ordered: bool,
 }
 
 impl Module for WindowTable {
     fn name(&self) -> String {
         let one = if self.open_windows == 1 { "_o1" } else { "" };
-        format!("window_table_l{}{one}", self.lanes)
+        let ordered = if self.ordered { "_o" } else { "" };
+        format!("window_table_l{}{one}{ordered}", self.lanes)
     }
 
     fn build(&self, m: &Builder) {
@@ -52,6 +56,7 @@ impl Module for WindowTable {
         let in_dispatch = m.input("in_dispatch", bits(4));
         let (sent, sent_seq) =
             (m.input("dispatched", bit()), m.input("dispatched_seq", bits(2)).as_u());
+        let sent_all = self.ordered.then(|| m.input("dispatched_all", bit()));
         let done = m.input("done", bits(self.lanes));
         let done_seqs: Vec<Sig> = m.input("done_seqs", bits(2 * self.lanes)).lanes(2);
         let (busy, overflow) = (m.input("busy", bits(2)), m.input("overflow", bits(2)));
@@ -82,7 +87,10 @@ impl Module for WindowTable {
                 let finished = (0..self.lanes as usize).fold(m.lit(uint(16), 0), |n, l| {
                     n.add_wrap((done.bit(l as u32) & done_seqs[l].as_u().is(s)).as_u().zext(16))
                 });
-                let now = chunks.q().add_wrap(chunk.as_u().zext(16)).sub_wrap(finished);
+                let new = chunk.as_u().zext(16);
+                let new =
+                    sent_all.map_or(new, |all| mux(chunk & all, new.lit(self.lanes.into()), new));
+                let now = chunks.q().add_wrap(new).sub_wrap(finished);
                 chunks.drive(restart.mux(chunks.q().lit(0), now));
                 // A half belongs to the oldest window of its parity.
                 let current = (old | next.is(s)).named("current");

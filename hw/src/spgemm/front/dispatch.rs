@@ -2,7 +2,7 @@
 
 use super::lane::CHUNK;
 use mattock_spec::config::Dispatch;
-use rtl_gen::{Builder, Module, Sig, any, bit, bits, case, cat, index_width, uint};
+use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, case, cat, index_width, uint};
 
 /// Cuts tasks into chunks of at most 64 elements and gives each to the lane with the fewest queued elements.
 ///
@@ -15,12 +15,16 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, case, cat, index_width, uint
 /// | `l{l}_queued` | in | uint(`queued_bits`) | elements queued in lane `l` |
 /// | `chunk_seq`, `chunk_row`, `chunk_a`, `chunk_start`, `chunk_length` | out | as the task; uint(7) | shared by the lanes; registers |
 /// | `dispatched`, `dispatched_seq` | out | bit, bits(2) | pulse: a lane took a chunk of that window (this cycle) |
+/// | `ordered`, `task_spread` | in | bit | if `ordered`: constant while not `idle`; each lane takes a share of the task |
+/// | `chunk_spread` | out | bit | if `ordered`: as the task |
 /// | `busy_{s}` | out | bit | chunks of window `s` are still here |
 /// | `flush` | in | bit | pulse or level: drop everything; nothing enters or leaves meanwhile |
 /// | `idle` | out | bit | nothing here |
 ///
 /// A chunk ends where a line ends, so that no line is fetched for two chunks of one task: the first chunk of a
 /// task has at most `64 - start % line_words` elements. One chunk a cycle, so one task a cycle when it fits one chunk.
+/// In order, all chunks of a row go to the lane of its first one, and those of a task that is spread to all lanes at once; `dispatched`
+/// then means that each of them took it.
 /// Latency two cycles. A chunk waits for the lane that was best (among those ready) when it was cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Dispatcher {
@@ -36,14 +40,18 @@ pub struct Dispatcher {
     pub a_bits: u32,
     /// How a lane is chosen; static: the row slot's number modulo the lanes.
     pub choice: Dispatch,
+    /// A command may ask for order.
+    pub ordered: bool,
 }
 
 impl Module for Dispatcher {
     fn name(&self) -> String {
-        let Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits, choice } = self;
+        let Dispatcher { lanes, line_words, row_bits, queued_bits, a_bits, choice, ordered } = self;
         let joined = if *a_bits > 32 { "_j" } else { "" };
         let choice = if *choice == Dispatch::Static { "_s" } else { "" };
-        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}{joined}{choice}")
+        let ordered = if *ordered { "_o" } else { "" };
+        let suffix = format!("{joined}{choice}{ordered}");
+        format!("dispatcher_n{lanes}_l{line_words}_r{row_bits}_q{queued_bits}{suffix}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -79,8 +87,12 @@ impl Module for Dispatcher {
             (0..self.lanes).map(|l| m.input(&format!("l{l}_chunk_ready"), bit())).collect();
         let arms: Vec<(i128, Sig)> =
             ready.iter().enumerate().map(|(l, &r)| (l as i128, r)).collect();
-        let handed =
-            (out_valid.q() & case(out_lane.q(), &arms[1..], arms[0].1) & !flush).named("handed");
+        let spread = self.ordered.then(|| m.reg_decl("spread", bit()));
+        let out_spread = self.ordered.then(|| m.reg_decl("out_spread", bit()));
+        let all_ready = all(&ready);
+        let taken = case(out_lane.q(), &arms[1..], arms[0].1);
+        let taken = out_spread.map_or(taken, |spread| spread.q().mux(all_ready, taken));
+        let handed = (out_valid.q() & taken & !flush).named("handed");
         let cut = (valid.q() & (!out_valid.q() | handed) & !flush).named("cut");
         out_valid.drive((cut | (out_valid.q() & !handed)) & !flush);
 
@@ -103,13 +115,16 @@ impl Module for Dispatcher {
         let out_seq = m.reg_when("out_seq", cut, seq);
         let out_length = m.reg_when("out_length", cut, length);
         m.output("chunk_seq", out_seq);
-        m.output("chunk_row", m.reg_when("out_row", cut, row));
+        let out_row = m.reg_when("out_row", cut, row);
+        m.output("chunk_row", out_row);
         m.output("chunk_a", m.reg_when("out_a", cut, a));
         m.output("chunk_start", m.reg_when("out_start", cut, start.q()));
         m.output("chunk_length", out_length);
         for l in 0..self.lanes {
-            let mine = out_valid.q() & out_lane.q().is(l as i128) & !flush;
-            m.output(&format!("l{l}_chunk_valid"), mine);
+            let mine = out_lane.q().is(l as i128);
+            // Each takes it when all do.
+            let mine = out_spread.map_or(mine, |spread| spread.q().mux(all_ready, mine));
+            m.output(&format!("l{l}_chunk_valid"), out_valid.q() & mine & !flush);
         }
 
         // Load of the lanes, the chunk on its way included; a lane that is not ready comes last.
@@ -119,16 +134,32 @@ impl Module for Dispatcher {
                 if self.lanes == 1 || self.choice == Dispatch::Static {
                     m.unused(&format!("l{l}_queued")); // there is nothing to choose
                 }
-                let coming = out_valid.q() & out_lane.q().is(l as i128);
+                let mine = out_lane.q().is(l as i128);
+                let mine = out_spread.map_or(mine, |spread| mine | spread.q());
+                let coming = out_valid.q() & mine;
                 let load = queued.add_wrap(coming.gate(out_length.zext(self.queued_bits)));
                 let key = cat(&[!ready[l as usize], load.as_bits()]).as_u();
                 (m.lit(lane_type, l as i128), key)
             })
             .collect::<Vec<_>>();
-        let lane = match self.choice {
+        let best = match self.choice {
             Dispatch::Dynamic => least(&loads).0,
             Dispatch::Static if self.lanes == 1 => m.lit(lane_type, 0),
             Dispatch::Static => row.as_u().trunc(index_width(self.lanes)),
+        };
+        let lane = match (spread, out_spread) {
+            (Some(spread), Some(out_spread)) => {
+                spread.drive_when(take, m.input("task_spread", bit()));
+                out_spread.drive_when(cut, spread.q());
+                m.output("chunk_spread", out_spread.q());
+                // The row of the last chunk, which stays in its registers.
+                let known = m.state("known", bit(), 0);
+                known.update(&[(flush, m.low()), (cut, m.high())]);
+                let same = known.q() & seq.eq(out_seq) & row.eq(out_row);
+                let stays = all(&[m.input("ordered", bit()), same, !spread.q()]).named("stays");
+                stays.mux(out_lane.q(), best)
+            }
+            _ => best,
         };
         out_lane.drive_when(cut, lane);
 
@@ -169,6 +200,7 @@ mod tests {
         queued_bits: 12,
         a_bits: 32,
         choice: Dispatch::Dynamic,
+        ordered: false,
     };
 
     /// `(seq, row, a, start, length)` of a task or chunk.

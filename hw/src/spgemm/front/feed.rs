@@ -30,6 +30,8 @@ pub struct Feed {
     pub values: Values,
     /// Rows of other matrices than B may join the products.
     pub joined: bool,
+    /// A command may ask for order: `ordered`, `task_spread` of [`Planner`].
+    pub ordered: bool,
 }
 
 impl Feed {
@@ -61,10 +63,12 @@ impl Module for Feed {
             limit,
             values,
             joined,
+            ordered,
         } = self;
         let (suffix, joined) = (values.suffix(), if *joined { "_j" } else { "" });
+        let ordered = if *ordered { "_o" } else { "" };
         format!(
-            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}{suffix}{joined}"
+            "feed_l{line_words}_a{addr_bits}_n{a_lines}_d{lookups}_t{tag_bits}_q{tasks}_e{limit}{suffix}{joined}{ordered}"
         )
     }
 
@@ -141,7 +145,11 @@ impl Module for Feed {
         through(m, b, &inputs, &["req_valid", "req_addr", "req_tag"]);
 
         let a_bits = Self::a_bits(joined);
-        let planner = m.inst("planner", &Planner { tasks: self.tasks, limit: self.limit, a_bits });
+        let Feed { tasks, limit, ordered, .. } = *self;
+        let planner = m.inst("planner", &Planner { tasks, limit, a_bits, ordered });
+        if ordered {
+            through(m, planner, &[("ordered", m.input("ordered", bit()))], &["task_spread"]);
+        }
         planner.set("start", start).set("flush", flush).set("first_row", first_row);
         planner.set("rows", rows).set("cols", cols).set("passes", passes);
         for port in ["last", "start", "left", "skip"] {

@@ -1,6 +1,7 @@
 //! Dispatcher, lanes and cache together, as the cluster connects them: the bench of their rates.
 
 use super::{Cache, Dispatcher, LaneFetch};
+use mattock_spec::config::Dispatch;
 use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, index_width, uint};
 
 /// The part of the front end that works element by element.
@@ -63,6 +64,8 @@ impl Module for Fetch {
                 row_bits: self.lane.row_bits,
                 queued_bits: self.lane.queued_bits(),
                 a_bits: self.lane.a_bits,
+                choice: Dispatch::Dynamic,
+                ordered: false,
             },
         );
         dispatcher.set("flush", flush);
@@ -222,6 +225,7 @@ mod tests {
                 addr_bits,
                 values: Values::WORDS,
                 a_bits: 32,
+                share_bits: 0,
             },
             cache: Cache {
                 banks,

@@ -22,6 +22,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 /// | `in_*` | | | tokens of [`super::PointerFetch`] |
 /// | `task_valid`, `task_ready` | out, in | bit | tasks, never empty ones |
 /// | `task_seq`, `task_row`, `task_start`, `task_length`, `task_a` | out | bits(2), bits(8), uint(32) x 2, bits(`a_bits`) | |
+/// | `ordered`, `task_spread` | in, out | bit | if `ordered`: constant while not `idle`; in order, the task's row is spread over the lanes |
 /// | `free` | in | bits(4) | per sequence number: no window uses it |
 /// | `open`, `open_seq` | out | bit, bits(2) | pulse: a window begins |
 /// | `open_row`, `open_single` | out | uint(32), bit | its first row; one row only |
@@ -35,6 +36,8 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, mux, one_hot_mux, uint}
 /// the columns and in a window of its own; its tasks are read again from the queue. A row of more tasks than fit
 /// the queue counts as big, and is not cut in advance.
 ///
+/// In order a row stays in one lane, or each lane takes a class of its columns: the row is *spread* if it is big or has 256 products.
+///
 /// One task a cycle; two extra cycles where a window ends and the next begins. Towards the last row windows become
 /// smaller, down to an eighth, so that little is left to be drained and sorted after the last product.
 #[derive(Clone, Copy, Debug)]
@@ -45,12 +48,18 @@ pub struct Planner {
     pub limit: u32,
     /// Bits of `a`, which travels with a task: 32 of A's element, above them whatever else.
     pub a_bits: u32,
+    /// A command may ask for order.
+    pub ordered: bool,
 }
+
+/// Products of a row from which on it is spread, a power of two: what the queue of a lane holds.
+const SPREAD: u32 = 256;
 
 impl Module for Planner {
     fn name(&self) -> String {
         let joined = if self.a_bits > 32 { "_j" } else { "" };
-        format!("planner_t{}_l{}{joined}", self.tasks, self.limit)
+        let ordered = if self.ordered { "_o" } else { "" };
+        format!("planner_t{}_l{}{joined}{ordered}", self.tasks, self.limit)
     }
 
     fn build(&self, m: &Builder) {
@@ -196,6 +205,12 @@ impl Module for Planner {
         row_sent.update(&[(begins, row_sent.q().lit(1)), (sent, row_sent.q().inc())]);
         let row_left = m.reg_when("row_left_q", sent, task.slice(31, 0).as_u());
 
+        if self.ordered {
+            let many = entry.get("row_products").shr_k(SPREAD.ilog2()).red_or();
+            let wide = alone | many;
+            let spread = in_row.q().mux(m.reg_when("spread", begins, wide), wide);
+            m.output("task_spread", spread & m.input("ordered", bit()));
+        }
         m.output("plan", plan);
         m.output("plan_parts", entry.get("row_parts"));
         m.output("note", begins);

@@ -4,6 +4,7 @@ use super::algebra::{Algebra, Chosen};
 use super::encode::{decode, encode};
 use super::slots::{AddLoop, Addition, free_slot};
 use super::table::Table;
+use super::tags::{Pipe, order_suffix};
 use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 
 /// Adds each arriving value to its table entry, one a cycle, whatever the order of the entries: the
@@ -16,6 +17,8 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 /// | `half`, `entry`, `value` | in | bit, uint, bits(32) | where it belongs; the value |
 /// | `absorbed`, `absorbed_half` | out | bit | an addition ended: as many in the end as values arrived |
 /// | `stalled` | out | bit | an arrival found no free slot: excluded by the bound below, also an assertion |
+/// | `ordered` | in | bit | if `ordered`: values of an entry are added in the order they came; constant while busy |
+/// | `hold` | out | bit | if `ordered`: the value that arrives is not taken |
 /// | `active` | out | bit | an addition is outstanding |
 /// | `walk`, `walk_half` | in | bit | that half is being emptied: nothing arrives for it |
 /// | `read`, `read_entry`, `read_value` | in, in, out | bit, uint, bits(32) | reads an entry of it, a cycle later; holds |
@@ -30,6 +33,10 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, index_width, uint};
 /// issues one and at most one arrives: at most L are owed ever. So the queue holds at most L, and at most 2L
 /// entries have an addition in flight or queued. A slot freed in one cycle can be taken in the next: 2L + 1 =
 /// `2 * adder_latency + 3` slots always suffice.
+///
+/// **Order.** With the input `ordered` two waiting values are not added to each other: an arrival whose entry has a value waiting holds
+/// everything until the sum under way has come back and taken that one. An entry then has one addition under way and one value waiting
+/// at most, and one key alone sustains one value in [`Accumulate::loop_cycles`].
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulate {
     /// The table.
@@ -38,6 +45,8 @@ pub struct Accumulate {
     pub adder_latency: u32,
     /// What it adds by.
     pub algebra: Algebra,
+    /// A command may ask for order.
+    pub ordered: bool,
 }
 
 impl Accumulate {
@@ -55,7 +64,8 @@ impl Accumulate {
 impl Module for Accumulate {
     fn name(&self) -> String {
         let (table, algebra) = (self.table.suffix(), self.algebra.suffix());
-        format!("accumulate_{table}_a{}{algebra}", self.adder_latency)
+        let ordered = order_suffix(self.ordered);
+        format!("accumulate_{table}_a{}{algebra}{ordered}", self.adder_latency)
     }
 
     fn build<'m>(&self, m: &'m Builder) {
@@ -86,9 +96,11 @@ impl Module for Accumulate {
 
         // Cycle 1: the arrival, its slot, and the entry's value on its way from the table.
         let place = cat(&[half, entry]);
-        let valid_1 = m.reg_reset("valid_1", valid, 0);
-        let (new_1, place_1) = (m.reg("new_1", new), m.reg("place_at_1", place));
-        let value_1 = m.reg("value_1", value);
+        let order = self.ordered.then(|| (m.input("ordered", bit()), m.forward("held", bit())));
+        let pipe = Pipe { m, moves: order.as_ref().map(|(_, held)| !held.sig()) };
+        let valid_1 = pipe.flag("valid_1", valid);
+        let (new_1, place_1) = (pipe.reg("new_1", new), pipe.reg("place_at_1", place));
+        let value_1 = pipe.reg("value_1", value);
         let hit_1 = m.reg_decl("hit_1", bits(slots));
         let slot_1 = m.reg_decl("slot_1", uint(slot_bits));
         let just_written = m.reg_decl("just_written", bit());
@@ -108,7 +120,17 @@ impl Module for Accumulate {
         let return_deposits = (idle_return & !last).named("return_deposits");
         let write = (idle_return & last).named("write");
         let allocate = (valid_1 & !hit).named("allocate");
-        let arrival_issues = (valid_1 & !same & (!hit | arrival_waits)).named("arrival_issues");
+        let arrival_issues = valid_1 & !same & (!hit | arrival_waits);
+        let arrival_issues = match order {
+            None => arrival_issues,
+            Some((ordered, held)) => {
+                let hold = valid_1 & hit & arrival_waits & !same & ordered;
+                held.assign(hold);
+                m.output("hold", hold);
+                arrival_issues & !hold
+            }
+        };
+        let arrival_issues = arrival_issues.named("arrival_issues");
         let arrival_deposits =
             (valid_1 & hit & same.mux(return_waits, !arrival_waits)).named("arrival_deposits");
 
@@ -125,10 +147,10 @@ impl Module for Accumulate {
         let found = gate(valid, cat(&equal) & busy.q());
         let follows = gate(valid & place.eq(place_1), taken);
         let looked_up = ((found & !freed) | follows).named("looked_up");
-        hit_1.drive(looked_up);
+        pipe.drive(hit_1, looked_up);
         let flags: Vec<_> = (0..slots).map(|i| looked_up.bit(i)).collect();
-        slot_1.drive(encode(&flags).expect("two slots or more").as_u());
-        just_written.drive((found & freed).red_or());
+        pipe.drive(slot_1, encode(&flags).expect("two slots or more").as_u());
+        pipe.drive(just_written, (found & freed).red_or());
 
         // The slots' next state.
         let consumed = gate(return_issues & return_waits, back.one_hot)

@@ -3,7 +3,7 @@
 use super::accumulate::Accumulate;
 use super::algebra::Algebra;
 use super::table::Table;
-use super::tags::Tags;
+use super::tags::{Tags, order_suffix};
 use super::walk::Walk;
 use crate::cells::{Crossbar, Fifo};
 use rtl_gen::{Builder, Module, any, bit, bits, cat, uint};
@@ -22,7 +22,8 @@ use rtl_gen::{Builder, Module, any, bit, bits, cat, uint};
 /// | `mask`, `complement` | in | bit | as [`Walk`] |
 /// | `absorbed`, `absorbed_half` | out | bit | a product has been added |
 /// | `dropped`, `dropped_half` | out | bit | a product found no room |
-/// | `stalled` | out | bit | see [`Accumulate`] |
+/// | `ordered` | in | bit | if `ordered`: products of a key are added in the order they came; constant while busy |
+/// | `stalled` | out | bit | see [`Accumulate`]; in order, a product waits for another of its key |
 /// | `active` | out | bit | a product is inside |
 ///
 /// Throughput one product a cycle, whatever its key, less one cycle for each bucket probed after
@@ -35,6 +36,8 @@ pub struct Bank {
     pub adder_latency: u32,
     /// What it adds by.
     pub algebra: Algebra,
+    /// A command may ask for order.
+    pub ordered: bool,
 }
 
 impl Bank {
@@ -45,7 +48,8 @@ impl Bank {
 impl Module for Bank {
     fn name(&self) -> String {
         let (table, algebra) = (self.table.suffix(), self.algebra.suffix());
-        format!("bank_{table}_a{}{algebra}", self.adder_latency)
+        let ordered = order_suffix(self.ordered);
+        format!("bank_{table}_a{}{algebra}{ordered}", self.adder_latency)
     }
 
     fn build(&self, m: &Builder) {
@@ -61,9 +65,9 @@ impl Module for Bank {
         let out_ready = m.input("out_ready", bit());
 
         let queue = m.inst("queue", &Fifo { width, depth: Self::QUEUE });
-        let tags = m.inst("finder", &Tags { table });
-        let Bank { adder_latency, algebra, .. } = *self;
-        let sums = m.inst("accumulator", &Accumulate { table, adder_latency, algebra });
+        let Bank { adder_latency, algebra, ordered, .. } = *self;
+        let tags = m.inst("finder", &Tags { table, ordered });
+        let sums = m.inst("accumulator", &Accumulate { table, adder_latency, algebra, ordered });
         let walk = m.inst("walker", &Walk { table });
 
         queue.set("in_valid", valid).set("in_data", product).set("out_ready", tags.get("in_ready"));
@@ -89,6 +93,16 @@ impl Module for Bank {
         sums.set("walk", walking).set("walk_half", half);
         sums.set("read", walk.get("read")).set("read_entry", walk.get("entry"));
 
+        let stalled = match ordered {
+            false => sums.get("stalled"),
+            true => {
+                let ordered = m.input("ordered", bit());
+                let hold = sums.set("ordered", ordered).get("hold");
+                tags.set("ordered", ordered).set("hold", hold);
+                any(&[sums.get("stalled"), hold, tags.get("waits")])
+            }
+        };
+
         walk.set("start", start).set("start_half", start_half).set("discard", discard);
         walk.set("fetched", tags.get("fetched")).set("value", sums.get("read_value"));
         walk.set("out_ready", out_ready);
@@ -106,9 +120,10 @@ impl Module for Bank {
         for port in ["dropped", "dropped_half"] {
             m.output(port, tags.get(port));
         }
-        for port in ["absorbed", "absorbed_half", "stalled"] {
+        for port in ["absorbed", "absorbed_half"] {
             m.output(port, sums.get(port));
         }
+        m.output("stalled", stalled);
         m.output(
             "active",
             any(&[valid, queue.get("out_valid"), tags.get("active"), sums.get("active")]),

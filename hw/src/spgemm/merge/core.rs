@@ -5,6 +5,7 @@ use super::bank::Bank;
 use super::encode::count;
 use super::product::LaneFront;
 use super::table::Table;
+use super::tags::order_suffix;
 use crate::cells::{Crossbar, Skid, round_robin};
 use mattock_spec::config::HashKind;
 use rtl_gen::{
@@ -21,6 +22,7 @@ use rtl_gen::{
 /// | `is_float` | in | bit | 1: binary32, 0: 32-bit integer, wrapping; constant while busy |
 /// | `l{l}_source` | in | bits(2) | if `joins`: which matrix's element `b` is, a [`Source`](crate::spgemm::front::Source) |
 /// | `mask`, `complement` | in | bit | if `masks`: see `wanted`; constant while busy |
+/// | `ordered` | in | bit | if `ordered`: products of a key of one lane are added in the order they came; constant while busy |
 /// | `semiring` | in | bits(4) | its number; constant from 2 cycles before a product until idle; there if `algebra` has a choice |
 /// | `seed` | in | bits(32) | hash seed; constant while busy |
 /// | `lead` | in | uint(5) | if `hash` is one of high bits, see [`Spread`](super::Spread); constant while busy |
@@ -30,7 +32,7 @@ use rtl_gen::{
 /// | `d{g}_wanted` | out | bit | if `masks`: no mask, or an entry that a product touched, with an element of the mask (without one: `complement`) |
 /// | `busy_0`, `busy_1` | out | bit | products of the half are inside |
 /// | `overflow_0`, `overflow_1` | out | bit | a product of the half was dropped |
-/// | `dropped`, `stalled`, `merged` | out | uint | in one cycle: products dropped; arrivals without a slot (never, see [`Accumulate`](super::Accumulate)); products added |
+/// | `dropped`, `stalled`, `merged` | out | uint | in one cycle: products dropped; banks in which a product waits for another of its key (only in order; an arrival without a slot would count too, see [`Accumulate`](super::Accumulate)); products added |
 ///
 /// A product is counted in `merged` or `dropped`, and `overflow` raised, before `busy` of its half
 /// falls. The lanes wait until the table is cleared after reset: as many cycles as a bank has buckets, at least 64.
@@ -62,6 +64,8 @@ pub struct MergeCore {
     pub joins: bool,
     /// A mask may be one of them.
     pub masks: bool,
+    /// A command may ask for order.
+    pub ordered: bool,
 }
 
 impl MergeCore {
@@ -83,8 +87,8 @@ impl Module for MergeCore {
     fn name(&self) -> String {
         let (l, k, a, s) = (self.lanes, self.look_ahead, self.adder_latency, self.sorter_width);
         let (table, algebra) = (self.table().suffix(), self.algebra.suffix());
-        let joins = if self.joins { "_j" } else { "" };
-        format!("merge_core_l{l}_{table}_k{k}_a{a}_s{s}{algebra}{joins}")
+        let (joins, ordered) = (if self.joins { "_j" } else { "" }, order_suffix(self.ordered));
+        format!("merge_core_l{l}_{table}_k{k}_a{a}_s{s}{algebra}{joins}{ordered}")
     }
 
     fn check(&self) -> Result<(), String> {
@@ -117,7 +121,8 @@ impl Module for MergeCore {
                 inst.set("semiring", semiring);
             }
         };
-        let bank = Bank { table, adder_latency: self.adder_latency, algebra };
+        let MergeCore { adder_latency, ordered, .. } = *self;
+        let bank = Bank { table, adder_latency, algebra, ordered };
         let banks: Vec<_> = (0..self.banks).map(|b| m.inst(&format!("bank_{b}"), &bank)).collect();
         let crossbar = Crossbar {
             lanes: self.lanes,
@@ -163,7 +168,11 @@ impl Module for MergeCore {
         let half_q = m.reg("start_half", m.input("drain_half", bit()));
         let discard_q = m.reg("start_discard", m.input("drain_discard", bit()));
         let mode = self.masks.then(|| ["mask", "complement"].map(|p| (p, m.input(p, bit()))));
+        let order = ordered.then(|| m.input("ordered", bit()));
         for (b, bank) in banks.iter().enumerate() {
+            if let Some(order) = order {
+                bank.set("ordered", order);
+            }
             for (port, level) in mode.into_iter().flatten() {
                 bank.set(port, level);
             }

@@ -3,19 +3,21 @@
 use super::encode::encode;
 use super::table::{Marks, Product, Table, Tag};
 use crate::cells::priority;
-use rtl_gen::{Builder, MemSpec, Module, Sig, any, bit, bits, cat, uint};
+use rtl_gen::{Builder, MemSpec, Module, Reg, Sig, any, bit, bits, cat, uint};
 
 /// Finds the entry of each product's key, inserting the key when it is new: W ways a bucket,
 /// then the next buckets of the bank in turn.
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `in_valid`, `in_ready` | in, out | bit | products; ready is a register |
+/// | `in_valid`, `in_ready` | in, out | bit | products; ready is a register, unless `ordered` |
 /// | `in_product` | in | bits | half, bucket, key, value |
 /// | `valid`, `fresh` | out | bit | a product found its entry (and the entry is new); always taken |
 /// | `half`, `entry`, `value` | out | bit, uint, bits(32) | the entry, bucket bits first; the product |
 /// | `dropped`, `dropped_half` | out | bit | a product found all buckets full of other keys |
 /// | `active` | out | bit | a product is inside |
+/// | `ordered`, `hold` | in | bit | if `ordered`: products of one key leave in the order they came, constant while busy; nothing moves and `valid` stays |
+/// | `waits` | out | bit | if `ordered`: a product is not taken for the sake of order |
 /// | `walk`, `walk_half` | in | bit | that half is being emptied: no product of it is inside or arrives |
 /// | `fetch`, `fetch_bucket` | in | bit, uint | read a bucket of it |
 /// | `fetched` | out | bits | that bucket, a cycle later; holds |
@@ -30,17 +32,25 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, any, bit, bits, cat, uint};
 /// once, rare. (Forwarding the word to them instead costs about 500 LUT4 a bank.) Within a half buckets only
 /// fill, so a key is in the first bucket of its sequence that held it or had room.
 ///
+/// **Order.** A product that goes round again would be overtaken by the next one of its key. With the input `ordered` a product
+/// is not taken while one inside may have its key: the same half and the same low bits of the column.
+///
 /// With masks an entry's tag also says whether an element of the mask came, and whether a product did. The first of either kind
 /// writes its mark as an insertion is written, at most twice a key; without elements of a mask nothing is written more than without masks.
 #[derive(Clone, Copy, Debug)]
 pub struct Tags {
     /// The table.
     pub table: Table,
+    /// A command may ask that products of a key stay in order.
+    pub ordered: bool,
 }
+
+/// Bits of a key by which products inside are told apart.
+const TOLD_APART: u32 = 8;
 
 impl Module for Tags {
     fn name(&self) -> String {
-        format!("tags_{}", self.table.suffix())
+        format!("tags_{}{}", self.table.suffix(), order_suffix(self.ordered))
     }
 
     fn build<'m>(&self, m: &'m Builder) {
@@ -58,17 +68,22 @@ impl Module for Tags {
         let again = m.state("again", bit(), 0);
         let again_product = m.reg_decl("again_product", in_product.ty());
         let again_probes = m.reg_decl("again_probes", address);
+        let (arriving, enter_again) = (table.unpack(in_product), table.unpack(again_product.q()));
         let enter = table.unpack(again.q().mux(again_product.q(), in_product));
-        let enter_valid = (again.q() | in_valid).named("enter_valid");
+        // In order, a product that waits stays outside.
+        let kept_out = self.ordered.then(|| m.forward("kept_out", bit()));
+        let enters = kept_out.as_ref().map_or(in_valid, |kept| in_valid & !kept.sig());
+        let enter_valid = (again.q() | enters).named("enter_valid");
         let probes = again.q().gate(again_probes.q());
         let insert = m.forward("insert", bit());
         let wrote = m.forward("insert_set", bits(1 + table.bucket_bits()));
         let meets = |p| insert.sig() & wrote.sig().eq(set(p));
+        let pipe = Pipe { m, moves: self.ordered.then(|| !m.input("hold", bit())) };
 
-        let valid_1 = m.reg_reset("valid_1", enter_valid, 0);
-        let stale_1 = m.reg("s1_stale", meets(enter));
-        let probes_1 = m.reg("s1_probes", probes);
-        let p1 = self.stage(m, "s1", enter);
+        let valid_1 = pipe.flag("valid_1", enter_valid);
+        let stale_1 = pipe.reg("s1_stale", meets(enter));
+        let probes_1 = pipe.reg("s1_probes", probes);
+        let p1 = self.stage(&pipe, "s1", enter);
 
         // The tags of each half. Clearing a bucket leaves its keys, only no way is used any more.
         let written = m.forward("written", word);
@@ -89,17 +104,18 @@ impl Module for Tags {
                 let walked = walk & is(walk_half);
                 let mine = enter_valid & is(enter.half);
                 m.assert(&format!("half_{h}_is_still"), !(walked & mine));
+                let mine = pipe.moves.map_or(mine, |moves| mine & moves);
                 let at = walked.mux(fetch_bucket, enter.bucket);
                 store.read(&format!("read_{h}"), at, walked.mux(fetch, mine))
             })
             .collect();
 
         // Take the word.
-        let valid_2 = m.reg_reset("valid_2", valid_1, 0);
-        let stale_2 = m.reg("s2_stale", stale_1 | meets(p1));
-        let probes_2 = m.reg("s2_probes", probes_1);
-        let p2 = self.stage(m, "s2", p1);
-        let word_2 = m.reg("s2_word", p1.half.mux(stores[1], stores[0]));
+        let valid_2 = pipe.flag("valid_2", valid_1);
+        let stale_2 = pipe.reg("s2_stale", stale_1 | meets(p1));
+        let probes_2 = pipe.reg("s2_probes", probes_1);
+        let p2 = self.stage(&pipe, "s2", p1);
+        let word_2 = pipe.reg("s2_word", p1.half.mux(stores[1], stores[0]));
 
         // Compare.
         let (mut hits, mut frees, mut unmarked) = (vec![], vec![], vec![]);
@@ -112,21 +128,22 @@ impl Module for Tags {
                 unmarked.push(hit & !of_mask.mux(marks.masked, marks.touched));
             }
         }
-        let valid_3 = m.reg_reset("valid_3", valid_2, 0);
-        let stale_3 = m.reg("s3_stale", stale_2 | meets(p2));
-        let probes_3 = m.reg("s3_probes", probes_2);
-        let p3 = self.stage(m, "s3", p2);
-        let word_3 = m.reg("s3_word", word_2);
-        let (hit, free) = (m.reg("s3_hit", cat(&hits)), m.reg("s3_free", cat(&frees)));
+        let valid_3 = pipe.flag("valid_3", valid_2);
+        let stale_3 = pipe.reg("s3_stale", stale_2 | meets(p2));
+        let probes_3 = pipe.reg("s3_probes", probes_2);
+        let p3 = self.stage(&pipe, "s3", p2);
+        let word_3 = pipe.reg("s3_word", word_2);
+        let (hit, free) = (pipe.reg("s3_hit", cat(&hits)), pipe.reg("s3_free", cat(&frees)));
 
         // Decide and write.
         let (found, room) = (hit.red_or(), free.red_or());
         let sure = valid_3 & !stale_3;
         let first_of_kind = match unmarked.is_empty() {
             true => m.low(),
-            false => m.reg("s3_unmarked", any(&unmarked)),
+            false => pipe.reg("s3_unmarked", any(&unmarked)),
         };
-        insert.assign(sure & found.mux(first_of_kind, room));
+        let inserts = sure & found.mux(first_of_kind, room);
+        insert.assign(pipe.moves.map_or(inserts, |moves| inserts & moves));
         wrote.assign(set(p3));
         let into = priority(&(0..table.ways).map(|w| free.bit(w)).collect::<Vec<_>>());
         let new = Tag {
@@ -155,21 +172,36 @@ impl Module for Tags {
         let full = sure & !found & !room;
         let last = probes_3.red_and();
         let dropped = (full & last).named("drop");
-        again.drive(valid_3 & (stale_3 | (full & !last)));
         let bucket = stale_3.mux(p3.bucket, p3.bucket.inc());
-        again_product.drive(table.pack(Product { bucket, ..p3 }));
-        again_probes.drive(stale_3.mux(probes_3, probes_3.inc()));
+        pipe.drive(again, valid_3 & (stale_3 | (full & !last)));
+        pipe.drive(again_product, table.pack(Product { bucket, ..p3 }));
+        pipe.drive(again_probes, stale_3.mux(probes_3, probes_3.inc()));
         let entry = match encode(&chosen) {
             Some(way) => cat(&[p3.bucket.as_bits(), way]),
             None => p3.bucket.as_bits(),
         };
-        let valid = m.reg_reset("out_valid", sure & (found | room), 0);
-        m.output("in_ready", !again.q());
+        let valid = pipe.flag("out_valid", sure & (found | room));
+        let free = match pipe.moves {
+            None => !again.q(),
+            Some(moves) => {
+                let inside =
+                    [(again.q(), enter_again), (valid_1, p1), (valid_2, p2), (valid_3, p3)];
+                let met = inside.map(|(valid, p)| valid & self.may_be_one(p, arriving));
+                let waits = m.input("ordered", bit()) & in_valid & any(&met);
+                m.output("waits", waits & !again.q() & moves);
+                if let Some(kept) = &kept_out {
+                    kept.assign(waits);
+                }
+                !again.q() & moves & !waits
+            }
+        };
+        let dropped = pipe.moves.map_or(dropped, |moves| dropped & moves);
+        m.output("in_ready", free);
         m.output("valid", valid);
-        m.output("fresh", m.reg("out_fresh", !found));
-        m.output("half", m.reg("out_half", p3.half));
-        m.output("entry", m.reg("out_entry", entry.as_u()));
-        m.output("value", m.reg("out_value", p3.value));
+        m.output("fresh", pipe.reg("out_fresh", !found));
+        m.output("half", pipe.reg("out_half", p3.half));
+        m.output("entry", pipe.reg("out_entry", entry.as_u()));
+        m.output("value", pipe.reg("out_value", p3.value));
         m.output("dropped", m.reg_reset("out_dropped", dropped, 0));
         m.output("dropped_half", m.reg("out_dropped_half", p3.half));
         m.output("active", any(&[again.q(), valid_1, valid_2, valid_3, valid]));
@@ -183,9 +215,49 @@ impl Module for Tags {
 }
 
 impl Tags {
-    fn stage<'m>(&self, m: &'m Builder, name: &str, p: Product<'m>) -> Product<'m> {
-        self.table.unpack(m.reg(&format!("{name}_product"), self.table.pack(p)))
+    fn stage<'m>(&self, pipe: &Pipe<'m>, name: &str, p: Product<'m>) -> Product<'m> {
+        self.table.unpack(pipe.reg(&format!("{name}_product"), self.table.pack(p)))
     }
+
+    /// Two products may be of one key.
+    fn may_be_one<'m>(&self, a: Product<'m>, b: Product<'m>) -> Sig<'m> {
+        let bits = TOLD_APART.min(self.table.key_bits());
+        a.half.eq(b.half) & a.key.trunc(bits).eq(b.key.trunc(bits))
+    }
+}
+
+/// Registers that all move, or all wait.
+pub(super) struct Pipe<'m> {
+    pub(super) m: &'m Builder,
+    /// When they move; always if `None`.
+    pub(super) moves: Option<Sig<'m>>,
+}
+
+impl<'m> Pipe<'m> {
+    pub(super) fn reg(&self, name: &str, value: Sig<'m>) -> Sig<'m> {
+        match self.moves {
+            None => self.m.reg(name, value),
+            Some(moves) => self.m.reg_when(name, moves, value),
+        }
+    }
+
+    pub(super) fn flag(&self, name: &str, value: Sig<'m>) -> Sig<'m> {
+        let flag = self.m.state(name, bit(), 0);
+        self.drive(flag, value);
+        flag.q()
+    }
+
+    pub(super) fn drive(&self, reg: Reg<'m>, value: Sig<'m>) {
+        match self.moves {
+            None => reg.drive(value),
+            Some(moves) => reg.drive_when(moves, value),
+        }
+    }
+}
+
+/// Text that tells cards apart whose commands may ask for order.
+pub(super) fn order_suffix(ordered: bool) -> &'static str {
+    if ordered { "_o" } else { "" }
 }
 
 /// Half and bucket: what a word is stored under.

@@ -9,7 +9,7 @@ use super::control::{
 };
 use super::front::{
     AStream, AStreamIn, Cache, CacheShape, Dispatcher, Element, Lane, LaneIn, LaneShape, Limits,
-    LineHub, Planner, PlannerIn, PlannerOut, PointerFetch, PointersIn,
+    LineHub, Planner, PlannerIn, PlannerOut, PointerFetch, PointersIn, Share,
 };
 use super::merge::{CoreIn, MergeCore};
 use super::port::{Memory, Port};
@@ -119,6 +119,7 @@ impl Cluster {
             // What may join a product costs plain ones nothing.
             joins: false,
             masks: false,
+            ordered: c.ordered,
         };
         let lane = LaneShape {
             slots: (c.lane_queue * 4 / line_words).max(16),
@@ -280,11 +281,12 @@ impl Cluster {
                 stack: self.plans.current(),
                 free: self.table.free(),
                 task_ready: moves.task_ready,
+                shares: lanes > 1,
             },
         );
         self.watch.task = planned.task.is_some();
         let limits = self.limits(command, &planned, pass);
-        self.dispatcher.tick(planned.task, &lane_state[..lanes], flush, &moves);
+        self.dispatcher.tick(planned.task, command.ordered, &lane_state[..lanes], flush, &moves);
 
         // Memory, hub and cache.
         let bus = self.port.drive();
@@ -341,12 +343,13 @@ impl Cluster {
                 command,
                 &LaneIn {
                     flush,
-                    chunk: moves.handed.filter(|h| h.0 == l).map(|h| h.1),
+                    chunk: moves.handed.filter(|h| h.0 == l || h.1.spread).map(|h| h.1),
                     req_ready: taken[l],
                     rsp: answers[l],
                     out_ready: core_ready[l],
                     open: now.open,
                     limits: &self.limits,
+                    share: Share { lane: l as u32, bits: (lanes as u32).ilog2() },
                 },
             );
         }
@@ -402,7 +405,9 @@ impl Cluster {
             open: planned.open,
             close: planned.close,
             in_dispatch: now.in_dispatch,
-            dispatched: moves.handed.map(|(_, chunk)| chunk.seq),
+            dispatched: moves
+                .handed
+                .map(|(_, chunk)| (chunk.seq, if chunk.spread { lanes as u32 } else { 1 })),
             done: &done_chunks[..lanes],
             busy: now.busy,
             overflow,
@@ -446,6 +451,7 @@ impl Cluster {
         self.sorter.tick(&offered[..streams], out_ready);
         self.core.tick(&CoreIn {
             spread: Spread::new(command.seed, command.cols),
+            ordered: command.ordered,
             elements: &elements[..self.lanes.len()],
             drain: events.drain_start.then_some((events.drain_half, events.drain_discard)),
             drain_ready: &core_ready[..streams],
@@ -520,11 +526,13 @@ impl Cluster {
             *c = Counts::default();
             (self.port.read_beats, self.port.write_beats) = (0, 0);
             (self.cache.hits, self.cache.misses, self.core.dropped) = (0, 0, 0);
+            self.core.stalled = 0;
             return;
         }
         c.windows += u64::from(events.retire);
         c.restarts += u64::from(events.replayed);
         c.spills = self.core.dropped;
+        c.hazard_stalls = self.core.stalled;
         c.cache_hits = self.cache.hits;
         c.cache_misses = self.cache.misses;
         (c.read_beats, c.write_beats) = beats;

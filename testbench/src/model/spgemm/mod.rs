@@ -53,6 +53,8 @@ pub struct Command<'a> {
     pub end_col: u32,
     /// Entries of C there is room for.
     pub capacity: u32,
+    /// Products of an entry are added by rising k.
+    pub ordered: bool,
     /// Hash seed.
     pub seed: u32,
     /// Line addresses of B's row pointers, columns and values. The cache's banks and sets follow from them.
@@ -78,6 +80,8 @@ pub struct Counts {
     pub spills: u64,
     /// Windows replayed.
     pub restarts: u64,
+    /// Cycles, summed over the banks, in which a product waited for another one of its entry.
+    pub hazard_stalls: u64,
     /// Look-ups answered without a memory request of their own.
     pub cache_hits: u64,
     /// Look-ups with one.
@@ -130,6 +134,7 @@ impl Add for Counts {
             windows: self.windows + other.windows,
             spills: self.spills + other.spills,
             restarts: self.restarts + other.restarts,
+            hazard_stalls: self.hazard_stalls + other.hazard_stalls,
             cache_hits: self.cache_hits + other.cache_hits,
             cache_misses: self.cache_misses + other.cache_misses,
             read_beats: self.read_beats + other.read_beats,

@@ -51,7 +51,7 @@ pub struct Shares {
 }
 
 /// Runs `A * B` as the first command of a card: B lies at the beginning of memory, as the driver puts it
-/// there. `parts` are those of [`spgemm_parts`](mattock::sparse::spgemm_parts) for a card of several clusters.
+/// there. `ordered`: products of an entry are added by rising k, as only cards built for it do. `parts` are those of [`spgemm_parts`](mattock::sparse::spgemm_parts) for a card of several clusters.
 ///
 /// # Errors
 /// When it takes longer than the driver would wait.
@@ -63,10 +63,11 @@ pub fn run(
     memory: &Memory,
     product: &Product,
     parts: &[SpgemmPart],
+    ordered: bool,
 ) -> Result<(Counts, Shares), Hang> {
     let mut model = Model::new(card, memory).expect("a card with a sparse engine");
     let seed = card.spgemm.as_ref().map_or(0, |c| c.seed);
-    let command = product.command(seed, u64::from(card.memory.bus_bytes));
+    let command = product.command(ordered, seed, u64::from(card.memory.bus_bytes));
     let mut age = 0;
     while !model.settled() || age % TURNS != FIRST_TURN {
         model.tick(&command, parts, false);
@@ -91,7 +92,7 @@ pub fn run(
 }
 
 impl Product {
-    fn command(&self, seed: u32, line_bytes: u64) -> Command<'_> {
+    fn command(&self, ordered: bool, seed: u32, line_bytes: u64) -> Command<'_> {
         let rows = self.a.0.len() as u32 - 1;
         let after = |at: u64, words: usize| at + (4 * words as u64).next_multiple_of(ALIGN);
         let b_col = after(BASE, self.b.0.len());
@@ -105,6 +106,7 @@ impl Product {
             first_col: 0,
             end_col: self.cols,
             capacity: u32::MAX,
+            ordered,
             seed,
             b_ptr: BASE / line_bytes,
             b_col: b_col / line_bytes,

@@ -38,7 +38,7 @@ macro_rules! value_types {
 
 value_types! {
     I32 = 0 Format::I32, I32 "32-bit integers; sums and products wrap."
-    F32 = 1 Format::F32, F32 "IEEE binary32; the order of the additions depends on timing."
+    F32 = 1 Format::F32, F32 "IEEE binary32; the order of the additions depends on timing, unless MODE.ORDERED asks for one."
     I16 = 2 Format::int(16), I32 "16-bit integers, extended by their sign."
     F16 = 3 Format::Float(Float::F16), F32 "IEEE binary16, widened exactly: subnormal numbers and infinities stay what they are."
     I8 = 4 Format::int(8), I32 "8-bit integers, extended by their sign."
@@ -166,6 +166,8 @@ pub struct SpgemmCaps {
     pub semirings: u32,
     /// Bit n set: [`JoinStep`] number n is built in.
     pub joins: u32,
+    /// `MODE.ORDERED` is built in.
+    pub ordered: bool,
 }
 
 impl SpgemmCaps {

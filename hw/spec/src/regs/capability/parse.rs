@@ -190,6 +190,7 @@ impl Entry {
             seed: words::SEED.get(seed),
             semirings: words::SEMIRINGS.get(algebra),
             joins: words::JOINS.get(algebra),
+            ordered: words::ORDERED.get(algebra) == 1,
         })
     }
 }

@@ -56,7 +56,8 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
                     | words::ADDER_LATENCY.put(s.adder_latency),
                 words::SEED.put(s.seed),
                 words::SEMIRINGS.put(s.semirings.iter().fold(0, |mask, s| mask | 1 << *s as u32))
-                    | words::JOINS.put(s.joins.iter().fold(0, |mask, s| mask | 1 << *s as u32)),
+                    | words::JOINS.put(s.joins.iter().fold(0, |mask, s| mask | 1 << *s as u32))
+                    | words::ORDERED.put(s.ordered.into()),
             ],
         ));
     }

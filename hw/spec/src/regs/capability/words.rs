@@ -73,6 +73,7 @@ pub(crate) const JOINS: Field = field(
     8,
     "Bit n set: number n is built in: 0 mask, 1 accumulate, 2 prune; the JOIN registers are there if any is.",
 );
+pub(crate) const ORDERED: Field = field("ORDERED", 24, 1, "MODE.ORDERED is built in.");
 pub(crate) const SEED: Field = field("SEED", 0, 32, "Hash seed after reset.");
 
 pub(crate) const STEPS: Field =

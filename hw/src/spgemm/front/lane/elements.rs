@@ -10,7 +10,7 @@ use rtl_gen::{
 
 /// Takes lines apart, drops elements outside their window's range and holds back those of closed windows.
 ///
-/// Ports `out_*`, `lo_*`, `hi_*`, `open_*`, `chunk_done*`, `flush` as [`super::LaneFetch`], `line_*` as
+/// Ports `out_*`, `lo_*`, `hi_*`, `open_*`, `chunk_done*`, `flush`, `lane` as [`super::LaneFetch`], `line_*` as
 /// [`super::LineRing`]; `idle` says that no element is held.
 ///
 /// Stages: line register, compared register (behind a comparison of each word), element register (behind the word
@@ -24,6 +24,8 @@ pub(super) struct Elements {
     pub row_bits: u32,
     pub values: Values,
     pub a_bits: u32,
+    /// With these, whether a chunk is spread travels above its row slot.
+    pub share_bits: u32,
 }
 
 /// A stage that holds one element, or the end of a chunk whose last line has none.
@@ -63,10 +65,11 @@ fn seq<'m>(travels: Sig<'m>) -> Sig<'m> {
 
 impl Module for Elements {
     fn name(&self) -> String {
-        let Elements { line_words, index_bits, row_bits, values, a_bits } = self;
+        let Elements { line_words, index_bits, row_bits, values, a_bits, share_bits } = self;
         let joined = if *a_bits > 32 { "_j" } else { "" };
+        let shared = if *share_bits > 0 { format!("_o{share_bits}") } else { String::new() };
         let suffix = values.suffix();
-        format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}{suffix}{joined}")
+        format!("lane_elements_l{line_words}_i{index_bits}_r{row_bits}{suffix}{joined}{shared}")
     }
 
     fn build<'m>(&self, m: &'m Builder) {
@@ -81,17 +84,14 @@ impl Module for Elements {
         let out_ready = m.input("out_ready", bit());
 
         // Line register.
+        let names = 2 + u32::from(self.share_bits > 0) + self.row_bits + self.a_bits;
         let take = m.forward("take_line", bit());
         let words = |name: &str| m.input(&format!("line_{name}"), bits(32 * self.line_words));
         let columns = m.reg_when("raw_columns", take.sig(), words("columns"));
         let values = m.reg_when("raw_values", take.sig(), words("values"));
-        let meta = m.input(
-            "line_meta",
-            bits(meta_bits(self.row_bits + self.a_bits, self.line_words, self.values)),
-        );
+        let meta = m.input("line_meta", bits(meta_bits(names - 2, self.line_words, self.values)));
         let meta = m.reg_when("raw_meta", take.sig(), meta);
         let position = index_width(self.line_words);
-        let names = 2 + self.row_bits + self.a_bits;
         let raw = m.state("raw", bit(), 0);
 
         // Compared register: which words are wanted. Columns rise, so they stand side by side.
@@ -109,12 +109,17 @@ impl Module for Elements {
         let (first, end) =
             (meta.slice(2 * position - 1, position).as_u(), meta.trunc(position).as_u());
         let (low, high) = (choose(seq(raw_travels), &lo), choose(seq(raw_travels), &hi));
+        let shared = self.share_bits > 0;
+        let lane =
+            shared.then(|| (m.input("lane", bits(self.share_bits)), raw_travels.bit(names - 3)));
         let wanted: Vec<Sig> = (0..self.line_words)
             .map(|i| {
                 let column = columns.lane(i, 32).trunc(self.index_bits).as_u();
                 let place = first.lit(i as i128);
                 let inside = place.ge(first) & place.le(end);
-                inside & column.ge(low) & column.zext(self.index_bits + 1).lt(high)
+                let mine = lane.map(|(lane, spread)| !spread | self.share(column).eq(lane));
+                let wanted = inside & column.ge(low) & column.zext(self.index_bits + 1).lt(high);
+                mine.map_or(wanted, |mine| wanted & mine)
             })
             .collect();
         let left = m.state("left", bits(self.line_words), 0);
@@ -188,7 +193,7 @@ impl Module for Elements {
 
         m.output("out_valid", out.valid.q() & !hollow & may_leave);
         m.output("out_seq", out.seq());
-        m.output("out_row", out.travels.slice(names - 3, self.a_bits));
+        m.output("out_row", out.travels.slice(self.row_bits + self.a_bits - 1, self.a_bits));
         m.output("out_a", out.travels.trunc(self.a_bits));
         m.output("out_col", out.column);
         m.output("out_b", out.value);
@@ -207,6 +212,15 @@ impl Module for Elements {
         );
         m.output("held_back", out.valid.q() & !hollow & !may_leave);
         m.output("idle", !any(&[raw.q(), held.q(), element.valid.q(), out.valid.q()]));
+    }
+}
+
+impl Elements {
+    /// As [`super::LaneFetch::share`].
+    fn share<'m>(&self, column: Sig<'m>) -> Sig<'m> {
+        let bits = self.share_bits;
+        let part = |n: u32| column.shr_k(n * bits).resize(bits).as_bits();
+        part(0) ^ part(1) ^ part(2)
     }
 }
 

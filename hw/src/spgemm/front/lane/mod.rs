@@ -9,7 +9,7 @@ use super::Values;
 use super::values::Chosen;
 use elements::Elements;
 use ring::LineRing;
-use rtl_gen::{Builder, Module, bit, bits, index_width, uint};
+use rtl_gen::{Builder, Module, bit, bits, cat, index_width, uint};
 
 /// Most elements of a chunk.
 pub const CHUNK: u32 = 64;
@@ -25,6 +25,8 @@ pub const CHUNK: u32 = 64;
 /// | `col_base`, `val_base` | in | uint(`addr_bits`) | line addresses of the arrays of B; constant while not `idle` |
 /// | `{mask,addend}_{col,val}_base` | in | uint(`addr_bits`) | with 34 bits of `a`: the same of the matrices that join, where the upper two, a [`Source`](super::Source), name one |
 /// | `lo_{s}`, `hi_{s}` | in | uint(`index_bits`), uint(`index_bits + 1`) | columns wanted of window `s`: `lo <= column < hi`; constant while it has chunks here |
+/// | `chunk_spread` | in | bit | if `share_bits`: only columns of this lane's class are wanted |
+/// | `lane` | in | bits(`share_bits`) | its number; constant |
 /// | `open_{s}` | in | bit | elements of window `s` may leave |
 /// | `req_valid`, `req_ready`, `req_addr`, `req_tag` | out, in | | a line of the cache; registers |
 /// | `rsp_valid`, `rsp_tag`, `rsp_data` | in | | its answers, in any order; always accepted |
@@ -62,6 +64,8 @@ pub struct LaneFetch {
     pub values: Values,
     /// Bits of `a`: 32, or 34 where other matrices join B.
     pub a_bits: u32,
+    /// Bits of a lane's number, where lanes may share the columns of a chunk by [`share`](Self::share); else 0.
+    pub share_bits: u32,
 }
 
 impl LaneFetch {
@@ -70,12 +74,23 @@ impl LaneFetch {
         self.ring().queued_bits()
     }
 
+    /// The lane, of `1 << bits`, that takes a column of a chunk that is spread: each group of columns as wide as there are
+    /// lanes is dealt out in another order, so that regular matrices do not meet in one lane.
+    pub fn share(column: u32, bits: u32) -> u32 {
+        (column ^ column >> bits ^ column >> (2 * bits)) & ((1 << bits) - 1)
+    }
+
+    /// What travels above the row slot.
+    fn tag_of_row(&self) -> u32 {
+        u32::from(self.share_bits > 0)
+    }
+
     fn ring(&self) -> LineRing {
         LineRing {
             slots: self.slots,
             chunks: self.chunks,
             line_words: self.line_words,
-            row_bits: self.row_bits,
+            row_bits: self.row_bits + self.tag_of_row(),
             tag_bits: self.tag_bits,
             addr_bits: self.addr_bits,
             values: self.values,
@@ -86,7 +101,11 @@ impl LaneFetch {
 
 impl Module for LaneFetch {
     fn name(&self) -> String {
-        format!("lane_fetch_i{}_{}", self.index_bits, self.ring().shape())
+        let shared = match self.share_bits {
+            0 => String::new(),
+            bits => format!("_o{bits}"),
+        };
+        format!("lane_fetch_i{}_{}{shared}", self.index_bits, self.ring().shape())
     }
 
     fn check(&self) -> Result<(), String> {
@@ -117,6 +136,7 @@ impl Module for LaneFetch {
             line_words: self.line_words,
             index_bits: self.index_bits,
             row_bits: self.row_bits,
+            share_bits: self.share_bits,
             values: self.values,
             a_bits: self.a_bits,
         };
@@ -129,7 +149,6 @@ impl Module for LaneFetch {
         for (name, ty) in [
             ("chunk_valid", bit()),
             ("chunk_seq", bits(2)),
-            ("chunk_row", bits(self.row_bits)),
             ("chunk_a", bits(self.a_bits)),
             ("chunk_start", uint(32)),
             ("chunk_length", uint(7)),
@@ -141,6 +160,13 @@ impl Module for LaneFetch {
             ("rsp_data", bits(32 * self.line_words)),
         ] {
             ring.set(name, m.input(name, ty));
+        }
+        let row = m.input("chunk_row", bits(self.row_bits));
+        if self.share_bits > 0 {
+            elements.set("lane", m.input("lane", bits(self.share_bits)));
+            ring.set("chunk_row", cat(&[m.input("chunk_spread", bit()), row]));
+        } else {
+            ring.set("chunk_row", row);
         }
         for name in self.ring().joined_bases() {
             ring.set(&name, m.input(&name, uint(self.addr_bits)));

@@ -26,6 +26,7 @@ fn typed(line_words: u32, values: Values) -> LaneFetch {
         addr_bits: 24,
         values,
         a_bits: 32,
+        share_bits: 0,
     }
 }
 

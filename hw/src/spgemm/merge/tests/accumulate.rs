@@ -25,15 +25,29 @@ struct Bench {
     most: u32,
     arrivals: u64,
     absorbed: u64,
+    float: bool,
+    /// Cycles in which an arrival was not taken.
+    held: u64,
 }
 
 impl Bench {
     fn new(adder_latency: u32) -> Self {
-        let module = Accumulate { table: TABLE, adder_latency, algebra: Algebra::PLUS_TIMES };
+        Self::with(adder_latency, None)
+    }
+
+    /// With a level of `ordered`, on floats.
+    fn with(adder_latency: u32, ordered: Option<bool>) -> Self {
+        let algebra = Algebra::PLUS_TIMES;
+        let knows = ordered.is_some();
+        let module = Accumulate { table: TABLE, adder_latency, algebra, ordered: knows };
         let design = Design::elaborate(&module).expect("the accumulator elaborates");
         let mut sim = Interpreter::new(&design).expect("the accumulator simulates");
         for port in ["is_float", "valid", "half", "walk", "walk_half", "read", "read_entry"] {
             sim.set(port, 0);
+        }
+        if let Some(ordered) = ordered {
+            sim.set("is_float", 1);
+            sim.set("ordered", ordered as u64);
         }
         sim.set("rst", 1);
         sim.tick();
@@ -42,7 +56,9 @@ impl Bench {
             sim.tick();
         }
         let expected = vec![None; ENTRIES];
-        Bench { sim, slots: module.slots(), expected, most: 0, arrivals: 0, absorbed: 0 }
+        let slots = module.slots();
+        let float = ordered.is_some();
+        Bench { sim, slots, expected, most: 0, arrivals: 0, absorbed: 0, float, held: 0 }
     }
 
     fn step(&mut self, arrival: Option<(usize, u32)>) {
@@ -51,8 +67,18 @@ impl Bench {
             self.sim.set("fresh", self.expected[entry].is_none() as u64);
             self.sim.set("entry", entry as u64);
             self.sim.set("value", value as u64);
-            self.expected[entry] = Some(self.expected[entry].unwrap_or(0).wrapping_add(value));
+            let sum = match self.expected[entry] {
+                None => value,
+                Some(sum) if self.float => (f32::from_bits(sum) + f32::from_bits(value)).to_bits(),
+                Some(sum) => sum.wrapping_add(value),
+            };
+            self.expected[entry] = Some(sum);
             self.arrivals += 1;
+        }
+        while self.float && self.sim.get("hold") == 1 {
+            self.held += 1;
+            self.absorbed += self.sim.get("absorbed");
+            self.sim.tick();
         }
         self.most = self.most.max(self.mask("busy").count_ones());
         assert_eq!(self.sim.get("stalled"), 0);
@@ -72,8 +98,15 @@ impl Bench {
         self.mask(&format!("place_{i}")) as usize % ENTRIES
     }
 
-    /// Lets everything settle and reads the table.
+    /// Lets everything settle and reads the table; the most slots in use.
     fn finish(mut self) -> u32 {
+        let wrong = self.settle();
+        assert_eq!(wrong, Vec::<usize>::new());
+        self.most
+    }
+
+    /// Lets everything settle and reads the table; entries that hold another sum than expected.
+    fn settle(&mut self) -> Vec<usize> {
         for _ in 0..200 {
             self.step(None);
         }
@@ -81,14 +114,12 @@ impl Bench {
         assert_eq!(self.arrivals, self.absorbed);
         self.sim.set("walk", 1);
         self.sim.set("read", 1);
-        for entry in 0..ENTRIES {
-            self.sim.set("read_entry", entry as u64);
+        let differs = |entry: &usize| {
+            self.sim.set("read_entry", *entry as u64);
             self.sim.tick();
-            if let Some(sum) = self.expected[entry] {
-                assert_eq!(self.sim.get("read_value") as u32, sum, "entry {entry}");
-            }
-        }
-        self.most
+            self.expected[*entry].is_some_and(|sum| self.sim.get("read_value") as u32 != sum)
+        };
+        (0..ENTRIES).filter(differs).collect()
     }
 }
 
@@ -136,6 +167,31 @@ fn random_patterns_add_up_at_every_latency() {
             bench.step(arrival);
         }
         bench.finish();
+    }
+}
+
+/// Every sum is that of its values one after the other; without being asked for order it is not.
+#[test]
+fn values_are_added_in_order() {
+    for latency in 3..=8 {
+        let seen = [true, false].map(|ordered| {
+            let mut bench = Bench::with(latency, Some(ordered));
+            let mut rng = StdRng::seed_from_u64(latency as u64);
+            let (mut hot, mut pause) = (4, 0);
+            for i in 0..4000 {
+                if i % 50 == 0 {
+                    hot = [1, 2, 3, 5, 8, 12, 16, 24, 60, ENTRIES][rng.random_range(0..10)];
+                    pause = [0, 0, 0, 1, 5][rng.random_range(0..5)];
+                }
+                let value = 2f32.powi(rng.random_range(-12..12)) * rng.random_range(-2.0f32..2.0);
+                let arrives = rng.random_range(0..8) >= pause;
+                bench.step(arrives.then(|| (rng.random_range(0..hot), value.to_bits())));
+            }
+            (bench.settle().len(), bench.held)
+        });
+        let [(wrong, held), (otherwise, never)] = seen;
+        assert_eq!((wrong, never), (0, 0), "adder latency {latency}");
+        assert!(held > 1000 && otherwise > 2, "adder latency {latency}: {seen:?}");
     }
 }
 

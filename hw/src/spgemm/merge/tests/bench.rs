@@ -25,6 +25,7 @@ pub(super) const CORE: MergeCore = MergeCore {
     algebra: Algebra::PLUS_TIMES,
     joins: false,
     masks: false,
+    ordered: false,
 };
 
 /// The operands of one product.

@@ -68,8 +68,8 @@ pub(crate) struct WindowTableIn<'a> {
     pub(crate) close: Option<Close>,
     /// A bit for each window of which the dispatcher holds chunks.
     pub(crate) in_dispatch: u32,
-    /// Window of the chunk a lane took.
-    pub(crate) dispatched: Option<u32>,
+    /// Window of the chunk taken, and by how many lanes.
+    pub(crate) dispatched: Option<(u32, u32)>,
     /// Windows of the chunks finished, by lane.
     pub(crate) done: &'a [Option<u32>],
     pub(crate) busy: [bool; 2],
@@ -151,7 +151,7 @@ impl WindowTable {
             if let Some(Close { rows, reals, .. }) = close {
                 (w.rows, w.reals) = (rows, reals);
             }
-            let new = u32::from(i.dispatched == Some(s));
+            let new = i.dispatched.filter(|d| d.0 == s).map_or(0, |d| d.1);
             let over = i.done.iter().filter(|d| **d == Some(s)).count() as u32;
             w.chunks = if i.restart { 0 } else { (w.chunks + new).wrapping_sub(over) & 0xffff };
         }

@@ -10,6 +10,8 @@ pub(crate) struct Task {
     pub(crate) row: u32,
     pub(crate) start: u32,
     pub(crate) length: u32,
+    /// Every lane takes it, for a class of its columns each.
+    pub(crate) spread: bool,
 }
 
 /// Cuts tasks into chunks and gives each to the lane with the fewest queued elements.
@@ -21,6 +23,8 @@ pub(crate) struct Dispatcher {
     task: Option<Task>,
     /// The chunk being handed over, and its lane.
     out: Option<(Task, usize)>,
+    /// Window, row and lane of the last chunk, since a flush.
+    last: Option<(u32, u32, usize)>,
 }
 
 pub(crate) struct DispatcherOut {
@@ -31,7 +35,7 @@ pub(crate) struct DispatcherOut {
 
 impl Dispatcher {
     pub(crate) fn new(line_words: u32, choice: Dispatch) -> Self {
-        Dispatcher { line_words, choice, task: None, out: None }
+        Dispatcher { line_words, choice, task: None, out: None, last: None }
     }
 
     /// Windows of which chunks are here, a bit each.
@@ -46,7 +50,10 @@ impl Dispatcher {
 
     /// What moves, given which lanes are ready.
     pub(crate) fn moves(&self, ready: &[bool], flush: bool) -> DispatcherOut {
-        let handed = self.out.filter(|(_, lane)| ready[*lane] && !flush);
+        let handed = self.out.filter(|(chunk, lane)| {
+            let taken = if chunk.spread { ready.iter().all(|r| *r) } else { ready[*lane] };
+            taken && !flush
+        });
         let cut = self.task.filter(|_| (self.out.is_none() || handed.is_some()) && !flush);
         let fits = cut.is_some_and(|t| t.length <= self.room(&t));
         let task_ready = (self.task.is_none() || fits) && !flush;
@@ -60,6 +67,7 @@ impl Dispatcher {
     pub(crate) fn tick(
         &mut self,
         task: Option<Task>,
+        ordered: bool,
         lanes: &[(bool, u32)],
         flush: bool,
         moves: &DispatcherOut,
@@ -69,7 +77,7 @@ impl Dispatcher {
         let next = cut.map(|task| {
             let chunk = Task { length: task.length.min(self.room(&task)), ..task };
             let load = |(l, &(ready, queued)): (usize, &(bool, u32))| {
-                let coming = self.out.filter(|o| o.1 == l).map_or(0, |o| o.0.length);
+                let coming = self.out.filter(|o| o.1 == l || o.0.spread).map_or(0, |o| o.0.length);
                 (!ready, queued + coming)
             };
             let lane = match self.choice {
@@ -77,6 +85,10 @@ impl Dispatcher {
                 Dispatch::Static => Some(task.row as usize % lanes.len()),
             };
             let lane = lane.unwrap_or(0);
+            let same = self.last.filter(|l| (l.0, l.1) == (chunk.seq, chunk.row));
+            let stays = same.filter(|_| ordered && !chunk.spread);
+            let lane = stays.map_or(lane, |(_, _, lane)| lane);
+            self.last = Some((chunk.seq, chunk.row, lane));
             (chunk, lane)
         });
         match next {
@@ -92,7 +104,7 @@ impl Dispatcher {
             }
         }
         if flush {
-            self.task = None;
+            (self.task, self.last) = (None, None);
         } else if moves.task_ready && task.is_some() {
             self.task = task;
         }

@@ -15,7 +15,7 @@ pub(super) use a_stream::{AStream, AStreamIn};
 pub(super) use cache::{Cache, CacheShape};
 pub(super) use dispatch::Dispatcher;
 pub(super) use hub::LineHub;
-pub(super) use lane::{Element, Lane, LaneIn, LaneShape, Limits};
+pub(super) use lane::{Element, Lane, LaneIn, LaneShape, Limits, Share};
 pub(super) use planner::{Planner, PlannerIn, PlannerOut};
 pub(super) use pointers::{PointerFetch, PointersIn};
 pub(super) use words::{WordStream, WordsIn};

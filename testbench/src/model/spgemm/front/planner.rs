@@ -6,6 +6,9 @@ use super::dispatch::Task;
 use super::pointers::Pointed;
 use super::sizes::{RowSizes, RowSizesIn, Size};
 
+/// Products of a row from which on lanes share its columns, in order.
+const SPREAD: u32 = 256;
+
 #[derive(Clone, Copy, Debug)]
 struct Registers {
     seq: u32,
@@ -20,6 +23,8 @@ struct Registers {
     admitted: bool,
     in_ranges: bool,
     in_row: bool,
+    /// In order, lanes share the columns of the current row.
+    spread: bool,
     absorbed: bool,
     rereads: bool,
     asked: u32,
@@ -58,6 +63,8 @@ pub(crate) struct PlannerIn<'a> {
     /// Window numbers that are free, a bit each.
     pub(crate) free: u32,
     pub(crate) task_ready: bool,
+    /// There are several lanes.
+    pub(crate) shares: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -88,6 +95,7 @@ impl Planner {
             admitted: false,
             in_ranges: false,
             in_row: false,
+            spread: false,
             absorbed: false,
             rereads: false,
             asked: 0,
@@ -175,6 +183,8 @@ impl Planner {
         let row_ends = ends && (!q.in_ranges || last_pass);
 
         let offered = task.filter(|t| t.length != 0);
+        let wide = alone || size.is_some_and(|s| s.products >= SPREAD);
+        let spread = if q.in_row { q.spread } else { wide };
         let out = PlannerOut {
             in_ready: self.sizes.tick(&RowSizesIn {
                 cols: command.end_col - command.first_col,
@@ -192,6 +202,7 @@ impl Planner {
                 row: q.count & 255,
                 start: t.start,
                 length: t.length,
+                spread: spread && command.ordered && i.shares,
             }),
             open: open.then_some(Open {
                 seq: q.seq,
@@ -211,6 +222,7 @@ impl Planner {
         };
 
         let n = &mut self.q;
+        n.spread = spread;
         n.in_row = !(i.flush || ends) && (begins || q.in_row);
         n.admitted = !(i.flush || begins) && if open { !ahead } else { q.admitted };
         n.absorbed = !(i.start || i.flush || (begins && !again)) && (absorb || q.absorbed);

@@ -51,9 +51,17 @@ impl Accumulate {
         self.slots[back].place.map(|p| p.half)
     }
 
-    pub(super) fn tick(&mut self, found: Option<Found>) {
+    /// A second product waits for the sum under way.
+    pub(super) fn holds(&self) -> bool {
+        let back = self.adder.back().copied().flatten();
+        let hit = self.arrival.and_then(|a| a.slot);
+        hit.is_some_and(|slot| self.slots[slot].waits && back != Some(slot))
+    }
+
+    pub(super) fn tick(&mut self, found: Option<Found>, holds: bool) {
         let back = self.adder.pop_back().flatten();
-        let arrival = self.arrival.take();
+        let held = self.arrival.filter(|_| holds);
+        let arrival = self.arrival.take().filter(|_| !holds);
         let hit = arrival.and_then(|a| a.slot);
         let same = hit.is_some() && hit == back;
         let return_waits = back.is_some_and(|slot| self.slots[slot].waits);
@@ -77,6 +85,7 @@ impl Accumulate {
             Arrival { place, slot: slot.or(follows) }
         });
 
+        self.arrival = held.or(self.arrival);
         if let Some(slot) = return_issues.filter(|_| return_waits) {
             self.slots[slot].waits = false;
         }

@@ -52,25 +52,37 @@ impl Bank {
         self.tags.dropped()
     }
 
+    /// Returns whether a product waits for another one of its entry.
     pub(super) fn tick(
         &mut self,
+        ordered: bool,
         product: Option<Product>,
         start: Option<(bool, bool)>,
         out_ready: bool,
-    ) {
+    ) -> bool {
         if self.walk.walking() || start.is_some() {
             self.walk.tick(&mut self.tags, start, out_ready);
         }
-        let adds = self.tags.out();
+        let holds = ordered && self.sums.holds();
+        let adds = self.tags.out().filter(|_| !holds);
         if adds.is_some() || !self.sums.idle() {
-            self.sums.tick(adds);
+            self.sums.tick(adds, holds);
+        }
+        if holds {
+            self.tags.hold();
+            self.queue.tick(product, false);
+            return true;
         }
         if self.queue.valid() || !self.tags.idle() {
-            let free = self.tags.ready();
+            let meets = ordered && self.queue.front().is_some_and(|p| self.tags.meets(p));
+            let free = self.tags.ready() && !meets;
+            let stalled = self.tags.ready() && meets;
             self.tags.tick(self.queue.front().copied().filter(|_| free));
             self.queue.tick(product, free);
+            return stalled;
         } else if product.is_some() {
             self.queue.tick(product, false);
         }
+        false
     }
 }

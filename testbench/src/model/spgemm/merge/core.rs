@@ -28,10 +28,12 @@ pub(crate) struct MergeCore {
     merged: [u32; 2],
     lost: [u32; 2],
     pub(crate) dropped: u64,
+    pub(crate) stalled: u64,
 }
 
 pub(crate) struct CoreIn<'a> {
     pub(crate) spread: Spread<u32>,
+    pub(crate) ordered: bool,
     /// Elements offered by the lanes.
     pub(crate) elements: &'a [Option<Element>],
     /// Empty that half, to the streams or (`true`) to nowhere.
@@ -59,6 +61,7 @@ impl MergeCore {
             merged: [0; 2],
             lost: [0; 2],
             dropped: 0,
+            stalled: 0,
         }
     }
 
@@ -139,7 +142,8 @@ impl MergeCore {
         }
         let start = std::mem::replace(&mut self.start, i.drain);
         for (b, bank) in self.banks.iter_mut().enumerate() {
-            bank.tick(at_banks[b], start, taken >> b & 1 == 1);
+            self.stalled +=
+                u64::from(bank.tick(i.ordered, at_banks[b], start, taken >> b & 1 == 1));
         }
         for (half, arrived) in arrived.into_iter().enumerate() {
             let gone = self.merged[half] + self.lost[half];

@@ -59,6 +59,17 @@ impl Tags {
         self.dropped
     }
 
+    /// A product inside may be of the same key.
+    pub(super) fn meets(&self, p: &Product) -> bool {
+        let same = |q: &Probe| (q.product.half, q.product.key & 0xff) == (p.half, p.key & 0xff);
+        self.stages.iter().flatten().chain(&self.again).any(same)
+    }
+
+    /// A cycle in which nothing moves.
+    pub(super) fn hold(&mut self) {
+        self.dropped = None;
+    }
+
     pub(super) fn idle(&self) -> bool {
         let inside = self.stages.iter().any(Option::is_some);
         !inside && self.again.is_none() && self.out.is_none() && self.dropped.is_none()

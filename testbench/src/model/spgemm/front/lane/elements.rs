@@ -2,12 +2,20 @@
 
 use super::super::super::Command;
 use super::ring::Line;
+use mattock_hw::spgemm::front::LaneFetch;
 
 /// Columns wanted of a window: from the first, below the second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Limits {
     pub(crate) lo: u64,
     pub(crate) hi: u64,
+}
+
+/// A lane, and the bits of its number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) lane: u32,
+    pub(crate) bits: u32,
 }
 
 /// A product's operands, as far as they matter.
@@ -57,6 +65,7 @@ pub(super) struct ElementsIn<'a> {
     pub(super) out_ready: bool,
     pub(super) open: u32,
     pub(super) limits: &'a [Limits; 4],
+    pub(super) share: Share,
 }
 
 impl Elements {
@@ -124,7 +133,7 @@ impl Elements {
         self.chunk_done = ended.or(ends.filter(|_| !within).map(|line| line.seq));
         self.hollow = match self.raw {
             Some(line) if !line_ready && !i.flush => {
-                wanted(command, &line, &i.limits[line.seq as usize]) == 0
+                wanted(command, &line, &i.limits[line.seq as usize], i.share) == 0
             }
             _ => false,
         };
@@ -139,8 +148,10 @@ impl Elements {
             self.element = step.map(|s| s.0);
         }
         if let Some(line) = load {
-            self.held =
-                Some(Held { line, left: wanted(command, &line, &i.limits[line.seq as usize]) });
+            self.held = Some(Held {
+                line,
+                left: wanted(command, &line, &i.limits[line.seq as usize], i.share),
+            });
         } else if finish {
             self.held = None;
         } else if let (Some((_, after)), Some(held)) = (step, &mut self.held) {
@@ -157,8 +168,9 @@ impl Elements {
 }
 
 /// The words of a line inside the range, a bit each from its first element.
-fn wanted(command: &Command<'_>, line: &Line, limits: &Limits) -> u32 {
+fn wanted(command: &Command<'_>, line: &Line, limits: &Limits, share: Share) -> u32 {
     let columns = &command.b.col[line.start as usize..(line.start + line.length) as usize];
-    let inside = |col: u32| (limits.lo..limits.hi).contains(&u64::from(col));
+    let mine = |col: u32| !line.spread || LaneFetch::share(col, share.bits) == share.lane;
+    let inside = |col: u32| (limits.lo..limits.hi).contains(&u64::from(col)) && mine(col);
     columns.iter().enumerate().fold(0, |bits, (n, &col)| bits | u32::from(inside(col)) << n)
 }

@@ -5,7 +5,7 @@ mod ring;
 
 use super::super::Command;
 use super::dispatch::Task;
-pub(crate) use elements::{Element, Limits};
+pub(crate) use elements::{Element, Limits, Share};
 use elements::{Elements, ElementsIn};
 use ring::{LineRing, RingIn};
 
@@ -36,6 +36,7 @@ pub(crate) struct LaneIn<'a> {
     /// Windows whose elements may leave, a bit each.
     pub(crate) open: u32,
     pub(crate) limits: &'a [Limits; 4],
+    pub(crate) share: Share,
 }
 
 impl Lane {
@@ -83,6 +84,7 @@ impl Lane {
                 out_ready: i.out_ready,
                 open: i.open,
                 limits: i.limits,
+                share: i.share,
             },
         );
         self.ring.tick(

@@ -14,6 +14,8 @@ pub(super) struct Line {
     pub(super) length: u32,
     /// The last one of its chunk.
     pub(super) last: bool,
+    /// Lanes share its columns.
+    pub(super) spread: bool,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,7 @@ pub(super) struct RingIn {
 impl LineRing {
     pub(super) fn new(shape: LaneShape) -> Self {
         let slots = shape.slots as usize;
-        let none = Line { seq: 0, row: 0, start: 0, length: 0, last: false };
+        let none = Line { seq: 0, row: 0, start: 0, length: 0, last: false, spread: false };
         LineRing {
             shape,
             flushing: false,
@@ -106,7 +108,8 @@ impl LineRing {
         let new = asked.filter(|_| !self.values).map(|t| {
             let length = t.length.min(line_words - t.start % line_words);
             let last = length == t.length;
-            Line { seq: t.seq, row: t.row, start: t.start, length, last }
+            let Task { seq, row, start, spread, .. } = t;
+            Line { seq, row, start, length, last, spread }
         });
         let next_line = asked.filter(|_| self.values);
         let rest = next_line.map(|t| {
