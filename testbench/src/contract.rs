@@ -161,7 +161,7 @@ pub fn measure(
     if wrong > 0 || d.len() != expected.len() {
         return Err(format!("{shape:?}: {wrong} elements are wrong"));
     }
-    let g = Geometry::of(gemm, &config.memory).map_err(|t| format!("{t} is not built"))?;
+    let g = Geometry::of(gemm, config).map_err(|t| format!("{t} is not built"))?;
     let dims = shape.map(|x| x as u64);
     Ok(Measured {
         shape,

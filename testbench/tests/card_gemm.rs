@@ -63,8 +63,8 @@ impl Random {
     }
 }
 
-/// One random product, compared with the definition.
-fn multiply(card: &Context, rng: &mut StdRng, dims: [usize; 3], resident: bool) {
+/// One random product, compared with the definition. Gives the compute cycles.
+fn multiply(card: &Context, rng: &mut StdRng, dims: [usize; 3], resident: bool) -> u64 {
     let [m, n, k] = dims;
     let narrow = card.capabilities().gemm.unwrap().tuples.len() > 1;
     let kind = if narrow { rng.random_range(0..3) } else { 0 };
@@ -90,20 +90,91 @@ fn multiply(card: &Context, rng: &mut StdRng, dims: [usize; 3], resident: bool) 
         assert_eq!(stats.macs, (m * n * k) as u64);
         assert!(stats.cycles > 0 && stats.bytes_written >= 4 * (m * n) as u64);
     }
+    stats.compute_cycles
 }
 
 #[test]
 fn tiny_in_the_interpreter() {
-    // The serial card, and the same array with the memory of a host.
-    for config in [CardConfig::reference("tiny").unwrap(), tiny_on_axi()] {
+    // The serial card, and the same array with the memory of a host: the array takes the same cycles.
+    let cycles = [CardConfig::reference("tiny").unwrap(), tiny_on_axi()].map(|config| {
         let card = open_config(&config, &options(SimulatorKind::Interpreter));
         let mut rng = StdRng::seed_from_u64(1);
-        for dims in [[1, 1, 1], [2, 4, 3], [5, 7, 9], [3, 1, 0], [0, 4, 4], [4, 0, 4], [17, 6, 11]]
-        {
+        let dims = [[1, 1, 1], [2, 4, 3], [5, 7, 9], [3, 1, 0], [0, 4, 4], [4, 0, 4], [17, 6, 11]];
+        dims.map(|dims| {
             multiply(&card, &mut rng, dims, false);
-            multiply(&card, &mut rng, dims, true);
+            multiply(&card, &mut rng, dims, true)
+        })
+    });
+    assert_eq!(cycles[0], cycles[1]);
+}
+
+/// Cards whose memory lies beside the engine: narrow and wide buses, one row, packed elements, blocks and chunks.
+#[test]
+fn serial_cards_in_the_interpreter() {
+    let nano = CardConfig::reference("nano").unwrap();
+    let with = |change: &dyn Fn(&mut CardConfig)| {
+        let mut config = nano.clone();
+        change(&mut config);
+        config.check_buildable().unwrap();
+        config
+    };
+    let rows = |card: &mut CardConfig, rows| card.gemm.as_mut().unwrap().rows = rows;
+    let configs = [
+        nano.clone(),
+        with(&|card| rows(card, 2)),
+        with(&|card| {
+            rows(card, 3);
+            let gemm = card.gemm.as_mut().unwrap();
+            let narrow = mattock_spec::Tuple { b: Format::I4, ..gemm.tuples[0] };
+            gemm.tuples.extend([narrow, mattock_spec::Tuple { a: Format::I4, ..narrow }]);
+        }),
+        with(&|card| {
+            rows(card, 8);
+            card.memory.bus_bytes = 8;
+        }),
+    ];
+    for config in configs {
+        let card = open_config(&config, &options(SimulatorKind::Interpreter));
+        let mut rng = StdRng::seed_from_u64(2);
+        for dims in [[1, 1, 1], [3, 5, 0], [5, 7, 9], [33, 21, 40], [2, 3, 1500], [40, 3, 130]] {
+            multiply(&card, &mut rng, dims, false);
         }
     }
+}
+
+/// What is past the end of memory is told with its address, and the card goes on.
+#[test]
+fn a_serial_card_tells_what_is_not_in_its_memory() {
+    use mattock::transport::Transport;
+    use mattock_spec::ErrorCode;
+    use mattock_spec::regs::gemm::{
+        A_LO, A_STRIDE, B_LO, B_STRIDE, D_LO, D_STRIDE, ERROR_INFO, K, M, MODE, N, START, STATUS,
+    };
+    let config = CardConfig::reference("nano").unwrap();
+    let mut card = SimCard::open(&config, &options(SimulatorKind::Interpreter)).unwrap();
+    let end = config.memory.kib * 1024;
+    let steps = [MODE::LOAD_A, MODE::LOAD_B, MODE::COMPUTE, MODE::STORE];
+    let steps = steps.map(|field| field.put(1)).iter().sum();
+    let mut run = |a: u32, b: u32, d: u32, m: u32| {
+        let values = [(MODE, steps), (M, m), (N, 2), (K, 4), (A_LO, a), (A_STRIDE, 4), (B_LO, b)];
+        let more = [(B_STRIDE, 4), (D_LO, d), (D_STRIDE, 8), (START, 1)];
+        for (reg, value) in values.into_iter().chain(more) {
+            card.write32(reg.address(), value).unwrap();
+        }
+        while STATUS::DONE.get(card.read32(STATUS.address()).unwrap()) == 0 {}
+        let status = card.read32(STATUS.address()).unwrap();
+        let info = card.read32(ERROR_INFO.address()).unwrap();
+        assert_eq!(card.read32(A_LO.address()).unwrap(), a);
+        (STATUS::ERROR.get(status), info)
+    };
+    let (read, write) = (ErrorCode::ReadDecodeError as u32, ErrorCode::WriteDecodeError as u32);
+    assert_eq!(run(0, 64, 128, 3), (0, 0));
+    assert_eq!(run(end - 8, 64, 128, 3), (read, end));
+    assert_eq!(run(0, end - 12, 128, 3), (read, end));
+    assert_eq!(run(0, 64, end - 16, 3), (write, end));
+    assert_eq!(run(0, 64, end - 16, 2), (0, 0));
+    assert_eq!(run(0, 64, 129, 3), (ErrorCode::BadAddress as u32, 0x30));
+    assert_eq!(run(0, 64, 128, 1 << 20), (ErrorCode::BadShape as u32, 4));
 }
 
 #[test]

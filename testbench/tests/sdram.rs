@@ -191,7 +191,8 @@ fn rows_are_shared_by_turns() {
     let (bus_bytes, clock_mhz) = (8, 50);
     let chip = Sdram { chip: MASKED, bus_bytes, clock_mhz };
     let port = AxiRamPort { bus_bytes, addr_bits: 32, memory_bytes: MASKED.kib() << 10, ahead: 8 };
-    let design = Design::elaborate(&CardMemory { ports: 1, port, chip: Some(chip) }).unwrap();
+    let design =
+        Design::elaborate(&CardMemory { direct: 0, ports: 1, port, chip: Some(chip) }).unwrap();
     let mut sim = Interpreter::new(&design).unwrap();
     for port in &design.top().ports {
         if port.direction == Direction::Input && port.name != "clk" {

@@ -9,15 +9,15 @@ use crate::error::Failure;
 
 /// The signals: path in the card, and what each says.
 pub(super) const SIGNALS: &[(&str, &str)] = &[
-    ("gemm_engine/engine/m_axi_arvalid", "read address"),
-    ("gemm_engine/engine/m_axi_rvalid", "data from memory"),
+    ("gemm_engine/engine/loader_a/cmd_valid", "a run of A is asked for"),
+    ("gemm_engine/engine/loader_b/cmd_valid", "a run of B is asked for"),
+    ("gemm_engine/engine/bus/rd_beat", "data from memory"),
     ("gemm_engine/engine/sequencer/operands", "operands enter the array"),
     ("gemm_engine/engine/sequencer/first", "a tile begins"),
-    ("gemm_engine/engine/m_axi_wvalid", "results to memory"),
-    ("gemm_engine/engine/m_axi_bvalid", "write response"),
+    ("gemm_engine/engine/bus/wr_beat", "results to memory"),
 ];
 /// The signal that tells a busy array.
-const OPERANDS: usize = 2;
+const OPERANDS: usize = 3;
 /// Time units of a clock in a trace.
 const PERIOD: u64 = 10;
 

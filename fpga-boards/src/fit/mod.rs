@@ -96,14 +96,16 @@ pub fn estimate_on(family: Family, costs: &Table, demand: &Demand) -> Area {
     for memory in &demand.memories {
         let MemoryDemand { depth, width, block, reads, count } = *memory;
         let copies = count * u64::from(reads.max(1));
-        if block && family == Family::Ice40 && depth >= 16_384 && area.spram < 4 {
+        let blocks_each = blocks(family, depth, width);
+        // The flow puts a card's own memory into SPRAM: what would take half of the RAM blocks.
+        if block && family == Family::Ice40 && blocks_each >= 16 && area.spram < 4 {
             area.spram +=
                 copies * u64::from(depth.div_ceil(16_384)) * u64::from(width.div_ceil(16));
         } else if block {
-            area.bram += copies * blocks(family, depth, width);
+            area.bram += copies * blocks_each;
         } else if family == Family::Ice40 {
             // No LUT RAM; the tools take the register of the address into a block RAM.
-            area.bram += copies * blocks(family, depth, width);
+            area.bram += copies * blocks_each;
         } else {
             let slices = copies * u64::from(depth.div_ceil(16)) * u64::from(width.div_ceil(4));
             area.lut += slices * if family == Family::Ecp5 { 6 } else { 4 };

@@ -6,7 +6,9 @@ use crate::top::TOP;
 pub(super) const FLOW: Flow = Flow {
     synthesis: |board, files| {
         let family = if die(board).starts_with("GW2A") { "gw2a" } else { "gw1n" };
-        format!("read_verilog {files}; synth_gowin -family {family} -top {TOP} -json {NETLIST}")
+        format!(
+            "read_verilog {files}; synth_gowin -family {family} -nowidelut -top {TOP} -json {NETLIST}"
+        )
     },
     constraints: |_, top| {
         let mut pins = String::new();

@@ -167,9 +167,9 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg [63:0] cycles_q;
   reg [63:0] bytes_read_q;
   reg [63:0] bytes_written_q;
-  reg [63:0] since_first;
   reg begun;
   reg [63:0] compute_cycles_q;
+  reg [63:0] since_first;
   reg done_q;
   wire plan_unit_done;
   wire [10:0] plan_unit_k_block, plan_unit_pitch;
@@ -276,8 +276,8 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   wire _t22 = _t17 & refused_now;
   wire error_q_enable = (start_now | (_t22 | _t21)) | (_t19 | (_t18 | (_t17 & _t10)));
   wire [31:0] _t23 = _t22 ? (_t6 ? (m_too_long ? 32'd4 : (n_too_long ? 32'd8 : 32'd12)) : 32'd48) : (_t21 ? 32'd0 : (_t19 ? bus_rd_fault_addr : (_t18 ? bus_wr_fault_addr : 32'd0)));
-  wire [63:0] since_first_next = start_now ? 64'd0 : (since_first + 64'd1);
   wire _t24 = begun | sequencer_operands;
+  wire [63:0] compute_cycles_q_next = start_now ? 64'd0 : (since_first + 64'd1);
   wire sequencer_start = go & compute_q;
   gemm_plan_8x8_dsp_a16384_b16384_r16384_w16_x40 plan_unit (
     .start(plan_now), .m(left_rows), .n(right_rows), .k(k_steps), .clk(clk), .rst(rst),
@@ -320,11 +320,12 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .empty_k(empty_k), .ready_a((~left_load) | empty_k), .ready_b((~right_load) | empty_k),
     .line_filled_a(loader_a_row_filled), .line_filled_b(loader_b_row_filled),
     .filled_a(loader_a_filled), .filled_b(loader_b_filled), .slot_free(store_unit_slot_free),
-    .clk(clk), .rst(rst), .a_word0(sequencer_a_word0), .b_word0(sequencer_b_word0),
-    .rd_valid(sequencer_rd_valid), .first(sequencer_first), .drains(sequencer_drains),
-    .operands(sequencer_operands), .free_a(sequencer_free_a), .free_b(sequencer_free_b),
-    .free_soon_a(sequencer_free_soon_a), .free_soon_b(sequencer_free_soon_b),
-    .slots_empty(sequencer_slots_empty), .active(sequencer_active), .macs(sequencer_macs)
+    .clk(clk), .rst(rst), .chunked(plan_unit_chunked), .a_word0(sequencer_a_word0),
+    .b_word0(sequencer_b_word0), .rd_valid(sequencer_rd_valid), .first(sequencer_first),
+    .drains(sequencer_drains), .operands(sequencer_operands), .free_a(sequencer_free_a),
+    .free_b(sequencer_free_b), .free_soon_a(sequencer_free_soon_a),
+    .free_soon_b(sequencer_free_soon_b), .slots_empty(sequencer_slots_empty),
+    .active(sequencer_active), .macs(sequencer_macs)
   );
   gemm_loader_a_8x8_dsp_a16384_b16384_r16384_w16_x40 loader_a (
     .clk(clk), .rst(rst), .start((go & left_load) & _t1), .stop(stopping),
@@ -368,12 +369,11 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
     .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .base(d_base), .stride(d_stride_q),
     .all_done(~compute_q), .tile_done(results_tile_done), .rd_data(results_rd_data),
-    .cmd_ready(bus_wr_cmd_ready), .data_ready(bus_wr_ready), .clk(clk), .rst(rst),
-    .rd_enable(store_unit_rd_enable), .rd_word(store_unit_rd_word),
-    .slot_free(store_unit_slot_free), .cmd_valid(store_unit_cmd_valid),
-    .cmd_addr(store_unit_cmd_addr), .cmd_beats(store_unit_cmd_beats),
-    .data_valid(store_unit_data_valid), .data(store_unit_data), .strobes(store_unit_strobes),
-    .active(store_unit_active)
+    .data_ready(bus_wr_ready), .clk(clk), .rst(rst), .rd_enable(store_unit_rd_enable),
+    .rd_word(store_unit_rd_word), .slot_free(store_unit_slot_free), .cmd_ready(bus_wr_cmd_ready),
+    .cmd_valid(store_unit_cmd_valid), .cmd_addr(store_unit_cmd_addr),
+    .cmd_beats(store_unit_cmd_beats), .data_valid(store_unit_data_valid), .data(store_unit_data),
+    .strobes(store_unit_strobes), .active(store_unit_active)
   );
   gemm_array_8x8_dsp_a8_b8_acc32 array (
     .first(sequencer_first), .a(scratchpad_a_rd_data), .b(scratchpad_b_rd_data), .clk(clk),
@@ -419,9 +419,9 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       cycles_q <= 64'd0;
       bytes_read_q <= 64'd0;
       bytes_written_q <= 64'd0;
-      since_first <= 64'd0;
       begun <= 1'b0;
       compute_cycles_q <= 64'd0;
+      since_first <= 64'd0;
       done_q <= 1'b0;
     end else begin
       busy_q <= start_now | (busy_q & (~done_now));
@@ -435,9 +435,9 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       if (start_now | busy_q) cycles_q <= start_now ? 64'd0 : (cycles_q + 64'd1);
       if (start_now | bus_rd_beat) bytes_read_q <= start_now ? 64'd0 : (bytes_read_q + 64'd16);
       if (start_now | bus_wr_beat) bytes_written_q <= start_now ? 64'd0 : (bytes_written_q + 64'd16);
-      if (start_now | _t24) since_first <= since_first_next;
       begun <= _t14 & _t24;
-      if (start_now | results_last_column) compute_cycles_q <= since_first_next;
+      if (start_now | results_last_column) compute_cycles_q <= compute_cycles_q_next;
+      if (start_now | _t24) since_first <= compute_cycles_q_next;
       done_q <= done_now;
     end
   end

@@ -24,6 +24,7 @@
 // in  slot_free      bits(1)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
+// in  chunked        bits(1)
 // out a_word0        uint(11)
 // out b_word0        uint(11)
 // out rd_valid       bits(1)
@@ -64,6 +65,7 @@ module gemm_sequencer_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire slot_free,
   input  wire clk,
   input  wire rst,
+  input  wire chunked,
   output wire [10:0] a_word0,
   output wire [10:0] b_word0,
   output wire rd_valid,
@@ -86,7 +88,6 @@ module gemm_sequencer_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg [10:0] n_room;
   reg [23:0] k_left;
   reg first_chunk;
-  reg cuts_k;
   reg a_half;
   reg [1:0] a_blocks;
   reg a_owed;
@@ -148,89 +149,88 @@ module gemm_sequencer_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   wire last_col_tile = last_cols | (24'd8 >= _t6);
   wire [23:0] _t7 = {13'd0, m_room};
   wire last_row_tile = last_rows | (24'd8 >= _t7);
-  wire [23:0] _t8 = {13'd0, k_block};
-  wire last_k = _t8 >= k_left;
+  wire [24:0] k_rest = {1'd0, k_left} - {14'd0, k_block};
+  wire last_k = k_rest[24] | (k_rest[23:0] == 24'd0);
   wire gap_over = gap == 4'd0;
-  wire _t9 = ~last_col_tile;
-  wire _t10 = ~b_owed;
-  wire _t11 = b_blocks == 2'd0;
-  wire _t12 = hold_b & b_half;
-  wire b_part_of_block = ((_t12 ? (b_blocks == 2'd1) : _t11) & _t10) & (along_k_b ? (_t9 & (b_lines_loaded >= b_rows_needed)) : (b_lines_loaded != 11'd0));
-  wire b_whole_block = _t12 ? (b_blocks == 2'd2) : (~_t11);
-  wire _t13 = ~last_row_tile;
-  wire _t14 = ~a_owed;
-  wire _t15 = a_blocks == 2'd0;
-  wire _t16 = hold_a & a_half;
-  wire a_part_of_block = ((_t16 ? (a_blocks == 2'd1) : _t15) & _t14) & (along_k_a ? (_t13 & (a_lines_loaded >= a_rows_needed)) : (a_lines_loaded != 11'd0));
-  wire a_whole_block = _t16 ? (a_blocks == 2'd2) : (~_t15);
-  wire _t17 = ((a_whole_block | (a_part_of_block | ready_a)) & (b_whole_block | (b_part_of_block | ready_b))) & (((~first_chunk) | gap_over) & (~no_slot));
-  wire _t18 = ~streaming;
-  wire begin_chunk = (active_q & (_t5 & (_t18 | last_step))) & _t17;
+  wire _t8 = ~last_col_tile;
+  wire _t9 = ~b_owed;
+  wire _t10 = b_blocks == 2'd0;
+  wire _t11 = hold_b & b_half;
+  wire b_part_of_block = ((_t11 ? (b_blocks == 2'd1) : _t10) & _t9) & (along_k_b ? (_t8 & (b_lines_loaded >= b_rows_needed)) : (b_lines_loaded != 11'd0));
+  wire b_whole_block = _t11 ? (b_blocks == 2'd2) : (~_t10);
+  wire _t12 = ~last_row_tile;
+  wire _t13 = ~a_owed;
+  wire _t14 = a_blocks == 2'd0;
+  wire _t15 = hold_a & a_half;
+  wire a_part_of_block = ((_t15 ? (a_blocks == 2'd1) : _t14) & _t13) & (along_k_a ? (_t12 & (a_lines_loaded >= a_rows_needed)) : (a_lines_loaded != 11'd0));
+  wire a_whole_block = _t15 ? (a_blocks == 2'd2) : (~_t14);
+  wire _t16 = ((a_whole_block | (a_part_of_block | ready_a)) & (b_whole_block | (b_part_of_block | ready_b))) & (((~first_chunk) | gap_over) & (~no_slot));
+  wire _t17 = ~streaming;
+  wire begin_chunk = (active_q & (_t5 & (_t17 | last_step))) & _t16;
   wire tile_over = begin_chunk & last_k;
-  wire _t19 = tile_over & last_row_tile;
-  wire block_done = _t19 & last_col_tile;
-  wire _t20 = block_done & last_cols;
-  wire finished = _t20 & last_rows;
-  wire signed [24:0] _t21 = {1'd0, m_left} - 25'd8;
-  wire next_row_block = _t20 & (~last_rows);
-  wire next_row_tile = tile_over & _t13;
-  wire _t22 = next_row_tile | next_row_block;
+  wire _t18 = tile_over & last_row_tile;
+  wire block_done = _t18 & last_col_tile;
+  wire _t19 = block_done & last_cols;
+  wire finished = _t19 & last_rows;
+  wire signed [24:0] _t20 = {1'd0, m_left} - 25'd8;
+  wire next_row_block = _t19 & (~last_rows);
+  wire next_row_tile = tile_over & _t12;
+  wire _t21 = next_row_tile | next_row_block;
   wire next_col_block = block_done & (~last_cols);
-  wire next_col_tile = _t19 & _t9;
-  wire _t23 = next_col_tile | next_col_block;
+  wire next_col_tile = _t18 & _t8;
+  wire _t22 = next_col_tile | next_col_block;
   wire m_left_block_enable = start | next_row_block;
-  wire _t24 = (start | next_col_tile) | block_done;
-  wire _t25 = start | block_done;
-  wire _t26 = start | tile_over;
+  wire _t23 = (start | next_col_tile) | block_done;
+  wire _t24 = start | block_done;
+  wire _t25 = start | tile_over;
   wire first_chunk_enable = start | begin_chunk;
-  wire _t27 = last_row_tile & last_col_tile;
-  wire _t28 = cuts_k | (_t27 & last_cols);
-  wire _t29 = begin_chunk & _t28;
-  wire _t30 = ~hold_a;
-  wire _t31 = _t29 & _t30;
-  wire _t32 = filled_a & _t14;
-  wire _t33 = _t32 & (~_t31);
-  wire a_used_early = (_t31 & _t15) & (~filled_a);
-  wire _t34 = start | filled_a;
+  wire _t26 = last_row_tile & last_col_tile;
+  wire _t27 = chunked | (_t26 & last_cols);
+  wire _t28 = begin_chunk & _t27;
+  wire _t29 = ~hold_a;
+  wire _t30 = _t28 & _t29;
+  wire _t31 = filled_a & _t13;
+  wire _t32 = _t31 & (~_t30);
+  wire a_used_early = (_t30 & _t14) & (~filled_a);
+  wire _t33 = start | filled_a;
   wire next_rows = tile_over;
   wire next_cols = next_rows & last_row_tile;
-  wire _t35 = start | next_cols;
-  wire a_rows_needed_enable = _t35 | next_rows;
-  wire [10:0] _t36 = step ? 11'd1 : 11'd0;
-  wire _t37 = cuts_k | _t27;
-  wire _t38 = begin_chunk & _t37;
-  wire _t39 = ~hold_b;
-  wire _t40 = _t38 & _t39;
-  wire _t41 = filled_b & _t10;
-  wire _t42 = _t41 & (~_t40);
-  wire b_used_early = (_t40 & _t11) & (~filled_b);
-  wire _t43 = start | filled_b;
-  wire _t44 = start | (next_cols & last_col_tile);
-  wire b_rows_needed_enable = _t44 | next_cols;
+  wire _t34 = start | next_cols;
+  wire a_rows_needed_enable = _t34 | next_rows;
+  wire [10:0] _t35 = step ? 11'd1 : 11'd0;
+  wire _t36 = chunked | _t26;
+  wire _t37 = begin_chunk & _t36;
+  wire _t38 = ~hold_b;
+  wire _t39 = _t37 & _t38;
+  wire _t40 = filled_b & _t9;
+  wire _t41 = _t40 & (~_t39);
+  wire b_used_early = (_t39 & _t10) & (~filled_b);
+  wire _t42 = start | filled_b;
+  wire _t43 = start | (next_cols & last_col_tile);
+  wire b_rows_needed_enable = _t43 | next_cols;
   wire takes_slot = begin_chunk & first_chunk;
-  wire _t45 = takes_slot & (~slot_free);
-  wire [10:0] depth = (k_left < _t8) ? k_left[10:0] : k_block;
+  wire _t44 = takes_slot & (~slot_free);
+  wire [10:0] depth = last_k ? k_left[10:0] : k_block;
   wire steps_left_enable = begin_chunk | step;
-  wire flush = ((_t18 & (~begin_chunk)) & pending) & ((complete | stop) & gap_over);
+  wire flush = ((_t17 & (~begin_chunk)) & pending) & ((complete | stop) & gap_over);
   wire pending_enable = takes_slot | flush;
   wire [7:0] macs_area = macs_rows * macs_cols;
   wire [18:0] macs_products = macs_area_q * macs_steps_2;
   always @(posedge clk) begin
-    if (start | (_t22 | _t23)) m_left <= start ? m : (_t22 ? _t21[23:0] : m_left_block);
-    if (m_left_block_enable | _t23) n_left <= m_left_block_enable ? n : (n_left - 24'd8);
-    if (m_left_block_enable) m_left_block <= start ? m : _t21[23:0];
-    if (_t24 | next_row_tile) m_room <= _t24 ? m_block : (m_room - 11'd8);
-    if (_t25 | next_col_tile) n_room <= _t25 ? n_block : (n_room - 11'd8);
-    if (_t26 | begin_chunk) k_left <= _t26 ? k : (k_left - _t8);
+    if (start | (_t21 | _t22)) m_left <= start ? m : (_t21 ? _t20[23:0] : m_left_block);
+    if (m_left_block_enable | _t22) n_left <= m_left_block_enable ? n : (n_left - 24'd8);
+    if (m_left_block_enable) m_left_block <= start ? m : _t20[23:0];
+    if (_t23 | next_row_tile) m_room <= _t23 ? m_block : (m_room - 11'd8);
+    if (_t24 | next_col_tile) n_room <= _t24 ? n_block : (n_room - 11'd8);
+    if (_t25 | begin_chunk) k_left <= _t25 ? k : k_rest[23:0];
     if (first_chunk_enable) first_chunk <= start | last_k;
-    if (start) cuts_k <= _t8 < k;
-    if (a_rows_needed_enable) a_rows_needed <= _t35 ? 11'd8 : (a_rows_needed + 11'd8);
-    a_lines_ahead <= (begin_chunk ? a_lines_loaded : (a_lines_ahead - _t36)) + {10'd0, line_filled_a};
-    if (b_rows_needed_enable) b_rows_needed <= _t44 ? 11'd8 : (b_rows_needed + 11'd8);
-    b_lines_ahead <= (begin_chunk ? b_lines_loaded : (b_lines_ahead - _t36)) + {10'd0, line_filled_b};
-    if (a_rows_needed_enable) a_group <= _t35 ? 10'd0 : (a_group + pitch[9:0]);
+    if (a_rows_needed_enable) a_rows_needed <= _t34 ? 11'd8 : (a_rows_needed + 11'd8);
+    a_lines_ahead <= (begin_chunk ? a_lines_loaded : (a_lines_ahead - _t35)) + {10'd0, line_filled_a};
+    if (b_rows_needed_enable) b_rows_needed <= _t43 ? 11'd8 : (b_rows_needed + 11'd8);
+    b_lines_ahead <= (begin_chunk ? b_lines_loaded : (b_lines_ahead - _t35)) + {10'd0, line_filled_b};
+    if (a_rows_needed_enable) a_group <= _t34 ? 10'd0 : (a_group + pitch[9:0]);
     if (steps_left_enable) a_word0_q <= begin_chunk ? {a_half, a_group} : (a_word0_q + 11'd1);
-    if (b_rows_needed_enable) b_group <= _t44 ? 10'd0 : (b_group + pitch[9:0]);
+    if (b_rows_needed_enable) b_group <= _t43 ? 10'd0 : (b_group + pitch[9:0]);
     if (steps_left_enable) b_word0_q <= begin_chunk ? {b_half, b_group} : (b_word0_q + 11'd1);
     macs_rows <= (m_left < 24'd8) ? m_left[3:0] : 4'd8;
     macs_cols <= (n_left < 24'd8) ? n_left[3:0] : 4'd8;
@@ -272,19 +272,19 @@ module gemm_sequencer_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       macs_total <= 64'd0;
     end else begin
       active_q <= (start | (active_q & (~finished))) & _t5;
-      if (start | _t29) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
-      if (start | (_t33 | ((_t31 & (~a_used_early)) & (~_t32)))) a_blocks <= start ? 2'd0 : (_t33 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
-      if (_t34 | a_used_early) a_owed <= _t34 ? 1'b0 : 1'b1;
-      if (_t34 | line_filled_a) a_lines_loaded <= _t34 ? 11'd0 : (a_lines_loaded + 11'd1);
+      if (start | _t28) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
+      if (start | (_t32 | ((_t30 & (~a_used_early)) & (~_t31)))) a_blocks <= start ? 2'd0 : (_t32 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
+      if (_t33 | a_used_early) a_owed <= _t33 ? 1'b0 : 1'b1;
+      if (_t33 | line_filled_a) a_lines_loaded <= _t33 ? 11'd0 : (a_lines_loaded + 11'd1);
       if (start | (begin_chunk | filled_a)) a_partial <= start ? 1'b0 : (begin_chunk ? (~((a_whole_block | ready_a) | (along_k_a | filled_a))) : 1'b0);
-      if (first_chunk_enable) a_releases <= start ? 1'b0 : (_t28 & _t30);
-      if (start | _t38) b_half <= start ? 1'b0 : ((~b_half) & (~(hold_b & (last_cols & last_k))));
-      if (start | (_t42 | ((_t40 & (~b_used_early)) & (~_t41)))) b_blocks <= start ? 2'd0 : (_t42 ? (b_blocks + 2'd1) : (b_blocks - 2'd1));
-      if (_t43 | b_used_early) b_owed <= _t43 ? 1'b0 : 1'b1;
-      if (_t43 | line_filled_b) b_lines_loaded <= _t43 ? 11'd0 : (b_lines_loaded + 11'd1);
+      if (first_chunk_enable) a_releases <= start ? 1'b0 : (_t27 & _t29);
+      if (start | _t37) b_half <= start ? 1'b0 : ((~b_half) & (~(hold_b & (last_cols & last_k))));
+      if (start | (_t41 | ((_t39 & (~b_used_early)) & (~_t40)))) b_blocks <= start ? 2'd0 : (_t41 ? (b_blocks + 2'd1) : (b_blocks - 2'd1));
+      if (_t42 | b_used_early) b_owed <= _t42 ? 1'b0 : 1'b1;
+      if (_t42 | line_filled_b) b_lines_loaded <= _t42 ? 11'd0 : (b_lines_loaded + 11'd1);
       if (start | (begin_chunk | filled_b)) b_partial <= start ? 1'b0 : (begin_chunk ? (~((b_whole_block | ready_b) | (along_k_b | filled_b))) : 1'b0);
-      if (first_chunk_enable) b_releases <= start ? 1'b0 : (_t37 & _t39);
-      if (start | (_t45 | (slot_free & (~takes_slot)))) slots <= start ? 7'd64 : (_t45 ? (slots - 7'd1) : (slots + 7'd1));
+      if (first_chunk_enable) b_releases <= start ? 1'b0 : (_t36 & _t38);
+      if (start | (_t44 | (slot_free & (~takes_slot)))) slots <= start ? 7'd64 : (_t44 ? (slots - 7'd1) : (slots + 7'd1));
       if (takes_slot | (~gap_over)) gap <= takes_slot ? 4'd7 : (gap - 4'd1);
       if (steps_left_enable) steps_left <= begin_chunk ? depth : (steps_left - 11'd1);
       if (begin_chunk | free_soon) told <= begin_chunk ? 1'b0 : 1'b1;

@@ -54,9 +54,9 @@
 // in  mode_load_b       bits(1)
 // in  mode_compute      bits(1)
 // in  mode_store        bits(1)
-// in  mode_tuple        bits(8)
 // in  mode_rounding     bits(3)
 // in  mode_saturate     bits(1)
+// in  mode_tuple        bits(8)
 // out done              bits(1)
 // out error             bits(8)
 // out error_info        bits(32)
@@ -123,9 +123,9 @@ module gemm_slot (
   input  wire mode_load_b,
   input  wire mode_compute,
   input  wire mode_store,
-  input  wire [7:0] mode_tuple,
   input  wire [2:0] mode_rounding,
   input  wire mode_saturate,
+  input  wire [7:0] mode_tuple,
   output wire done,
   output wire [7:0] error,
   output wire [31:0] error_info,

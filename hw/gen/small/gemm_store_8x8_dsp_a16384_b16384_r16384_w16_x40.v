@@ -12,13 +12,13 @@
 // in  all_done    bits(1)
 // in  tile_done   bits(1)
 // in  rd_data     bits(256)
-// in  cmd_ready   bits(1)
 // in  data_ready  bits(1)
 // in  clk         clock       clock, rising edge
 // in  rst         reset       reset, active high
 // out rd_enable   bits(1)
 // out rd_word     uint(9)
 // out slot_free   bits(1)
+// in  cmd_ready   bits(1)
 // out cmd_valid   bits(1)
 // out cmd_addr    uint(40)
 // out cmd_beats   uint(17)
@@ -41,13 +41,13 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire all_done,
   input  wire tile_done,
   input  wire [255:0] rd_data,
-  input  wire cmd_ready,
   input  wire data_ready,
   input  wire clk,
   input  wire rst,
   output wire rd_enable,
   output wire [8:0] rd_word,
   output wire slot_free,
+  input  wire cmd_ready,
   output wire cmd_valid,
   output wire [39:0] cmd_addr,
   output wire [16:0] cmd_beats,
@@ -63,7 +63,6 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg [10:0] m_room;
   reg [10:0] n_room;
   reg [6:0] tiles_ready;
-  reg [40:0] tile_stride;
   reg [39:0] at_block;
   reg [39:0] at_tile;
   reg [39:0] at_row;
@@ -80,98 +79,97 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   reg [255:0] values;
   reg [1:0] beat;
   reg [127:0] carry;
-  wire commands_in_ready, commands_out_valid;
-  wire [56:0] commands_out_data;
   wire beat_stage_in_ready, beat_stage_out_valid;
   wire [143:0] beat_stage_out_data;
+  wire commands_in_ready, commands_out_valid;
+  wire [56:0] commands_out_data;
   wire _t1 = ~stop;
   wire [1:0] head = address_2[3:2];
   wire [4:0] row_end = {3'd0, head} + {1'd0, cols_2};
   wire [5:0] _t2 = {1'd0, row_end} + 6'd3;
   wire [3:0] beats = _t2[5:2];
-  wire [2:0] _t3 = {1'd0, beat} + 3'd1;
-  wire [3:0] _t4 = {2'd0, _t3[1:0]};
-  wire last_beat = _t4 >= beats;
+  wire [1:0] _t3 = beats[1:0];
+  wire [2:0] _t4 = {1'd0, beat} + 3'd1;
+  wire [1:0] _t5 = _t4[1:0];
+  wire last_beat = (beats[3:2] == 2'd0) & (_t5 >= _t3);
   wire first_beat = beat == 2'd0;
-  wire send = (held_valid & beat_stage_in_ready) & ((~first_beat) | commands_in_ready);
+  wire send = held_valid & (beat_stage_in_ready & ((~first_beat) | commands_in_ready));
   wire cut = send & last_beat;
   wire room_2 = (~held_valid) | cut;
   wire room_1 = (~read_valid) | room_2;
   wire request = (active_q & (all_done | (tiles_ready != 7'd0))) & (room_1 & _t1);
   wire last_rows = 24'd8 >= m_left;
   wire last_cols = 24'd8 >= n_left;
-  wire [23:0] _t5 = {13'd0, n_room};
-  wire last_col_tile = last_cols | (24'd8 >= _t5);
-  wire [23:0] _t6 = {13'd0, m_room};
-  wire last_row_tile = last_rows | (24'd8 >= _t6);
-  wire [3:0] _t7 = {1'd0, row} + 4'd1;
-  wire last_row = _t7 == ((m_left < 24'd8) ? m_left[3:0] : 4'd8);
+  wire [23:0] _t6 = {13'd0, n_room};
+  wire last_col_tile = last_cols | (24'd8 >= _t6);
+  wire [23:0] _t7 = {13'd0, m_room};
+  wire last_row_tile = last_rows | (24'd8 >= _t7);
+  wire [3:0] _t8 = {1'd0, row} + 4'd1;
+  wire last_row = _t8 == ((m_left < 24'd8) ? m_left[3:0] : 4'd8);
   wire next_tile_value = request & last_row;
   wire next_tile = next_tile_value;
   wire tile_over = next_tile & 1'b1;
-  wire _t8 = tile_over & last_row_tile;
-  wire block_done = _t8 & last_col_tile;
-  wire _t9 = block_done & last_cols;
-  wire finished = _t9 & last_rows;
-  wire signed [24:0] _t10 = {1'd0, m_left} - 25'd8;
-  wire next_row_block = _t9 & (~last_rows);
-  wire _t11 = ~last_row_tile;
-  wire next_row_tile = tile_over & _t11;
-  wire _t12 = next_row_tile | next_row_block;
+  wire _t9 = tile_over & last_row_tile;
+  wire block_done = _t9 & last_col_tile;
+  wire _t10 = block_done & last_cols;
+  wire finished = _t10 & last_rows;
+  wire signed [24:0] _t11 = {1'd0, m_left} - 25'd8;
+  wire next_row_block = _t10 & (~last_rows);
+  wire _t12 = ~last_row_tile;
+  wire next_row_tile = tile_over & _t12;
+  wire _t13 = next_row_tile | next_row_block;
   wire next_col_block = block_done & (~last_cols);
-  wire next_col_tile = _t8 & (~last_col_tile);
-  wire _t13 = next_col_tile | next_col_block;
+  wire next_col_tile = _t9 & (~last_col_tile);
+  wire _t14 = next_col_tile | next_col_block;
   wire m_left_block_enable = start | next_row_block;
-  wire _t14 = (start | next_col_tile) | block_done;
-  wire _t15 = start | block_done;
-  wire _t16 = tile_done & (~next_tile);
-  wire [40:0] rows_stride = stride * 9'd8;
-  wire [40:0] _t17 = {1'd0, at_tile} + {1'd0, tile_stride[39:0]};
-  wire _t18 = (last_row_tile & last_col_tile) & last_cols;
-  wire at_block_enable = start | (next_tile & _t18);
-  wire _t19 = next_tile & (_t11 | _t18);
+  wire _t15 = (start | next_col_tile) | block_done;
+  wire _t16 = start | block_done;
+  wire _t17 = tile_done & (~next_tile);
+  wire [40:0] _t18 = {1'd0, at_tile} + {1'd0, {2'd0, {{3'd0, stride}, 3'd0}}};
+  wire _t19 = (last_row_tile & last_col_tile) & last_cols;
+  wire at_block_enable = start | (next_tile & _t19);
+  wire _t20 = next_tile & (_t12 | _t19);
   wire first_row = row == 3'd0;
   wire [39:0] row_base = first_row ? (at_tile + at_col) : at_row;
-  wire _t20 = start | next_tile_value;
+  wire _t21 = start | next_tile_value;
   wire address_2_enable = read_valid & room_2;
-  wire [127:0] _t21 = beat <= 2'd1 ? values[{beat[0:0], 7'd0} +: 128] : 128'd0;
-  wire [31:0] _t22 = head[0] ? _t21[127:96] : _t21[31:0];
-  wire [31:0] _t23 = head[0] ? _t21[63:32] : _t21[95:64];
-  wire [31:0] _t24 = head[1] ? _t23 : _t22;
-  wire [31:0] _t25 = head[0] ? _t21[31:0] : _t21[63:32];
-  wire [31:0] _t26 = head[0] ? _t21[95:64] : _t21[127:96];
-  wire [31:0] _t27 = head[1] ? _t26 : _t25;
-  wire [31:0] _t28 = head[1] ? _t22 : _t23;
-  wire [31:0] _t29 = head[1] ? _t25 : _t26;
-  wire _t30 = 2'd0 < head;
-  wire _t31 = 2'd1 < head;
-  wire _t32 = 2'd2 < head;
-  wire [127:0] _t33 = {1'b0 ? carry[127:96] : _t29, _t32 ? carry[95:64] : _t28, _t31 ? carry[63:32] : _t27, _t30 ? carry[31:0] : _t24};
-  wire [8:0] _t34 = {4'd0, row_end};
-  wire [8:0] _t35 = {5'd0, {beat, 2'd0}};
-  wire [8:0] _t36 = _t35 + 9'd0;
-  wire [8:0] _t37 = _t35 + 9'd1;
-  wire [8:0] _t38 = _t35 + 9'd2;
-  wire [8:0] _t39 = _t35 + 9'd3;
-  wire [15:0] _t40 = {{4{(_t39 < _t34) & (~(first_beat & 1'b0))}}, {4{(_t38 < _t34) & (~(first_beat & _t32))}}, {4{(_t37 < _t34) & (~(first_beat & _t31))}}, {4{(_t36 < _t34) & (~(first_beat & _t30))}}};
+  wire [127:0] _t22 = beat <= 2'd1 ? values[{beat[0:0], 7'd0} +: 128] : 128'd0;
+  wire [31:0] _t23 = head[0] ? _t22[127:96] : _t22[31:0];
+  wire [31:0] _t24 = head[0] ? _t22[63:32] : _t22[95:64];
+  wire [31:0] _t25 = head[1] ? _t24 : _t23;
+  wire [31:0] _t26 = head[0] ? _t22[31:0] : _t22[63:32];
+  wire [31:0] _t27 = head[0] ? _t22[95:64] : _t22[127:96];
+  wire [31:0] _t28 = head[1] ? _t27 : _t26;
+  wire [31:0] _t29 = head[1] ? _t23 : _t24;
+  wire [31:0] _t30 = head[1] ? _t26 : _t27;
+  wire _t31 = 2'd0 < head;
+  wire _t32 = 2'd1 < head;
+  wire _t33 = 2'd2 < head;
+  wire [127:0] _t34 = {1'b0 ? carry[127:96] : _t30, _t33 ? carry[95:64] : _t29, _t32 ? carry[63:32] : _t28, _t31 ? carry[31:0] : _t25};
+  wire [8:0] _t35 = {4'd0, row_end};
+  wire [8:0] _t36 = {5'd0, {beat, 2'd0}};
+  wire [8:0] _t37 = _t36 + 9'd0;
+  wire [8:0] _t38 = _t36 + 9'd1;
+  wire [8:0] _t39 = _t36 + 9'd2;
+  wire [8:0] _t40 = _t36 + 9'd3;
+  wire [15:0] _t41 = {{4{(_t40 < _t35) & (~(first_beat & 1'b0))}}, {4{(_t39 < _t35) & (~(first_beat & _t33))}}, {4{(_t38 < _t35) & (~(first_beat & _t32))}}, {4{(_t37 < _t35) & (~(first_beat & _t31))}}};
+  skid_w144 beat_stage (
+    .in_valid(send), .in_data({_t41, _t34}), .out_ready(data_ready), .clk(clk), .rst(rst),
+    .in_ready(beat_stage_in_ready), .out_valid(beat_stage_out_valid), .out_data(beat_stage_out_data)
+  );
   fifo_w57_d4 commands (
-    .in_valid(send & first_beat), .in_data({{address_2[39:4], 4'd0}, {13'd0, beats}}),
+    .in_valid(send & first_beat), .in_data({address_2[39:4], 4'd0, {13'd0, beats}}),
     .out_ready(cmd_ready), .clk(clk), .rst(rst), .in_ready(commands_in_ready),
     .out_valid(commands_out_valid), .out_data(commands_out_data), .count()
   );
-  skid_w144 beat_stage (
-    .in_valid(send), .in_data({_t40, _t33}), .out_ready(data_ready), .clk(clk), .rst(rst),
-    .in_ready(beat_stage_in_ready), .out_valid(beat_stage_out_valid), .out_data(beat_stage_out_data)
-  );
   always @(posedge clk) begin
-    if (start | (_t12 | _t13)) m_left <= start ? m : (_t12 ? _t10[23:0] : m_left_block);
-    if (m_left_block_enable | _t13) n_left <= m_left_block_enable ? n : (n_left - 24'd8);
-    if (m_left_block_enable) m_left_block <= start ? m : _t10[23:0];
-    if (_t14 | next_row_tile) m_room <= _t14 ? m_block : (m_room - 11'd8);
-    if (_t15 | next_col_tile) n_room <= _t15 ? n_block : (n_room - 11'd8);
-    tile_stride <= rows_stride;
-    if (at_block_enable) at_block <= start ? base : _t17[39:0];
-    if (start | (_t19 | next_tile)) at_tile <= start ? base : (_t19 ? _t17[39:0] : at_block);
+    if (start | (_t13 | _t14)) m_left <= start ? m : (_t13 ? _t11[23:0] : m_left_block);
+    if (m_left_block_enable | _t14) n_left <= m_left_block_enable ? n : (n_left - 24'd8);
+    if (m_left_block_enable) m_left_block <= start ? m : _t11[23:0];
+    if (_t15 | next_row_tile) m_room <= _t15 ? m_block : (m_room - 11'd8);
+    if (_t16 | next_col_tile) n_room <= _t16 ? n_block : (n_room - 11'd8);
+    if (at_block_enable) at_block <= start ? base : _t18[39:0];
+    if (start | (_t20 | next_tile)) at_tile <= start ? base : (_t20 ? _t18[39:0] : at_block);
     if (request) at_row <= row_base + {8'd0, stride};
     if (at_block_enable | (next_tile & last_row_tile)) at_col <= at_block_enable ? 40'd0 : (at_col + 40'd32);
     if (request) address_1 <= row_base;
@@ -179,7 +177,7 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     if (address_2_enable) address_2 <= address_1;
     if (address_2_enable) cols_2 <= cols_1;
     if (address_2_enable) values <= rd_data;
-    if (send) carry <= {_t29, _t28, _t27, _t24};
+    if (send) carry <= {_t30, _t29, _t28, _t25};
     if (rst) begin
       active_q <= 1'b0;
       tiles_ready <= 7'd0;
@@ -191,13 +189,13 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       beat <= 2'd0;
     end else begin
       active_q <= (start | (active_q & (~finished))) & _t1;
-      if (start | (_t16 | ((next_tile & (~tile_done)) & (~all_done)))) tiles_ready <= start ? 7'd0 : (_t16 ? (tiles_ready + 7'd1) : (tiles_ready - 7'd1));
-      if (_t20 | request) row <= _t20 ? 3'd0 : _t7[2:0];
+      if (start | (_t17 | ((next_tile & (~tile_done)) & (~all_done)))) tiles_ready <= start ? 7'd0 : (_t17 ? (tiles_ready + 7'd1) : (tiles_ready - 7'd1));
+      if (_t21 | request) row <= _t21 ? 3'd0 : _t8[2:0];
       if (start | next_tile) slot <= start ? 6'd0 : (slot + 6'd1);
       slot_free_q <= next_tile;
       if (room_1) read_valid <= request;
       if (room_2) held_valid <= read_valid;
-      if (send) beat <= last_beat ? 2'd0 : _t3[1:0];
+      if (send) beat <= last_beat ? 2'd0 : _t5;
     end
   end
   assign rd_enable = request;
@@ -209,7 +207,7 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   assign data_valid = beat_stage_out_valid;
   assign data = beat_stage_out_data[127:0];
   assign strobes = beat_stage_out_data[143:128];
-  assign active = ((active_q | read_valid) | held_valid) | (commands_out_valid | beat_stage_out_valid);
+  assign active = (active_q | read_valid) | (held_valid | (commands_out_valid | beat_stage_out_valid));
 endmodule
 
 `default_nettype wire

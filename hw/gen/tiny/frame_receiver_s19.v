@@ -28,7 +28,9 @@ module frame_receiver_s19 (
 );
   reg [1:0] phase;
   reg [8:0] left;
-  reg [55:0] window;
+  reg [7:0] op;
+  reg [7:0] length_high;
+  reg [7:0] length_low;
   reg [31:0] crc;
   reg [19:0] silence;
   wire _t1 = phase == 2'd3;
@@ -53,29 +55,33 @@ module frame_receiver_s19 (
   wire _t16 = left == 9'd1;
   wire ends = (taken & _t1) & _t16;
   wire commit_now = (ends & good) & (~_t4);
-  wire [15:0] _t17 = window[31:16];
-  wire [7:0] _t18 = window[15:8];
-  wire known = (8'd4 >= _t18) & (16'd256 >= _t17);
-  wire _t19 = phase == 2'd1;
-  wire _t20 = (taken & _t19) & _t16;
-  wire rollback_now = ((_t20 & (~known)) | _t4) | (ends & (~good));
-  wire has_payload = ((_t18 == 8'd1) | (_t18 == 8'd3)) & (_t17 != 16'd0);
+  wire [15:0] _t17 = {length_high, length_low};
+  wire [15:0] _t18 = _t17;
+  wire [7:0] _t19 = op;
+  wire known = (8'd4 >= _t19) & (16'd256 >= _t18);
+  wire _t20 = phase == 2'd1;
+  wire _t21 = (taken & _t20) & _t16;
+  wire rollback_now = ((_t21 & (~known)) | _t4) | (ends & (~good));
+  wire has_payload = ((_t19 == 8'd1) | (_t19 == 8'd3)) & (_t18 != 16'd0);
   wire [1:0] after_header = has_payload ? 2'd2 : 2'd3;
   wire start = (valid & _t2) & (data == 8'd165);
-  wire _t21 = rollback_now | commit_now;
-  wire _t22 = (taken & (phase == 2'd2)) & _t16;
-  wire [8:0] _t23 = _t20 ? (has_payload ? _t17[8:0] : 9'd4) : (_t22 ? 9'd4 : (left - 9'd1));
+  wire _t22 = rollback_now | commit_now;
+  wire _t23 = (taken & (phase == 2'd2)) & _t16;
+  wire [8:0] _t24 = _t21 ? (has_payload ? _t18[8:0] : 9'd4) : (_t23 ? 9'd4 : (left - 9'd1));
+  wire _t25 = valid & _t20;
   wire one_outcome_holds = ~(commit_now & rollback_now);
   always @(posedge clk) begin
-    if (valid & _t19) window <= {data, window[55:8]};
+    if (_t25 & (left == 9'd7)) op <= data;
+    if (_t25 & (left == 9'd5)) length_high <= data;
+    if (_t25 & (left == 9'd6)) length_low <= data;
     if (start | taken) crc <= start ? 32'hffffffff : next_crc;
     if (rst) begin
       phase <= 2'd0;
       left <= 9'd0;
       silence <= 20'd0;
     end else begin
-      if ((_t21 | start) | (_t20 | _t22)) phase <= _t21 ? 2'd0 : (start ? 2'd1 : (_t20 ? after_header : 2'd3));
-      if ((start | _t20) | (_t22 | taken)) left <= start ? 9'd8 : _t23;
+      if ((_t22 | start) | (_t21 | _t23)) phase <= _t22 ? 2'd0 : (start ? 2'd1 : (_t21 ? after_header : 2'd3));
+      if ((start | _t21) | (_t23 | taken)) left <= start ? 9'd8 : _t24;
       silence <= (valid | _t2) ? 20'd0 : (silence + 20'd1);
     end
   end

@@ -60,7 +60,7 @@ module serial_bridge_w8_m65536 (
   reg [63:0] header;
   reg session;
   reg [7:0] expected;
-  reg [32:0] end_q;
+  reg [17:0] end_q;
   reg [3:0] status;
   reg execute;
   reg [8:0] count;
@@ -147,7 +147,7 @@ module serial_bridge_w8_m65536 (
   wire [7:0] _t38 = _t37[7:0];
   wire fresh = _t38 == 8'd0;
   wire _t39 = _t13 | _t30;
-  wire outside = _t39 ? (33'h000010000 < end_q) : (33'd16384 < end_q);
+  wire outside = (|_t18[31:17]) | (_t39 ? (18'h10000 < end_q) : (18'd16384 < end_q));
   wire uneven = (~_t39) & (~((_t18[1:0] == 2'd0) & (_t12[1:0] == 2'd0)));
   wire missing = (~fresh) & (~_t38[7]);
   wire [3:0] _t40 = session ? (missing ? 4'd1 : (uneven ? 4'd3 : (outside ? 4'd4 : 4'd0))) : 4'd2;
@@ -165,7 +165,7 @@ module serial_bridge_w8_m65536 (
   wire take_7 = take_byte & (lane == 3'd7);
   always @(posedge clk) begin
     if (take_header) header <= {in_data, header[63:8]};
-    end_q <= {1'd0, _t18} + {1'd0, {16'd0, _t12}};
+    end_q <= {1'd0, _t18[16:0]} + {1'd0, {1'd0, _t12}};
     if (status_enable) status <= fault;
     if (status_enable) execute <= (fault == 4'd0) & ((fresh | (~_t31)) | hello);
     if (status_enable | (take | (send & _t35))) address <= status_enable ? _t18[15:0] : (address + 16'd1);

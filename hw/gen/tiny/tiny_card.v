@@ -26,18 +26,11 @@ module tiny_card (
   reg [15:0] cycles_part_2;
   reg cycles_carry_2;
   reg [15:0] cycles_part_3;
-  wire csr_card_irq_status_gemm_done, csr_card_irq_status_spgemm_done, csr_card_irq_enable_gemm_done, csr_card_irq_enable_spgemm_done, csr_card_soft_reset, csr_gemm_start;
-  wire [7:0] csr_gemm_mode_tuple;
-  wire csr_gemm_mode_a_col_major, csr_gemm_mode_b_col_major, csr_gemm_mode_d_col_major;
-  wire [2:0] csr_gemm_mode_rounding;
-  wire csr_gemm_mode_saturate, csr_gemm_mode_load_a, csr_gemm_mode_load_b, csr_gemm_mode_compute, csr_gemm_mode_store;
-  wire [31:0] csr_gemm_m, csr_gemm_n, csr_gemm_k;
-  wire [16:0] csr_gemm_a;
-  wire [31:0] csr_gemm_a_stride;
-  wire [16:0] csr_gemm_b;
-  wire [31:0] csr_gemm_b_stride;
-  wire [16:0] csr_gemm_d;
-  wire [31:0] csr_gemm_d_stride, csr_read_data;
+  wire csr_card_irq_status_gemm_done, csr_card_irq_status_spgemm_done, csr_card_irq_enable_gemm_done, csr_card_irq_enable_spgemm_done, csr_card_soft_reset, csr_gemm_start, csr_gemm_word_valid;
+  wire [4:0] csr_gemm_word_index;
+  wire [31:0] csr_gemm_word;
+  wire csr_gemm_loaded;
+  wire [31:0] csr_read_data;
   wire host_port_uart_tx, host_port_write;
   wire [13:0] host_port_write_addr;
   wire [31:0] host_port_write_data;
@@ -48,34 +41,21 @@ module tiny_card (
   wire [12:0] host_port_mem_addr;
   wire [63:0] host_port_mem_data;
   wire [7:0] host_port_mem_strb;
-  wire memory_s0_axi_awready, memory_s0_axi_wready, memory_s0_axi_bvalid, memory_s0_axi_bid;
-  wire [1:0] memory_s0_axi_bresp;
-  wire memory_s0_axi_arready, memory_s0_axi_rvalid, memory_s0_axi_rid;
-  wire [63:0] memory_s0_axi_rdata;
-  wire [1:0] memory_s0_axi_rresp;
-  wire memory_s0_axi_rlast, memory_mem_ready, memory_mem_done;
+  wire memory_mem_ready, memory_mem_done;
   wire [63:0] memory_mem_rdata;
-  wire gemm_engine_m_axi_arvalid, gemm_engine_m_axi_arid;
-  wire [16:0] gemm_engine_m_axi_araddr;
-  wire [7:0] gemm_engine_m_axi_arlen;
-  wire [2:0] gemm_engine_m_axi_arsize;
-  wire [1:0] gemm_engine_m_axi_arburst;
-  wire [3:0] gemm_engine_m_axi_arcache;
-  wire [2:0] gemm_engine_m_axi_arprot;
-  wire gemm_engine_m_axi_rready, gemm_engine_m_axi_awvalid, gemm_engine_m_axi_awid;
-  wire [16:0] gemm_engine_m_axi_awaddr;
-  wire [7:0] gemm_engine_m_axi_awlen;
-  wire [2:0] gemm_engine_m_axi_awsize;
-  wire [1:0] gemm_engine_m_axi_awburst;
-  wire [3:0] gemm_engine_m_axi_awcache;
-  wire [2:0] gemm_engine_m_axi_awprot;
-  wire gemm_engine_m_axi_wvalid;
-  wire [63:0] gemm_engine_m_axi_wdata;
-  wire [7:0] gemm_engine_m_axi_wstrb;
-  wire gemm_engine_m_axi_wlast, gemm_engine_m_axi_bready, gemm_engine_done;
+  wire memory_s0_near_read_ready, memory_s0_near_read_done;
+  wire [63:0] memory_s0_near_read_data;
+  wire memory_s0_near_write_ready;
+  wire gemm_engine_m_near_read_valid;
+  wire [12:0] gemm_engine_m_near_read_addr;
+  wire gemm_engine_m_near_write_valid;
+  wire [12:0] gemm_engine_m_near_write_addr;
+  wire [63:0] gemm_engine_m_near_write_data;
+  wire [7:0] gemm_engine_m_near_write_strb;
+  wire gemm_engine_done;
   wire [7:0] gemm_engine_error;
   wire [31:0] gemm_engine_error_info;
-  wire [42:0] gemm_engine_cycles, gemm_engine_compute_cycles, gemm_engine_bytes_read, gemm_engine_bytes_written, gemm_engine_macs;
+  wire [33:0] gemm_engine_cycles, gemm_engine_compute_cycles, gemm_engine_bytes_read, gemm_engine_bytes_written, gemm_engine_macs;
   wire gemm_engine_idle;
   wire gemm_account_status_busy, gemm_account_status_done;
   wire [7:0] gemm_account_status_error;
@@ -93,24 +73,16 @@ module tiny_card (
     .card_irq_status_spgemm_done(csr_card_irq_status_spgemm_done),
     .card_irq_enable_gemm_done(csr_card_irq_enable_gemm_done),
     .card_irq_enable_spgemm_done(csr_card_irq_enable_spgemm_done),
-    .card_cycles({cycles_part_3, cycles_part_2, cycles_part_1, cycles_part_0}), .card_scratch(),
+    .card_cycles({cycles_part_3, cycles_part_2, cycles_part_1, cycles_part_0}),
     .card_soft_reset(csr_card_soft_reset), .gemm_locked(csr_card_status_gemm_busy),
     .gemm_start(csr_gemm_start), .gemm_status_busy(gemm_account_status_busy),
     .gemm_status_done(gemm_account_status_done), .gemm_status_error(gemm_account_status_error),
-    .gemm_error_info(gemm_account_error_info), .gemm_mode_tuple(csr_gemm_mode_tuple),
-    .gemm_mode_a_col_major(csr_gemm_mode_a_col_major),
-    .gemm_mode_b_col_major(csr_gemm_mode_b_col_major),
-    .gemm_mode_d_col_major(csr_gemm_mode_d_col_major), .gemm_mode_rounding(csr_gemm_mode_rounding),
-    .gemm_mode_saturate(csr_gemm_mode_saturate), .gemm_mode_load_a(csr_gemm_mode_load_a),
-    .gemm_mode_load_b(csr_gemm_mode_load_b), .gemm_mode_compute(csr_gemm_mode_compute),
-    .gemm_mode_store(csr_gemm_mode_store), .gemm_m(csr_gemm_m), .gemm_n(csr_gemm_n),
-    .gemm_k(csr_gemm_k), .gemm_a(csr_gemm_a), .gemm_a_stride(csr_gemm_a_stride),
-    .gemm_b(csr_gemm_b), .gemm_b_stride(csr_gemm_b_stride), .gemm_d(csr_gemm_d),
-    .gemm_d_stride(csr_gemm_d_stride), .gemm_cycles({21'd0, gemm_engine_cycles}),
-    .gemm_compute_cycles({21'd0, gemm_engine_compute_cycles}),
-    .gemm_bytes_read({21'd0, gemm_engine_bytes_read}),
-    .gemm_bytes_written({21'd0, gemm_engine_bytes_written}), .gemm_macs({21'd0, gemm_engine_macs}),
-    .read_data(csr_read_data)
+    .gemm_error_info(gemm_account_error_info), .gemm_cycles({30'd0, gemm_engine_cycles}),
+    .gemm_compute_cycles({30'd0, gemm_engine_compute_cycles}),
+    .gemm_bytes_read({30'd0, gemm_engine_bytes_read}),
+    .gemm_bytes_written({30'd0, gemm_engine_bytes_written}), .gemm_macs({30'd0, gemm_engine_macs}),
+    .gemm_word_valid(csr_gemm_word_valid), .gemm_word_index(csr_gemm_word_index),
+    .gemm_word(csr_gemm_word), .gemm_loaded(csr_gemm_loaded), .read_data(csr_read_data)
   );
   serial_port_c50 host_port (
     .clk(clk), .rst(rst), .uart_rx(uart_rx), .uart_tx(host_port_uart_tx), .write(host_port_write),
@@ -121,58 +93,33 @@ module tiny_card (
     .mem_addr(host_port_mem_addr), .mem_data(host_port_mem_data), .mem_strb(host_port_mem_strb),
     .irq(irq_q)
   );
-  card_memory_p1_w8_m65536 memory (
-    .clk(clk), .rst(rst), .mem_valid(host_port_mem_valid), .mem_write(host_port_mem_write),
-    .mem_addr(host_port_mem_addr), .mem_data(host_port_mem_data), .mem_strb(host_port_mem_strb),
-    .s0_axi_awvalid(gemm_engine_m_axi_awvalid), .s0_axi_awid(gemm_engine_m_axi_awid),
-    .s0_axi_awaddr(gemm_engine_m_axi_awaddr), .s0_axi_awlen(gemm_engine_m_axi_awlen),
-    .s0_axi_awsize(gemm_engine_m_axi_awsize), .s0_axi_awburst(gemm_engine_m_axi_awburst),
-    .s0_axi_awcache(gemm_engine_m_axi_awcache), .s0_axi_awprot(gemm_engine_m_axi_awprot),
-    .s0_axi_awready(memory_s0_axi_awready), .s0_axi_wvalid(gemm_engine_m_axi_wvalid),
-    .s0_axi_wdata(gemm_engine_m_axi_wdata), .s0_axi_wstrb(gemm_engine_m_axi_wstrb),
-    .s0_axi_wlast(gemm_engine_m_axi_wlast), .s0_axi_wready(memory_s0_axi_wready),
-    .s0_axi_bvalid(memory_s0_axi_bvalid), .s0_axi_bid(memory_s0_axi_bid),
-    .s0_axi_bresp(memory_s0_axi_bresp), .s0_axi_bready(gemm_engine_m_axi_bready),
-    .s0_axi_arvalid(gemm_engine_m_axi_arvalid), .s0_axi_arid(gemm_engine_m_axi_arid),
-    .s0_axi_araddr(gemm_engine_m_axi_araddr), .s0_axi_arlen(gemm_engine_m_axi_arlen),
-    .s0_axi_arsize(gemm_engine_m_axi_arsize), .s0_axi_arburst(gemm_engine_m_axi_arburst),
-    .s0_axi_arcache(gemm_engine_m_axi_arcache), .s0_axi_arprot(gemm_engine_m_axi_arprot),
-    .s0_axi_arready(memory_s0_axi_arready), .s0_axi_rvalid(memory_s0_axi_rvalid),
-    .s0_axi_rid(memory_s0_axi_rid), .s0_axi_rdata(memory_s0_axi_rdata),
-    .s0_axi_rresp(memory_s0_axi_rresp), .s0_axi_rlast(memory_s0_axi_rlast),
-    .s0_axi_rready(gemm_engine_m_axi_rready), .mem_ready(memory_mem_ready),
-    .mem_done(memory_mem_done), .mem_rdata(memory_mem_rdata)
+  card_memory_d1_p0_w8_m65536 memory (
+    .mem_valid(host_port_mem_valid), .mem_write(host_port_mem_write), .mem_addr(host_port_mem_addr),
+    .mem_data(host_port_mem_data), .mem_strb(host_port_mem_strb),
+    .s0_near_read_valid(gemm_engine_m_near_read_valid),
+    .s0_near_read_addr(gemm_engine_m_near_read_addr),
+    .s0_near_write_valid(gemm_engine_m_near_write_valid),
+    .s0_near_write_addr(gemm_engine_m_near_write_addr),
+    .s0_near_write_data(gemm_engine_m_near_write_data),
+    .s0_near_write_strb(gemm_engine_m_near_write_strb), .clk(clk), .rst(rst),
+    .mem_ready(memory_mem_ready), .mem_done(memory_mem_done), .mem_rdata(memory_mem_rdata),
+    .s0_near_read_ready(memory_s0_near_read_ready), .s0_near_read_done(memory_s0_near_read_done),
+    .s0_near_read_data(memory_s0_near_read_data), .s0_near_write_ready(memory_s0_near_write_ready)
   );
   gemm_slot gemm_engine (
-    .clk(clk), .rst(rst), .m_axi_arvalid(gemm_engine_m_axi_arvalid),
-    .m_axi_arid(gemm_engine_m_axi_arid), .m_axi_araddr(gemm_engine_m_axi_araddr),
-    .m_axi_arlen(gemm_engine_m_axi_arlen), .m_axi_arsize(gemm_engine_m_axi_arsize),
-    .m_axi_arburst(gemm_engine_m_axi_arburst), .m_axi_arcache(gemm_engine_m_axi_arcache),
-    .m_axi_arprot(gemm_engine_m_axi_arprot), .m_axi_arready(memory_s0_axi_arready),
-    .m_axi_rvalid(memory_s0_axi_rvalid), .m_axi_rid(memory_s0_axi_rid),
-    .m_axi_rdata(memory_s0_axi_rdata), .m_axi_rresp(memory_s0_axi_rresp),
-    .m_axi_rlast(memory_s0_axi_rlast), .m_axi_rready(gemm_engine_m_axi_rready),
-    .m_axi_awvalid(gemm_engine_m_axi_awvalid), .m_axi_awid(gemm_engine_m_axi_awid),
-    .m_axi_awaddr(gemm_engine_m_axi_awaddr), .m_axi_awlen(gemm_engine_m_axi_awlen),
-    .m_axi_awsize(gemm_engine_m_axi_awsize), .m_axi_awburst(gemm_engine_m_axi_awburst),
-    .m_axi_awcache(gemm_engine_m_axi_awcache), .m_axi_awprot(gemm_engine_m_axi_awprot),
-    .m_axi_awready(memory_s0_axi_awready), .m_axi_wvalid(gemm_engine_m_axi_wvalid),
-    .m_axi_wdata(gemm_engine_m_axi_wdata), .m_axi_wstrb(gemm_engine_m_axi_wstrb),
-    .m_axi_wlast(gemm_engine_m_axi_wlast), .m_axi_wready(memory_s0_axi_wready),
-    .m_axi_bvalid(memory_s0_axi_bvalid), .m_axi_bid(memory_s0_axi_bid),
-    .m_axi_bresp(memory_s0_axi_bresp), .m_axi_bready(gemm_engine_m_axi_bready),
-    .start(csr_gemm_start), .flush(resetting), .m(csr_gemm_m), .n(csr_gemm_n), .k(csr_gemm_k),
-    .a_stride(csr_gemm_a_stride[16:0]), .a(csr_gemm_a), .b_stride(csr_gemm_b_stride[16:0]),
-    .b(csr_gemm_b), .d_stride(csr_gemm_d_stride[16:0]), .d(csr_gemm_d),
-    .mode_a_col_major(csr_gemm_mode_a_col_major), .mode_b_col_major(csr_gemm_mode_b_col_major),
-    .mode_d_col_major(csr_gemm_mode_d_col_major), .mode_load_a(csr_gemm_mode_load_a),
-    .mode_load_b(csr_gemm_mode_load_b), .mode_compute(csr_gemm_mode_compute),
-    .mode_store(csr_gemm_mode_store), .mode_tuple(csr_gemm_mode_tuple),
-    .mode_rounding(csr_gemm_mode_rounding), .mode_saturate(csr_gemm_mode_saturate),
-    .done(gemm_engine_done), .error(gemm_engine_error), .error_info(gemm_engine_error_info),
-    .cycles(gemm_engine_cycles), .compute_cycles(gemm_engine_compute_cycles),
-    .bytes_read(gemm_engine_bytes_read), .bytes_written(gemm_engine_bytes_written),
-    .macs(gemm_engine_macs), .idle(gemm_engine_idle)
+    .clk(clk), .rst(rst), .m_near_read_ready(memory_s0_near_read_ready),
+    .m_near_read_valid(gemm_engine_m_near_read_valid),
+    .m_near_read_addr(gemm_engine_m_near_read_addr), .m_near_read_done(memory_s0_near_read_done),
+    .m_near_read_data(memory_s0_near_read_data), .m_near_write_ready(memory_s0_near_write_ready),
+    .m_near_write_valid(gemm_engine_m_near_write_valid),
+    .m_near_write_addr(gemm_engine_m_near_write_addr),
+    .m_near_write_data(gemm_engine_m_near_write_data),
+    .m_near_write_strb(gemm_engine_m_near_write_strb), .start(csr_gemm_start), .flush(resetting),
+    .word_valid(csr_gemm_word_valid), .word_index(csr_gemm_word_index), .word(csr_gemm_word),
+    .loaded(csr_gemm_loaded), .done(gemm_engine_done), .error(gemm_engine_error),
+    .error_info(gemm_engine_error_info), .cycles(gemm_engine_cycles),
+    .compute_cycles(gemm_engine_compute_cycles), .bytes_read(gemm_engine_bytes_read),
+    .bytes_written(gemm_engine_bytes_written), .macs(gemm_engine_macs), .idle(gemm_engine_idle)
   );
   account gemm_account (
     .start(csr_gemm_start), .done(gemm_engine_done), .error(gemm_engine_error),

@@ -18,7 +18,6 @@
 // out card_irq_enable_gemm_done        bits(1)
 // out card_irq_enable_spgemm_done      bits(1)
 // in  card_cycles                      bits(64)
-// out card_scratch                     bits(32)
 // out card_soft_reset                  bits(1)
 // in  gemm_locked                      bits(1)
 // out gemm_start                       bits(1)
@@ -26,30 +25,15 @@
 // in  gemm_status_done                 bits(1)
 // in  gemm_status_error                bits(8)
 // in  gemm_error_info                  bits(32)
-// out gemm_mode_tuple                  bits(8)
-// out gemm_mode_a_col_major            bits(1)
-// out gemm_mode_b_col_major            bits(1)
-// out gemm_mode_d_col_major            bits(1)
-// out gemm_mode_rounding               bits(3)
-// out gemm_mode_saturate               bits(1)
-// out gemm_mode_load_a                 bits(1)
-// out gemm_mode_load_b                 bits(1)
-// out gemm_mode_compute                bits(1)
-// out gemm_mode_store                  bits(1)
-// out gemm_m                           bits(32)
-// out gemm_n                           bits(32)
-// out gemm_k                           bits(32)
-// out gemm_a                           bits(17)
-// out gemm_a_stride                    bits(32)
-// out gemm_b                           bits(17)
-// out gemm_b_stride                    bits(32)
-// out gemm_d                           bits(17)
-// out gemm_d_stride                    bits(32)
 // in  gemm_cycles                      bits(64)
 // in  gemm_compute_cycles              bits(64)
 // in  gemm_bytes_read                  bits(64)
 // in  gemm_bytes_written               bits(64)
 // in  gemm_macs                        bits(64)
+// out gemm_word_valid                  bits(1)
+// out gemm_word_index                  uint(5)
+// out gemm_word                        bits(32)
+// out gemm_loaded                      bits(1)
 // out read_data                        bits(32)
 
 `default_nettype none
@@ -72,7 +56,6 @@ module tiny_csr (
   output wire card_irq_enable_gemm_done,
   output wire card_irq_enable_spgemm_done,
   input  wire [63:0] card_cycles,
-  output wire [31:0] card_scratch,
   output wire card_soft_reset,
   input  wire gemm_locked,
   output wire gemm_start,
@@ -80,152 +63,204 @@ module tiny_csr (
   input  wire gemm_status_done,
   input  wire [7:0] gemm_status_error,
   input  wire [31:0] gemm_error_info,
-  output wire [7:0] gemm_mode_tuple,
-  output wire gemm_mode_a_col_major,
-  output wire gemm_mode_b_col_major,
-  output wire gemm_mode_d_col_major,
-  output wire [2:0] gemm_mode_rounding,
-  output wire gemm_mode_saturate,
-  output wire gemm_mode_load_a,
-  output wire gemm_mode_load_b,
-  output wire gemm_mode_compute,
-  output wire gemm_mode_store,
-  output wire [31:0] gemm_m,
-  output wire [31:0] gemm_n,
-  output wire [31:0] gemm_k,
-  output wire [16:0] gemm_a,
-  output wire [31:0] gemm_a_stride,
-  output wire [16:0] gemm_b,
-  output wire [31:0] gemm_b_stride,
-  output wire [16:0] gemm_d,
-  output wire [31:0] gemm_d_stride,
   input  wire [63:0] gemm_cycles,
   input  wire [63:0] gemm_compute_cycles,
   input  wire [63:0] gemm_bytes_read,
   input  wire [63:0] gemm_bytes_written,
   input  wire [63:0] gemm_macs,
+  output wire gemm_word_valid,
+  output wire [4:0] gemm_word_index,
+  output wire [31:0] gemm_word,
+  output wire gemm_loaded,
   output wire [31:0] read_data
 );
   reg card_irq_status_gemm_done_q;
   reg card_irq_status_spgemm_done_q;
   reg card_irq_enable_gemm_done_0;
   reg card_irq_enable_spgemm_done_0;
-  reg [31:0] card_scratch_0;
-  reg [7:0] gemm_mode_tuple_0;
-  reg gemm_mode_a_col_major_0;
-  reg gemm_mode_b_col_major_0;
-  reg gemm_mode_d_col_major_0;
-  reg [2:0] gemm_mode_rounding_0;
-  reg gemm_mode_saturate_0;
-  reg gemm_mode_load_a_0;
-  reg gemm_mode_load_b_0;
-  reg gemm_mode_compute_0;
-  reg gemm_mode_store_0;
-  reg [31:0] gemm_m_0;
-  reg [31:0] gemm_n_0;
-  reg [31:0] gemm_k_0;
-  reg [16:0] gemm_a_0;
-  reg [31:0] gemm_a_stride_0;
-  reg [16:0] gemm_b_0;
-  reg [31:0] gemm_b_stride_0;
-  reg [16:0] gemm_d_0;
-  reg [31:0] gemm_d_stride_0;
   reg [31:0] read_data_q;
+  reg clearing;
+  reg [4:0] clear_at;
+  reg scratch_written;
+  reg known;
+  reg gemm_telling;
+  reg [4:0] gemm_telling_index;
+  reg gemm_word_valid_q;
+  reg [4:0] gemm_word_index_q;
+  reg gemm_loaded_q;
+  (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
+  reg [31:0] registers [0:63];
+  reg [31:0] found;
+  initial begin
+    registers[0] = 32'd0;
+    registers[1] = 32'd0;
+    registers[2] = 32'd0;
+    registers[3] = 32'd0;
+    registers[4] = 32'd0;
+    registers[5] = 32'd0;
+    registers[6] = 32'd0;
+    registers[7] = 32'd0;
+    registers[8] = 32'd0;
+    registers[9] = 32'd0;
+    registers[10] = 32'd0;
+    registers[11] = 32'd0;
+    registers[12] = 32'd0;
+    registers[13] = 32'd0;
+    registers[14] = 32'd0;
+    registers[15] = 32'd0;
+    registers[16] = 32'd0;
+    registers[17] = 32'd0;
+    registers[18] = 32'd0;
+    registers[19] = 32'd0;
+    registers[20] = 32'd0;
+    registers[21] = 32'd0;
+    registers[22] = 32'd0;
+    registers[23] = 32'd0;
+    registers[24] = 32'd0;
+    registers[25] = 32'd0;
+    registers[26] = 32'd0;
+    registers[27] = 32'd0;
+    registers[28] = 32'd0;
+    registers[29] = 32'd0;
+    registers[30] = 32'd0;
+    registers[31] = 32'd0;
+    registers[32] = 32'h4d414331;
+    registers[33] = 32'd1;
+    registers[34] = 32'h150a5b82;
+    registers[35] = 32'h7a48e06f;
+    registers[36] = 32'd1024;
+    registers[37] = 32'd0;
+    registers[38] = 32'd0;
+    registers[39] = 32'd0;
+    registers[40] = 32'd0;
+    registers[41] = 32'd0;
+    registers[42] = 32'd0;
+    registers[43] = 32'd0;
+    registers[44] = 32'd0;
+    registers[45] = 32'd0;
+    registers[46] = 32'd0;
+    registers[47] = 32'd0;
+    registers[48] = 32'h04080201;
+    registers[49] = 32'd50000;
+    registers[50] = 32'h04100202;
+    registers[51] = 32'd4360;
+    registers[52] = 32'd1283;
+    registers[53] = 32'h00040002;
+    registers[54] = 32'h00040004;
+    registers[55] = 32'h08010004;
+    registers[56] = 32'h20200808;
+    registers[57] = 32'd0;
+    registers[58] = 32'd0;
+    registers[59] = 32'd0;
+    registers[60] = 32'd0;
+    registers[61] = 32'd0;
+    registers[62] = 32'd0;
+    registers[63] = 32'd0;
+  end
+  (* ram_style = "block", syn_ramstyle = "block_ram", no_rw_check *)
+  reg [31:0] of_the_engine [0:31];
+  reg [31:0] gemm_told;
   wire [31:0] write_mask = {{8{write_strb[3]}}, {8{write_strb[2]}}, {8{write_strb[1]}}, {8{write_strb[0]}}};
   wire _t1 = write_data[0] & write_mask[0];
-  wire _t2 = ~gemm_locked;
-  wire _t3 = write & (write_addr[13:2] == 12'd6);
-  wire _t4 = write_data[1] & write_mask[1];
-  wire card_irq_enable_gemm_done_0_enable = (write & (write_addr[13:2] == 12'd7)) & 1'b1;
-  wire [31:0] _t5 = ~write_mask;
-  wire [31:0] _t6 = write_data & write_mask;
-  wire gemm_mode_tuple_0_enable = (write & (write_addr[13:2] == 12'd1027)) & _t2;
-  wire [16:0] _t7 = ~write_mask[16:0];
-  wire [16:0] _t8 = write_data[16:0] & write_mask[16:0];
-  wire [31:0] _t9 = {12'd0, gemm_mode_store_0, gemm_mode_compute_0, gemm_mode_load_b_0, gemm_mode_load_a_0, 1'b0, gemm_mode_saturate_0, gemm_mode_rounding_0, gemm_mode_d_col_major_0, gemm_mode_b_col_major_0, gemm_mode_a_col_major_0, gemm_mode_tuple_0};
-  wire [11:0] _t10 = read_addr[13:2];
-  wire [31:0] read_word = _t10 == 12'd0 ? 32'h4d414331 : _t10 == 12'd1 ? 32'd1 : _t10 == 12'd2 ? 32'h150a5b82 : _t10 == 12'd3 ? 32'h7a48e06f : _t10 == 12'd4 ? 32'd1024 : _t10 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t10 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t10 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t10 == 12'd8 ? card_cycles[31:0] : _t10 == 12'd9 ? card_cycles[63:32] : _t10 == 12'd10 ? card_scratch_0 : _t10 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t10 == 12'd1026 ? gemm_error_info : _t10 == 12'd1027 ? _t9 : _t10 == 12'd1028 ? gemm_m_0 : _t10 == 12'd1029 ? gemm_n_0 : _t10 == 12'd1030 ? gemm_k_0 : _t10 == 12'd1032 ? {15'd0, gemm_a_0} : _t10 == 12'd1034 ? gemm_a_stride_0 : _t10 == 12'd1036 ? {15'd0, gemm_b_0} : _t10 == 12'd1038 ? gemm_b_stride_0 : _t10 == 12'd1040 ? {15'd0, gemm_d_0} : _t10 == 12'd1042 ? gemm_d_stride_0 : _t10 == 12'd1056 ? gemm_cycles[31:0] : _t10 == 12'd1057 ? gemm_cycles[63:32] : _t10 == 12'd1058 ? gemm_compute_cycles[31:0] : _t10 == 12'd1059 ? gemm_compute_cycles[63:32] : _t10 == 12'd1060 ? gemm_bytes_read[31:0] : _t10 == 12'd1061 ? gemm_bytes_read[63:32] : _t10 == 12'd1062 ? gemm_bytes_written[31:0] : _t10 == 12'd1063 ? gemm_bytes_written[63:32] : _t10 == 12'd1064 ? gemm_macs[31:0] : _t10 == 12'd1065 ? gemm_macs[63:32] : _t10 == 12'd256 ? 32'h04080201 : _t10 == 12'd257 ? 32'd50000 : _t10 == 12'd258 ? 32'h04100202 : _t10 == 12'd259 ? 32'd4360 : _t10 == 12'd260 ? 32'd1283 : _t10 == 12'd261 ? 32'h00040002 : _t10 == 12'd262 ? 32'h00040004 : _t10 == 12'd263 ? 32'h08010004 : _t10 == 12'd264 ? 32'h20200808 : 32'd0;
+  wire [11:0] _t2 = write_addr[13:2];
+  wire _t3 = ~gemm_locked;
+  wire _t4 = write & (_t2 == 12'd1024);
+  wire _t5 = write & (_t2 == 12'd6);
+  wire _t6 = write_data[1] & write_mask[1];
+  wire card_irq_enable_gemm_done_0_enable = (write & (_t2 == 12'd7)) & 1'b1;
+  wire [11:0] _t7 = read_addr[13:2];
+  wire [31:0] read_word = _t7 == 12'd5 ? {30'd0, card_status_spgemm_busy, card_status_gemm_busy} : _t7 == 12'd6 ? {30'd0, card_irq_status_spgemm_done_q, card_irq_status_gemm_done_q} : _t7 == 12'd7 ? {30'd0, card_irq_enable_spgemm_done_0, card_irq_enable_gemm_done_0} : _t7 == 12'd8 ? card_cycles[31:0] : _t7 == 12'd9 ? card_cycles[63:32] : _t7 == 12'd1025 ? {16'd0, gemm_status_error, 6'd0, gemm_status_done, gemm_status_busy} : _t7 == 12'd1026 ? gemm_error_info : _t7 == 12'd1056 ? gemm_cycles[31:0] : _t7 == 12'd1057 ? gemm_cycles[63:32] : _t7 == 12'd1058 ? gemm_compute_cycles[31:0] : _t7 == 12'd1059 ? gemm_compute_cycles[63:32] : _t7 == 12'd1060 ? gemm_bytes_read[31:0] : _t7 == 12'd1061 ? gemm_bytes_read[63:32] : _t7 == 12'd1062 ? gemm_bytes_written[31:0] : _t7 == 12'd1063 ? gemm_bytes_written[63:32] : _t7 == 12'd1064 ? gemm_macs[31:0] : _t7 == 12'd1065 ? gemm_macs[63:32] : 32'd0;
+  wire scratch_written_enable = (write & (_t2 == 12'd10)) & 1'b1;
+  wire _t8 = _t7 == 12'd10 ? scratch_written : 1'b1;
+  wire _t9 = _t7[11:4] == 8'd16;
+  wire _t10 = _t7[11:4] == 8'd0;
+  wire _t11 = _t7[11:5] == 7'd32;
+  wire _t12 = gemm_telling_index == 5'd18;
+  wire _t13 = (_t4 & write_data[0]) & _t3;
+  wire [5:0] _t14 = ((_t2[11:4] == 8'd0) ? {2'd2, _t2[3:0]} : 6'd0) | ((_t2[11:4] == 8'd16) ? {2'd3, _t2[3:0]} : 6'd0);
+  wire [5:0] _t15 = ((_t2[11:5] == 7'd32) ? {1'b0, _t2[4:0]} : 6'd0) | _t14;
+  wire [5:0] registers_write_addr = clearing ? (6'd0 | {1'd0, clear_at}) : _t15;
+  wire _t16 = ~clearing;
+  wire _t17 = (write & (_t2 == 12'd1027)) & _t3;
+  wire _t18 = (write & (_t2 == 12'd1040)) & _t3;
+  wire _t19 = (write & (_t2 == 12'd1036)) & _t3;
+  wire _t20 = _t19 | _t18;
+  wire _t21 = (write & (_t2 == 12'd1032)) & _t3;
+  wire _t22 = ~(_t21 | _t20);
+  wire _t23 = ~((_t17 | _t21) | _t20);
+  wire [31:0] registers_write_data = {(write_data[31] & _t23) & _t16, (write_data[30] & _t23) & _t16, (write_data[29] & _t23) & _t16, (write_data[28] & _t23) & _t16, (write_data[27] & _t23) & _t16, (write_data[26] & _t23) & _t16, (write_data[25] & _t23) & _t16, (write_data[24] & _t23) & _t16, (write_data[23] & _t23) & _t16, (write_data[22] & _t23) & _t16, (write_data[21] & _t23) & _t16, (write_data[20] & _t23) & _t16, (write_data[19] & _t22) & _t16, (write_data[18] & _t22) & _t16, (write_data[17] & _t22) & _t16, (write_data[16] & 1'b1) & _t16, (write_data[15] & (~_t17)) & _t16, (write_data[14] & 1'b1) & _t16, (write_data[13] & 1'b1) & _t16, (write_data[12] & 1'b1) & _t16, (write_data[11] & 1'b1) & _t16, (write_data[10] & 1'b1) & _t16, (write_data[9] & 1'b1) & _t16, (write_data[8] & 1'b1) & _t16, (write_data[7] & 1'b1) & _t16, (write_data[6] & 1'b1) & _t16, (write_data[5] & 1'b1) & _t16, (write_data[4] & 1'b1) & _t16, (write_data[3] & 1'b1) & _t16, (write_data[2] & 1'b1) & _t16, (write_data[1] & 1'b1) & _t16, (write_data[0] & 1'b1) & _t16};
+  wire _t24 = ((write & (_t2 == 12'd1038)) & _t3) | (_t18 | ((write & (_t2 == 12'd1042)) & _t3));
+  wire _t25 = ((write & (_t2 == 12'd1034)) & _t3) | _t19;
+  wire _t26 = (write & (_t2 == 12'd1030)) & _t3;
+  wire _t27 = (write & (_t2 == 12'd1029)) & _t3;
+  wire _t28 = (write & (_t2 == 12'd1028)) & _t3;
+  wire _t29 = ((scratch_written_enable | _t17) | (_t28 | (_t27 | _t26))) | ((_t21 | _t25) | _t24);
+  wire keeps = _t29 | clearing;
+  wire [5:0] _t30 = (_t10 ? {2'd2, _t7[3:0]} : 6'd0) | (_t9 ? {2'd3, _t7[3:0]} : 6'd0);
+  wire [5:0] registers_read_addr = (_t11 ? {1'b0, _t7[4:0]} : 6'd0) | _t30;
+  wire [4:0] of_the_engine_write_addr = clearing ? clear_at : _t2[4:0];
+  wire _t31 = ((_t17 | _t28) | (_t27 | (_t26 | _t21))) | (_t25 | _t24);
+  wire whole_words_holds = (~write) | (&write_mask);
+  wire cleared_before_use_holds = ~(write & clearing);
+  always @(posedge clk) begin
+    if (keeps) registers[registers_write_addr] <= registers_write_data;
+    if (read) found <= registers[registers_read_addr];
+  end
+  always @(posedge clk) begin
+    if (_t31 | clearing) of_the_engine[of_the_engine_write_addr] <= registers_write_data;
+    if (gemm_telling) gemm_told <= of_the_engine[gemm_telling_index];
+  end
   always @(posedge clk) begin
     if (read) read_data_q <= read_word;
+    if (read) known <= (_t11 | (_t10 | _t9)) & _t8;
+    if (_t13 | gemm_telling) gemm_telling_index <= _t13 ? 5'd3 : (gemm_telling_index + 5'd1);
+    gemm_word_index_q <= gemm_telling_index;
     if (rst) begin
       card_irq_status_gemm_done_q <= 1'b0;
       card_irq_status_spgemm_done_q <= 1'b0;
       card_irq_enable_gemm_done_0 <= 1'b0;
       card_irq_enable_spgemm_done_0 <= 1'b0;
-      card_scratch_0 <= 32'd0;
-      gemm_mode_tuple_0 <= 8'd0;
-      gemm_mode_a_col_major_0 <= 1'b0;
-      gemm_mode_b_col_major_0 <= 1'b0;
-      gemm_mode_d_col_major_0 <= 1'b0;
-      gemm_mode_rounding_0 <= 3'd0;
-      gemm_mode_saturate_0 <= 1'b0;
-      gemm_mode_load_a_0 <= 1'b0;
-      gemm_mode_load_b_0 <= 1'b0;
-      gemm_mode_compute_0 <= 1'b0;
-      gemm_mode_store_0 <= 1'b0;
-      gemm_m_0 <= 32'd0;
-      gemm_n_0 <= 32'd0;
-      gemm_k_0 <= 32'd0;
-      gemm_a_0 <= 17'd0;
-      gemm_a_stride_0 <= 32'd0;
-      gemm_b_0 <= 17'd0;
-      gemm_b_stride_0 <= 32'd0;
-      gemm_d_0 <= 17'd0;
-      gemm_d_stride_0 <= 32'd0;
+      clearing <= 1'b1;
+      clear_at <= 5'd0;
+      scratch_written <= 1'b0;
+      gemm_telling <= 1'b0;
+      gemm_word_valid_q <= 1'b0;
+      gemm_loaded_q <= 1'b0;
     end else begin
-      card_irq_status_gemm_done_q <= (card_irq_status_gemm_done_q & (~(_t3 ? _t1 : 1'b0))) | card_irq_status_gemm_done_set;
-      card_irq_status_spgemm_done_q <= (card_irq_status_spgemm_done_q & (~(_t3 ? _t4 : 1'b0))) | card_irq_status_spgemm_done_set;
+      card_irq_status_gemm_done_q <= (card_irq_status_gemm_done_q & (~(_t5 ? _t1 : 1'b0))) | card_irq_status_gemm_done_set;
+      card_irq_status_spgemm_done_q <= (card_irq_status_spgemm_done_q & (~(_t5 ? _t6 : 1'b0))) | card_irq_status_spgemm_done_set;
       if (card_irq_enable_gemm_done_0_enable) card_irq_enable_gemm_done_0 <= _t1 | (card_irq_enable_gemm_done_0 & (~write_mask[0]));
-      if (card_irq_enable_gemm_done_0_enable) card_irq_enable_spgemm_done_0 <= _t4 | (card_irq_enable_spgemm_done_0 & (~write_mask[1]));
-      if ((write & (write_addr[13:2] == 12'd10)) & 1'b1) card_scratch_0 <= _t6 | (card_scratch_0 & _t5);
-      if (gemm_mode_tuple_0_enable) gemm_mode_tuple_0 <= (write_data[7:0] & write_mask[7:0]) | (gemm_mode_tuple_0 & (~write_mask[7:0]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_a_col_major_0 <= (write_data[8] & write_mask[8]) | (gemm_mode_a_col_major_0 & (~write_mask[8]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_b_col_major_0 <= (write_data[9] & write_mask[9]) | (gemm_mode_b_col_major_0 & (~write_mask[9]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_d_col_major_0 <= (write_data[10] & write_mask[10]) | (gemm_mode_d_col_major_0 & (~write_mask[10]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_rounding_0 <= (write_data[13:11] & write_mask[13:11]) | (gemm_mode_rounding_0 & (~write_mask[13:11]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_saturate_0 <= (write_data[14] & write_mask[14]) | (gemm_mode_saturate_0 & (~write_mask[14]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_load_a_0 <= (write_data[16] & write_mask[16]) | (gemm_mode_load_a_0 & (~write_mask[16]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_load_b_0 <= (write_data[17] & write_mask[17]) | (gemm_mode_load_b_0 & (~write_mask[17]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_compute_0 <= (write_data[18] & write_mask[18]) | (gemm_mode_compute_0 & (~write_mask[18]));
-      if (gemm_mode_tuple_0_enable) gemm_mode_store_0 <= (write_data[19] & write_mask[19]) | (gemm_mode_store_0 & (~write_mask[19]));
-      if ((write & (write_addr[13:2] == 12'd1028)) & _t2) gemm_m_0 <= _t6 | (gemm_m_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1029)) & _t2) gemm_n_0 <= _t6 | (gemm_n_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1030)) & _t2) gemm_k_0 <= _t6 | (gemm_k_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1032)) & _t2) gemm_a_0 <= _t8 | (gemm_a_0 & _t7);
-      if ((write & (write_addr[13:2] == 12'd1034)) & _t2) gemm_a_stride_0 <= _t6 | (gemm_a_stride_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1036)) & _t2) gemm_b_0 <= _t8 | (gemm_b_0 & _t7);
-      if ((write & (write_addr[13:2] == 12'd1038)) & _t2) gemm_b_stride_0 <= _t6 | (gemm_b_stride_0 & _t5);
-      if ((write & (write_addr[13:2] == 12'd1040)) & _t2) gemm_d_0 <= _t8 | (gemm_d_0 & _t7);
-      if ((write & (write_addr[13:2] == 12'd1042)) & _t2) gemm_d_stride_0 <= _t6 | (gemm_d_stride_0 & _t5);
+      if (card_irq_enable_gemm_done_0_enable) card_irq_enable_spgemm_done_0 <= _t6 | (card_irq_enable_spgemm_done_0 & (~write_mask[1]));
+      clearing <= clearing & (~(&clear_at));
+      clear_at <= clear_at + 5'd1;
+      if (scratch_written_enable) scratch_written <= 1'b1;
+      gemm_telling <= _t13 | (gemm_telling & (~_t12));
+      gemm_word_valid_q <= gemm_telling;
+      gemm_loaded_q <= gemm_telling & _t12;
     end
   end
   assign card_irq_status_gemm_done = card_irq_status_gemm_done_q;
   assign card_irq_status_spgemm_done = card_irq_status_spgemm_done_q;
   assign card_irq_enable_gemm_done = card_irq_enable_gemm_done_0;
   assign card_irq_enable_spgemm_done = card_irq_enable_spgemm_done_0;
-  assign card_scratch = card_scratch_0;
-  assign card_soft_reset = ((write & (write_addr[13:2] == 12'd11)) & 1'b1) ? _t1 : 1'b0;
-  assign gemm_start = ((write & (write_addr[13:2] == 12'd1024)) & _t2) ? _t1 : 1'b0;
-  assign gemm_mode_tuple = gemm_mode_tuple_0;
-  assign gemm_mode_a_col_major = gemm_mode_a_col_major_0;
-  assign gemm_mode_b_col_major = gemm_mode_b_col_major_0;
-  assign gemm_mode_d_col_major = gemm_mode_d_col_major_0;
-  assign gemm_mode_rounding = gemm_mode_rounding_0;
-  assign gemm_mode_saturate = gemm_mode_saturate_0;
-  assign gemm_mode_load_a = gemm_mode_load_a_0;
-  assign gemm_mode_load_b = gemm_mode_load_b_0;
-  assign gemm_mode_compute = gemm_mode_compute_0;
-  assign gemm_mode_store = gemm_mode_store_0;
-  assign gemm_m = gemm_m_0;
-  assign gemm_n = gemm_n_0;
-  assign gemm_k = gemm_k_0;
-  assign gemm_a = gemm_a_0;
-  assign gemm_a_stride = gemm_a_stride_0;
-  assign gemm_b = gemm_b_0;
-  assign gemm_b_stride = gemm_b_stride_0;
-  assign gemm_d = gemm_d_0;
-  assign gemm_d_stride = gemm_d_stride_0;
-  assign read_data = read_data_q;
+  assign card_soft_reset = ((write & (_t2 == 12'd11)) & 1'b1) ? _t1 : 1'b0;
+  assign gemm_start = (_t4 & _t3) ? _t1 : 1'b0;
+  assign gemm_word_valid = gemm_word_valid_q;
+  assign gemm_word_index = gemm_word_index_q;
+  assign gemm_word = gemm_told;
+  assign gemm_loaded = gemm_loaded_q;
+  assign read_data = read_data_q | (known ? found : 32'd0);
+`ifdef FORMAL
+  always @(posedge clk) if (!rst) whole_words: assert(whole_words_holds);
+  always @(posedge clk) if (!rst) cleared_before_use: assert(cleared_before_use_holds);
+`else
+`ifndef SYNTHESIS
+  always @(posedge clk) if (!rst && !whole_words_holds)
+    $fatal(1, "assertion failed: %m.whole_words");
+  always @(posedge clk) if (!rst && !cleared_before_use_holds)
+    $fatal(1, "assertion failed: %m.cleared_before_use");
+`endif
+`endif
 endmodule
 
 `default_nettype wire

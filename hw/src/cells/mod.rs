@@ -9,6 +9,7 @@ mod crossbar;
 mod fifo;
 mod multiplier;
 mod skid;
+mod stage;
 #[cfg(test)]
 mod tests;
 mod window;
@@ -21,4 +22,5 @@ pub use crossbar::Crossbar;
 pub use fifo::{BlockFifo, Fifo};
 pub use multiplier::BlockMultiplier;
 pub use skid::Skid;
+pub use stage::Stage;
 pub use window::Window;

@@ -1,6 +1,7 @@
 //! The register block of a card.
 
 use super::registers::{Part, RegisterValue, values};
+use super::stored::{Kept, Store};
 use mattock_spec::CardConfig;
 use mattock_spec::config::Control;
 use mattock_spec::regs::{
@@ -25,10 +26,16 @@ pub const ADDR_BITS: u32 = BAR0_BYTES.trailing_zeros();
 ///
 /// Values and their names: [`values`]. Constants (identity, digest, list pointer) need no port. Reading an
 /// address without a register gives 0; writing one does nothing. `read_data` follows `read` by one cycle.
+///
+/// With `stored`, RW registers of the dense engine have no ports: when it starts it is told them, one
+/// a cycle: `gemm_word_valid`, `gemm_word_index` (of the word in its block), `gemm_word`, and with the last `gemm_loaded`.
+/// Registers are then written as whole words only, as a serial port does.
 #[derive(Clone, Debug)]
 pub struct Csr {
     /// The card.
     pub card: CardConfig,
+    /// Constants, SCRATCH and the registers of the dense engine lie in block RAM.
+    pub stored: bool,
 }
 
 impl Csr {
@@ -62,6 +69,14 @@ impl Csr {
         constants.iter().find(|(r, _)| r == reg).map(|(_, value)| *value)
     }
 
+    /// A value whose registers lie in the RAM.
+    fn is_stored(&self, value: &RegisterValue) -> bool {
+        let reg = value.parts[0].reg;
+        let written =
+            reg == card::SCRATCH || (value.access == Access::Rw && in_block(&gemm::MAP, &reg));
+        self.stored && (written || self.constant(&reg).is_some())
+    }
+
     /// Value after reset.
     fn start(&self, reg: &Reg) -> u32 {
         match &self.card.spgemm {
@@ -80,22 +95,59 @@ impl Module for Csr {
         m.doc("Control and status registers, printed from the register tables.");
         let bus = Bus::new(m);
         let mut words = BTreeMap::new();
-        for map in self.maps() {
+        let mut kept = vec![];
+        let mut gemm_open = m.low();
+        let maps = self.maps();
+        for map in maps.iter().copied() {
             m.scope(map.name, || {
                 let open =
                     if map.base == card::MAP.base { m.high() } else { !m.input("locked", bit()) };
+                if map.base == gemm::MAP.base {
+                    gemm_open = open;
+                }
                 for value in values(&map, self.card.memory.address_bits) {
-                    self.value(m, &bus, &value, open, &mut words);
+                    match self.is_stored(&value) {
+                        true => keep(&mut kept, &value, open),
+                        false => self.value(m, &bus, &value, open, &mut words),
+                    }
                 }
             });
         }
         let rom = capability_rom(&self.card);
         let rom = rom.iter().enumerate().map(|(i, w)| (CAPABILITY_BASE + 4 * i as u32, *w));
-        let rom = rom.map(|(at, word)| (i128::from(at >> 2), m.lit(bits(32), word.into())));
         let words = words.iter().map(|(at, fields)| (i128::from(at >> 2), assemble(m, fields)));
-        let arms: Vec<_> = words.chain(rom).collect();
+        let lit = |(at, word): (u32, u32)| (i128::from(at >> 2), m.lit(bits(32), word.into()));
+        let in_logic = rom.clone().filter(|_| !self.stored).map(lit);
+        let arms: Vec<_> = words.chain(in_logic).collect();
         let found = case(bus.read_word, &arms, m.lit(bits(32), 0)).named("read_word");
-        m.output("read_data", m.reg_when("read_data_q", bus.read, found));
+        let found = m.reg_when("read_data_q", bus.read, found);
+        if !self.stored {
+            m.output("read_data", found);
+            return;
+        }
+        let constants = maps.iter().flat_map(|map| map.regs);
+        let constants = constants.filter_map(|reg| Some((reg.address(), self.constant(reg)?)));
+        let constants: Vec<_> = constants.chain(rom).collect();
+        let start = bus.write
+            & bus.write_word.is((gemm::START.address() >> 2).into())
+            & bus.data.bit(gemm::START::GO.low)
+            & gemm_open;
+        let store = Store::new(&constants, &maps, &kept);
+        m.output("read_data", found | store.draw(m, &bus, &kept, &gemm::MAP, start));
+    }
+}
+
+/// Notes the registers of a value.
+fn keep<'m>(kept: &mut Vec<Kept<'m>>, value: &RegisterValue, open: Sig<'m>) {
+    if value.access != Access::Rw {
+        return;
+    }
+    for Part { reg, field } in &value.parts {
+        let mask = field.put(u32::MAX);
+        match kept.iter_mut().find(|k| k.reg == *reg) {
+            Some(kept) => kept.mask |= mask,
+            None => kept.push(Kept { reg: *reg, mask, open }),
+        }
     }
 }
 
@@ -180,14 +232,20 @@ fn assemble<'m>(m: &'m Builder, fields: &[(u32, Sig<'m>)]) -> Sig<'m> {
     cat(&parts)
 }
 
+/// Whether a register is one of the block.
+fn in_block(map: &RegMap, reg: &Reg) -> bool {
+    map.regs.contains(reg)
+}
+
 /// The register bus.
-struct Bus<'m> {
-    write: Sig<'m>,
-    write_word: Sig<'m>,
-    data: Sig<'m>,
-    mask: Sig<'m>,
-    read: Sig<'m>,
-    read_word: Sig<'m>,
+pub(super) struct Bus<'m> {
+    pub(super) write: Sig<'m>,
+    pub(super) write_word: Sig<'m>,
+    pub(super) data: Sig<'m>,
+    /// Of the bytes to be written.
+    pub(super) mask: Sig<'m>,
+    pub(super) read: Sig<'m>,
+    pub(super) read_word: Sig<'m>,
 }
 
 impl<'m> Bus<'m> {

@@ -23,6 +23,7 @@ mod processor_tests;
 mod registers;
 pub mod ring;
 mod share;
+mod stored;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,7 @@ use rtl_gen::{Design, Interpreter};
 use std::collections::HashMap;
 
 fn start(card: &str) -> (Csr, Interpreter) {
-    let csr = Csr { card: CardConfig::reference(card).unwrap() };
+    let csr = Csr { card: CardConfig::reference(card).unwrap(), stored: false };
     let design = Design::elaborate(&csr).unwrap_or_else(|e| panic!("{e}"));
     let mut sim = Interpreter::new(&design).unwrap();
     for port in ["write", "read"] {

@@ -1,8 +1,10 @@
 //! A command of the dense engine: its ports, what is refused, and the exchange of operands.
 
+use super::engine::GemmEngine;
 use super::geometry::Geometry;
 use mattock_spec::ErrorCode;
 use mattock_spec::command::GemmCommand;
+use mattock_spec::regs::{Field, Reg, gemm as regs};
 use rtl_gen::{Builder, Sig, any, bit, bits, uint};
 
 /// The command's input ports, named as the registers of `mattock-spec`; table in
@@ -49,7 +51,7 @@ pub(super) struct Side<'m> {
     pub(super) stride: Sig<'m>,
     /// k is contiguous in memory.
     pub(super) along_k: Sig<'m>,
-    /// Log2 of the nibbles of an element.
+    /// Which of the sizes of elements.
     pub(super) size: Sig<'m>,
     pub(super) load: Sig<'m>,
 }
@@ -135,6 +137,74 @@ impl<'m> Command<'m> {
             d_base: keep("d_base", p.addrs[2]),
             d_stride: keep("d_stride_q", p.strides[2]),
             d_size: p.d_size.map(|size| keep("d_size_q", size)),
+            too_long,
+        }
+    }
+
+    /// Registers that are told a word at a time, MODE first. A column-major D changes where the words of A and B go.
+    pub(super) fn of_words(m: &'m Builder, g: &Geometry) -> Self {
+        let valid = m.input("word_valid", bit());
+        let index = m.input("word_index", uint(GemmEngine::INDEX_BITS));
+        let word = m.input("word", bits(32));
+        let of = |reg: &Reg| valid & index.is(GemmEngine::index_of(reg));
+        let keep = |name: &str, start: i128, when: Sig<'m>, value: Sig<'m>| {
+            let kept = m.state(name, value.ty(), start);
+            kept.drive_when(when, value);
+            kept.q()
+        };
+        let mode = of(&regs::MODE);
+        let flag = |name: &str, field: Field| keep(name, 0, mode, word.bit(field.low));
+        let a_across = flag("a_col_major", regs::MODE::A_COL_MAJOR);
+        let b_across = flag("b_col_major", regs::MODE::B_COL_MAJOR);
+        let swap = flag("d_col_major", regs::MODE::D_COL_MAJOR);
+        let load_a = flag("load_a", regs::MODE::LOAD_A);
+        let load_b = flag("load_b", regs::MODE::LOAD_B);
+        let compute = flag("compute_q", regs::MODE::COMPUTE);
+        let store = flag("store_q", regs::MODE::STORE);
+        let [a_size, b_size] = ["a_size", "b_size"].map(|x| m.input(x, uint(g.size_bits())));
+
+        let zero = word.is(0).named("word_zero");
+        let long = word.slice(31, g.dim_bits()).red_or().named("word_long");
+        let (dim, addr, stride) = (
+            word.trunc(g.dim_bits()).as_u(),
+            word.resize(g.addr_bits).as_u(),
+            word.trunc(g.stride_bits()).as_u(),
+        );
+        let [m_word, n_word, k_word] = [&regs::M, &regs::N, &regs::K].map(of);
+        let too_long = [("m", m_word), ("n", n_word), ("k", k_word)]
+            .map(|(name, when)| keep(&format!("{name}_too_long"), 0, when, long));
+        let side =
+            |name: &str, swapped: [Sig<'m>; 3], normal: [Sig<'m>; 3], flags: [Sig<'m>; 3]| {
+                let [rows, base, step] = [0, 1, 2].map(|i| swap.mux(swapped[i], normal[i]));
+                m.scope(name, || {
+                    let none = keep("none", 1, rows, zero);
+                    let rows = keep("rows", 0, rows, dim);
+                    let (base, stride) =
+                        (keep("base", 0, base, addr), keep("stride", 0, step, stride));
+                    let [along_k, size, load] = flags;
+                    (Side { rows, base, stride, along_k, size, load }, none)
+                })
+            };
+        let of_a = [m_word, of(&regs::A_LO), of(&regs::A_STRIDE)];
+        let of_b = [n_word, of(&regs::B_LO), of(&regs::B_STRIDE)];
+        let (a_along, b_along) = (!a_across, b_across);
+        let left = [swap.mux(b_along, a_along), swap.mux(b_size, a_size), swap.mux(load_b, load_a)];
+        let right =
+            [swap.mux(a_along, b_along), swap.mux(a_size, b_size), swap.mux(load_a, load_b)];
+        let (left, no_rows) = side("left", of_b, of_a, left);
+        let (right, no_cols) = side("right", of_a, of_b, right);
+        let asks = any(&[load_a, load_b, compute, store]);
+        Command {
+            left,
+            right,
+            k_steps: keep("k_steps", 1, k_word, zero.mux(dim.lit(1), dim)),
+            empty_k: keep("empty_k", 1, k_word, zero),
+            empty: any(&[no_rows, no_cols, !asks]),
+            compute,
+            store,
+            d_base: keep("d_base", 0, of(&regs::D_LO), addr),
+            d_stride: keep("d_stride_q", 0, of(&regs::D_STRIDE), stride),
+            d_size: None,
             too_long,
         }
     }

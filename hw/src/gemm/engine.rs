@@ -4,10 +4,10 @@ use super::bus::GemmBus;
 use super::command::{Command, CommandPorts};
 use super::geometry::Geometry;
 use super::load::{Loader, Operand};
-use super::{Parameters, Plan, Results, Scratchpad, Sequencer, Store};
+use super::{NearBus, Parameters, Plan, Results, Scratchpad, Sequencer, Store};
 use mattock_spec::ErrorCode;
-use mattock_spec::regs::Field;
 use mattock_spec::regs::epilogue::STEPS;
+use mattock_spec::regs::{Field, Reg};
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 
@@ -21,7 +21,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `a_addr`, `b_addr`, `d_addr` | in | uint | byte address of the first element; D's a multiple of 4 |
 /// | `a_stride`, `b_stride`, `d_stride` | in | uint | bytes from a row (column, when column-major) to the next |
 /// | `a_col_major`, `b_col_major`, `d_col_major` | in | bit | layouts |
-/// | `a_size`, `b_size` | in | uint | log2 of the nibbles of an element: 0 packed nibbles, low one first, 1 bytes, then 16 and 32 bits |
+/// | `a_size`, `b_size` | in | uint | size of an element, counted from the smallest of the card: packed nibbles, low one first, bytes, 16 and 32 bits |
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
 /// | `epilogue_steps`, `epilogue_block` | in | bits(9), uint | as the registers `EPILOGUE.STEPS` and `BLOCK`; only with an epilogue |
 /// | `d_size`, `d_least`, `d_most` | in | uint(2), sint(32) | of D: log2 of an element's bytes, least and greatest number; only with an epilogue |
@@ -31,14 +31,26 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `cycles` | out | uint | `start` to the last write response |
 /// | `compute_cycles` | out | uint | first operand entering the array to the last result leaving it |
 /// | `bytes_read`, `bytes_written`, `macs` | out | uint | bus beats times width; M * N * K |
-/// | `m_axi_*` | | | AXI4 master |
+/// | `m_axi_*` | | | AXI4 master; with [`Geometry::near`] `m_near_*`, a direct port of [`CardMemory`](crate::memory::CardMemory) |
 ///
-/// The command is read at `start`. Counters hold until the next `start`. After an error no further commands go to the bus, those under
+/// The command is read at `start`; where the engine [takes words](Geometry::takes_words), in the cycles after: in the place of
+/// `m` to `store` it has `word_valid`, `word_index`, `word`: a register of the block, counted in words from its base, in
+/// rising order, what does not come is as before; and `loaded` with the last or later. Counters hold until the next `start`. After an error no further commands go to the bus, those under
 /// way are completed, and the engine is ready for the next command.
 #[derive(Clone, Copy, Debug)]
 pub struct GemmEngine {
     /// The engine's sizes.
     pub geometry: Geometry,
+}
+
+impl GemmEngine {
+    /// Bits of `word_index`.
+    pub const INDEX_BITS: u32 = 5;
+
+    /// What `word_index` is for a register of the block.
+    pub fn index_of(reg: &Reg) -> i128 {
+        i128::from((reg.address() - mattock_spec::regs::gemm::MAP.base) / 4)
+    }
 }
 
 impl Module for GemmEngine {
@@ -53,7 +65,7 @@ impl Module for GemmEngine {
     fn build(&self, m: &Builder) {
         m.doc("Dense engine: D = A * B with operands and results in memory or on chip.");
         let g = self.geometry;
-        let ports = CommandPorts::declare(m, &g);
+        let ports = (!g.takes_words()).then(|| CommandPorts::declare(m, &g));
         let (start_in, stop_in) = (m.input("start", bit()), m.input("stop", bit()));
 
         // ---- states of a command: checked, planned, running ----
@@ -63,7 +75,10 @@ impl Module for GemmEngine {
         let running = m.state("running", bit(), 0);
         let stopping = m.state("stopping", bit(), 0);
         let start = (start_in & !busy.q()).named("start_now");
-        let c = Command::latch(m, &ports, start);
+        let (c, latched) = match &ports {
+            Some(ports) => (Command::latch(m, ports, start), start),
+            None => (Command::of_words(m, &g), m.input("loaded", bit())),
+        };
 
         let plan = m.inst("plan_unit", &Plan { geometry: g });
         let refused = c.refused(m);
@@ -84,9 +99,16 @@ impl Module for GemmEngine {
 
         // ---- operands ----
         let stop = stopping.q();
-        let bus = m.inst("bus", &GemmBus { geometry: g });
-        expose(m, bus, "m_axi_", "m_axi_");
-        bus.set("fault_clear", start);
+        let bus = match g.near {
+            None => m.inst("bus", &GemmBus { geometry: g }),
+            Some(_) => m.inst("bus", &NearBus { geometry: g }),
+        };
+        for prefix in ["m_axi_", "m_near_"] {
+            expose(m, bus, prefix, prefix);
+        }
+        if g.near.is_none() {
+            bus.set("fault_clear", start);
+        }
         let sequencer = m.inst("sequencer", &Sequencer { geometry: g });
         let parameters = g.epilogue().map(|_| {
             let steps = m.reg_when("epilogue_steps_q", start, m.input("epilogue_steps", bits(9)));
@@ -193,7 +215,7 @@ impl Module for GemmEngine {
         for (port, value) in [("m", c.left.rows), ("n", c.right.rows), ("k", c.k_steps)] {
             sequencer.set(port, value);
         }
-        for port in ["m_block", "n_block", "k_block", "pitch", "hold_a", "hold_b"] {
+        for port in ["m_block", "n_block", "k_block", "pitch", "chunked", "hold_a", "hold_b"] {
             sequencer.set(port, get(port));
         }
         let store = m.inst("store_unit", &Store { geometry: g });
@@ -212,7 +234,9 @@ impl Module for GemmEngine {
                 for (name, ty) in [("tuple", uint(8)), ("rounding", uint(3)), ("saturate", bit())] {
                     array.set(name, keep(name, m.input(name, ty)));
                 }
-                array.set("swap", keep("swap", ports.d_col_major()));
+                if let Some(ports) = &ports {
+                    array.set("swap", keep("swap", ports.d_col_major()));
+                }
                 array.set("valid", sequencer.get("operands") & !c.empty_k);
                 array
             }
@@ -291,20 +315,26 @@ impl Module for GemmEngine {
             .set("all_done", !c.compute)
             .set("tile_done", results.get("tile_done"))
             .set("rd_data", results.get("rd_data"));
-        for (port, from) in [
-            ("wr_cmd_valid", "cmd_valid"),
-            ("wr_cmd_addr", "cmd_addr"),
-            ("wr_cmd_beats", "cmd_beats"),
-            ("wr_valid", "data_valid"),
-            ("wr_data", "data"),
-            ("wr_strobes", "strobes"),
-        ] {
+        for (port, from) in
+            [("wr_valid", "data_valid"), ("wr_data", "data"), ("wr_strobes", "strobes")]
+        {
             bus.set(port, store.get(from));
+        }
+        match g.near {
+            Some(_) => {
+                bus.set("wr_addr", store.get("data_addr"));
+            }
+            None => {
+                for port in ["cmd_valid", "cmd_addr", "cmd_beats"] {
+                    bus.set(&format!("wr_{port}"), store.get(port));
+                }
+                store.set("cmd_ready", bus.get("wr_cmd_ready"));
+            }
         }
         if let Some(size) = c.d_size {
             store.set("size", size);
         }
-        store.set("cmd_ready", bus.get("wr_cmd_ready")).set("data_ready", bus.get("wr_ready"));
+        store.set("data_ready", bus.get("wr_ready"));
 
         if g.k_split > 1 {
             pads[0].set("rd_split", get("split"));
@@ -338,7 +368,7 @@ impl Module for GemmEngine {
         let nothing = (checking.q() & !refused.any & c.empty).named("nothing_to_do");
         let done = any(&[ended, refused_now, nothing, too_large]).named("done_now");
         busy.drive(start | (busy.q() & !done));
-        checking.drive(start);
+        checking.drive(latched);
         planning.drive(plan_now | (planning.q() & !planned));
         running.drive(go | (running.q() & !ended));
 
@@ -388,14 +418,22 @@ impl Module for GemmEngine {
         read.update(&[(start, zero), (bus.get("rd_beat"), read.q().add_wrap(beat_bytes))]);
         let written = m.state("bytes_written_q", count_ty, 0);
         written.update(&[(start, zero), (bus.get("wr_beat"), written.q().add_wrap(beat_bytes))]);
-        // Cycles since the first operand; what it was with the latest result is the answer.
         let operands = sequencer.get("operands");
-        let since_first = m.state("since_first", count_ty, 0);
         let begun = m.state("begun", bit(), 0);
         begun.drive(!start & (begun.q() | operands));
-        since_first.update(&[(start, zero), (begun.q() | operands, since_first.q().inc())]);
         let compute = m.state("compute_cycles_q", count_ty, 0);
-        compute.update(&[(start, zero), (results.get("last_column"), since_first.q().inc())]);
+        if g.takes_words() && !g.is_paced() && g.k_split == 1 {
+            // The last result leaves so long after the sequencer is through.
+            let tail = Scratchpad::READ_LATENCY + latency + g.rows + (g.cols - 1) * g.column_skew();
+            let computes = settling.q().gt(m.lit(settle_ty, (settle - tail).into()));
+            let counts = (begun.q() | operands) & computes.named("computes");
+            compute.update(&[(start, zero), (counts, compute.q().inc())]);
+        } else {
+            // Cycles since the first operand; what it was with the latest result is the answer.
+            let since_first = m.state("since_first", count_ty, 0);
+            since_first.update(&[(start, zero), (begun.q() | operands, since_first.q().inc())]);
+            compute.update(&[(start, zero), (results.get("last_column"), since_first.q().inc())]);
+        }
 
         m.output("busy", busy.q());
         m.output("done", m.reg_reset("done_q", done, 0));

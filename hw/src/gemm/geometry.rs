@@ -4,7 +4,7 @@ use super::model::{chained_cycles, compute_cycles, cycle_bound};
 use super::{Array, ChainArray, Epilogue, EpilogueLane, Scratchpad, TypedArray};
 use crate::bus::beats_bits;
 use crate::pe::{Chain, PE_VARIANTS, PeShape, PeVariant, variant_of};
-use mattock_spec::config::{ArrayKind, CHAIN_INTERLEAVE, GemmConfig, MemoryConfig, Pe};
+use mattock_spec::config::{ArrayKind, CHAIN_INTERLEAVE, CardConfig, GemmConfig, Pe};
 use mattock_spec::format::TupleList;
 use mattock_spec::{EpilogueStep, Tuple};
 use rtl_gen::{Module, Sig};
@@ -34,12 +34,14 @@ pub struct Geometry {
     pub b_bytes: u32,
     /// Bytes of the result buffer; used up to a power of two of rows.
     pub result_bytes: u32,
-    /// Bytes of a bus beat: 8, 16, 32 or 64.
+    /// Bytes of a bus beat: 4, 8, 16, 32 or 64.
     pub bus_bytes: u32,
     /// Bits of a bus address, 16 to 64. Counters of what cannot be more than memory holds are as narrow.
     pub addr_bits: u32,
     /// Whether memory is on the card, a few cycles away; otherwise it may be 200.
     pub memory_on_card: bool,
+    /// Bytes of it when it is block RAM, which the engine then uses without AXI.
+    pub near: Option<u32>,
     /// Groups of rows the array can be cut into, each with its own steps of k: a power of two, 1 for none.
     pub k_split: u32,
     /// The types commands choose among; of use with the PE `fp`.
@@ -67,6 +69,7 @@ impl Geometry {
             bus_bytes: 64,
             addr_bits: 64,
             memory_on_card: false,
+            near: None,
             k_split: 1,
             tuples,
             lane: None,
@@ -77,7 +80,8 @@ impl Geometry {
     ///
     /// # Errors
     /// The first tuple that no array computes.
-    pub fn of(config: &GemmConfig, memory: &MemoryConfig) -> Result<Self, Tuple> {
+    pub fn of(config: &GemmConfig, card: &CardConfig) -> Result<Self, Tuple> {
+        let memory = &card.memory;
         let mut tuples = TupleList::default();
         for tuple in &config.tuples {
             if !config.is_buildable(tuple) || !tuples.push(*tuple) {
@@ -96,6 +100,7 @@ impl Geometry {
             bus_bytes: memory.bus_bytes,
             addr_bits: memory.address_bits,
             memory_on_card: memory.kib > 0,
+            near: (memory.kib > 0 && card.sdram.is_none()).then_some(memory.kib * 1024),
             k_split: config.k_split,
             tuples,
             lane: (!config.epilogue.is_empty()).then(|| {
@@ -129,14 +134,32 @@ impl Geometry {
         formats.map(|f| f.storage_bits()).max().unwrap_or(8).max(8)
     }
 
-    /// Bits of an element in memory, by the number that commands have for it.
-    pub(super) fn sizes(&self) -> Vec<u32> {
-        [4, 8, 16, 32].into_iter().filter(|bits| *bits <= self.element_bits()).collect()
+    /// Bits of an element in memory, by the number that commands have for it: from the smallest of the types, or a byte, to the
+    /// largest.
+    pub(crate) fn sizes(&self) -> Vec<u32> {
+        let formats = self.tuples.iter().flat_map(|t| [t.a, t.b]);
+        let least = formats.map(|f| f.storage_bits()).min().unwrap_or(4).min(8);
+        [4, 8, 16, 32].into_iter().filter(|b| (least..=self.element_bits()).contains(b)).collect()
+    }
+
+    /// Log2 of the smallest elements in `bytes` bytes, a power of two.
+    pub(super) fn units(&self, bytes: u32) -> u32 {
+        (8 * bytes / self.sizes()[0]).ilog2()
+    }
+
+    /// That number.
+    pub(crate) fn size_number(&self, bits: u32) -> u32 {
+        self.sizes().iter().position(|size| *size == bits).unwrap_or(0) as u32
     }
 
     /// Bits of that number.
     pub(crate) fn size_bits(&self) -> u32 {
         bits_for(self.sizes().len() as u32 - 1)
+    }
+
+    /// Whether commands come a word at a time, from registers in RAM, to spare a second copy of them in flip-flops.
+    pub fn takes_words(&self) -> bool {
+        self.near.is_some() && self.is_plain() && self.lane.is_none()
     }
 
     /// The epilogue of all columns.
@@ -193,7 +216,11 @@ impl Geometry {
             let step = |on: bool, letter| if on { letter } else { "" };
             format!("_e{}{}", step(lane.leaky, "l"), step(lane.table, "t"))
         });
-        let near = if self.memory_on_card { "_near" } else { "" };
+        let near = match (self.near, self.memory_on_card) {
+            (Some(bytes), _) => format!("_near{bytes}"),
+            (None, true) => "_near".into(),
+            (None, false) => String::new(),
+        };
         format!(
             "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{near}{split}{epilogue}"
         )
@@ -278,7 +305,15 @@ impl Geometry {
 
     /// Bits of M, N and K: a dimension is at most what memory holds, two elements a byte.
     pub(crate) fn dim_bits(&self) -> u32 {
-        DIM_BITS.min(self.addr_bits + 1)
+        match self.near {
+            Some(bytes) => bytes.ilog2() + self.packed() + 1,
+            None => DIM_BITS.min(self.addr_bits + 1),
+        }
+    }
+
+    /// Log2 of the smallest elements in a byte.
+    fn packed(&self) -> u32 {
+        self.units(1)
     }
 
     /// Bits of the distance of rows that count: addresses are taken modulo their range.
@@ -288,13 +323,39 @@ impl Geometry {
 
     /// Bits of the beats of a bus command.
     pub(crate) fn beats_bits(&self) -> u32 {
-        beats_bits(8 * self.bus_bytes, self.addr_bits)
+        let all = beats_bits(8 * self.bus_bytes, self.addr_bits);
+        match self.takes_words() {
+            // Runs of a block.
+            true => all.min(self.span_bits() - self.units(self.bus_bytes)),
+            false => all,
+        }
+    }
+
+    /// Bits of a run of a block with the rest of its first beat, in the smallest elements.
+    pub(super) fn span_bits(&self) -> u32 {
+        let elements = self.block_bits() + self.sizes().len() as u32 + 1;
+        elements.max(self.units(self.bus_bytes) + 1)
+    }
+
+    /// Whether tables count for more than cycles: the narrowest bus is for the smallest boards.
+    pub(super) fn is_frugal(&self) -> bool {
+        self.takes_words() && self.bus_bytes < 8
     }
 
     /// Bits of counters of cycles, bytes and products. Memory of 2^x bytes holds 2^x results at most, and rows of
-    /// 2^(x+1) steps; each of their products takes 256 cycles at most, a load of both operands included.
+    /// 2^(x+1) steps; each of their products takes 256 cycles at most, a load of both operands included. Beside the
+    /// engine it holds 2^(x-2) results of four bytes, and steps of their size; a product takes 16 cycles at most: two
+    /// beats read, each a third of the memory's time, and what a run costs.
     pub(crate) fn count_bits(&self) -> u32 {
-        (2 * self.addr_bits + 9).min(64)
+        match self.near {
+            Some(bytes) => 2 * bytes.ilog2() + self.packed() + self.least_result_pad() + 2,
+            None => (2 * self.addr_bits + 9).min(64),
+        }
+    }
+
+    /// Log2 of the smallest results in four bytes.
+    fn least_result_pad(&self) -> u32 {
+        (4 / self.least_result()).ilog2()
     }
 
     /// Steps before the end of a block's last use at which its half's next block is asked for: a memory latency.
@@ -351,8 +412,11 @@ impl Geometry {
                 return Err(format!("{key} is {n}; an array has 1 to 256"));
             }
         }
-        if !self.bus_bytes.is_power_of_two() || !(8..=64).contains(&self.bus_bytes) {
-            return Err(format!("bus is {} bytes wide; 8, 16, 32 or 64 are built", self.bus_bytes));
+        if !self.bus_bytes.is_power_of_two() || !(4..=64).contains(&self.bus_bytes) {
+            return Err(format!(
+                "bus is {} bytes wide; 4, 8, 16, 32 or 64 are built",
+                self.bus_bytes
+            ));
         }
         if !(16..=64).contains(&self.addr_bits) {
             return Err(format!("addresses have {} bits; 16 to 64 are built", self.addr_bits));
@@ -456,10 +520,35 @@ pub(super) fn min<'m>(a: Sig<'m>, b: Sig<'m>, width: u32) -> Sig<'m> {
     a_wide.lt(b_wide).mux(a.resize(width), b.resize(width))
 }
 
+/// What is left after a step of at most `step`.
+#[derive(Clone, Copy)]
+pub(super) struct Rest<'m> {
+    /// `left - step`, of use unless `last`.
+    pub(super) rest: Sig<'m>,
+    /// The step is the last: `left <= step`.
+    pub(super) last: Sig<'m>,
+    /// The smaller of `left` and `step`, as wide as `step`.
+    pub(super) now: Sig<'m>,
+}
+
+impl<'m> Rest<'m> {
+    /// One subtraction tells all three. `step` may be narrower than `left`.
+    pub(super) fn of(name: &str, left: Sig<'m>, step: Sig<'m>) -> Self {
+        let wide = left.width() + 1;
+        let difference = left.zext(wide).sub_wrap(step.zext(wide)).named(&format!("{name}_rest"));
+        let rest = difference.trunc(left.width()).as_u();
+        let last = (difference.msb() | rest.is(0)).named(&format!("last_{name}"));
+        Rest { rest, last, now: last.mux(left.resize(step.width()), step) }
+    }
+}
+
 /// `a <= b` for unsigned numbers of any widths.
 pub(super) fn at_most<'m>(a: Sig<'m>, b: Sig<'m>) -> Sig<'m> {
-    let wide = a.width().max(b.width());
-    a.zext(wide).le(b.zext(wide))
+    let (wide, narrow) = (a.width(), b.width());
+    if wide <= narrow {
+        return a.zext(narrow).le(b);
+    }
+    a.slice(wide - 1, narrow).as_u().is(0) & a.trunc(narrow).as_u().le(b)
 }
 
 /// `a - b` in the width of `a`; `b` may be narrower.

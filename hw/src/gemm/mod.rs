@@ -20,6 +20,7 @@
 //! | [`EpilogueLane`] | what can happen to a sum on its way out: bias, requantisation, activation, residual, cast; not in a card yet |
 //! | [`Results`], [`Store`] | ring of result tiles, written to memory with byte strobes |
 //! | [`GemmBus`] | both loaders and the store unit on one AXI4 master |
+//! | [`NearBus`] | the same at block RAM on the card, without AXI |
 //!
 //! # Blocks
 //! Half of a scratchpad holds a *block*: as many rows of A (columns of B) as fit with all of K. Blocks of A
@@ -58,6 +59,7 @@ mod epilogue;
 mod geometry;
 mod load;
 mod model;
+mod near;
 mod plan;
 mod results;
 mod rotate;
@@ -76,6 +78,7 @@ pub use epilogue::{Epilogue, EpilogueLane, Finish, FixedPoint, HalfEven, Paramet
 pub use geometry::{DIM_BITS, Geometry};
 pub use load::{Filler, Loader, Operand, Planner};
 pub use model::{compute_cycles, cycle_bound, reference};
+pub use near::NearBus;
 pub use plan::Plan;
 pub use results::Results;
 pub use scratchpad::Scratchpad;

@@ -15,7 +15,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, case, uint};
 /// |---|---|---|---|
 /// | `start` | in | bit | sizes are valid; hold them until `done` |
 /// | `m`, `n`, `k` | in | uint | the product, each at least 1 |
-/// | `b_size` | in | uint | log2 of the nibbles of an element of B |
+/// | `b_size` | in | uint | which of the sizes of elements B has |
 /// | `done` | out | bit | one cycle: the outputs are valid until the next `start` |
 /// | `k_block`, `pitch` | out | uint | steps of k in a block; that rounded up to whole lines |
 /// | `m_block`, `n_block` | out | uint | rows of A and columns of B in a block |

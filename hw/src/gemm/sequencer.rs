@@ -16,6 +16,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// |---|---|---|---|
 /// | `start`, `stop` | in | bit | begin; drop the tiles not yet begun |
 /// | `m` .. `pitch`, `hold_a`, `hold_b` | in | | the command and its [`Plan`](super::Plan) |
+/// | `chunked` | in | bit | K is cut |
 /// | `empty_k` | in | bit | K is 0: one step of zeros per tile |
 /// | `ready_a`, `ready_b` | in | bit | the operand is on chip already, nothing to wait for |
 /// | `split` | in | uint | log2 of the groups of rows with steps of k of their own; only with `k_split` > 1 |
@@ -64,14 +65,14 @@ impl Module for Sequencer {
         let (filled_a, filled_b) = (flag("filled_a"), flag("filled_b"));
         let slot_free = flag("slot_free");
         let (start, stop) = (inputs.start, inputs.stop);
-        let (k, k_block) = inputs.chunks.unwrap_or((inputs.m, inputs.m_block));
+        let k_block = inputs.chunks.map_or(inputs.m_block, |chunks| chunks.1);
 
         let begin = m.forward("begin_chunk", bit());
         let w = walk(m, g, inputs, begin.sig());
         let begins = begin.sig();
 
         // ---- operands: is the window loaded, where does it lie, is this its block's last use ----
-        let cuts_k = m.reg_when("cuts_k", start, k_block.zext(k.width()).lt(k));
+        let cuts_k = flag("chunked");
         let end_of_block = w.last_row_tile & w.last_col_tile;
         let end_of_rows = end_of_block & w.last_cols;
         let next_rows = (begins & w.last_k).named("next_rows");
@@ -148,7 +149,7 @@ impl Module for Sequencer {
             vec![w.active, !stop, !streaming | last_step, there, may_drain, !no_slot];
         begins_when.extend(g.lane.map(|_| flag("go_ahead")));
         begin.assign(with_array(begins_when));
-        let depth = min(w.k_left, k_block, block_ty.width()).named("depth");
+        let depth = w.depth.unwrap_or(k_block).resize(block_ty.width()).named("depth");
         let steps = split.map_or(depth, |split| steps_of(m, g, depth, split));
         steps_left.update(&[(begins, steps), (step, steps_left.q().dec())]);
 

@@ -3,8 +3,8 @@
 use super::geometry::{Geometry, at_most, min, plus};
 use super::rotate::rotate_up;
 use super::walk::{WalkInputs, walk};
-use crate::cells::{Fifo, Skid};
-use rtl_gen::{Builder, Module, Sig, all, bit, bits, case, cat, uint};
+use crate::cells::{Fifo, Skid, Stage};
+use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, case, cat, uint};
 
 /// Writes the tiles of a command to memory, one burst per row of a tile, byte strobes at the edges.
 ///
@@ -19,6 +19,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, bits, case, cat, uint};
 /// | `slot_free` | out | bit | one cycle: a tile has been read |
 /// | `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready` | | | a burst: beat-aligned byte address, beats |
 /// | `data_valid`, `data`, `strobes`, `data_ready` | | | its beats |
+/// | `data_addr` | out | uint | only at [memory beside the engine](Geometry::near), in the place of `cmd_*`: the beat's byte address |
 /// | `active` | out | bit | rows or beats are still to come |
 ///
 /// One beat per cycle; three cycles of latency. Commands never wait for data.
@@ -47,7 +48,7 @@ impl Module for Store {
         let all_done = m.input("all_done", bit());
         let tile_done = m.input("tile_done", bit());
         let rd_data = m.input("rd_data", bits(g.cols * 32));
-        let (cmd_ready, data_ready) = (m.input("cmd_ready", bit()), m.input("data_ready", bit()));
+        let data_ready = m.input("data_ready", bit());
         let (start, stop) = (inputs.start, inputs.stop);
 
         // ---- tiles ----
@@ -64,8 +65,10 @@ impl Module for Store {
 
         // ---- addresses: tile row offset runs down the block, column offset along the row ----
         let address = uint(g.addr_bits);
-        let tile_stride =
-            m.reg("tile_stride", (stride * m.lit(uint(9), g.rows.into())).named("rows_stride"));
+        let tile_stride = match g.rows.is_power_of_two() {
+            true => stride.zext(stride.width() + g.rows.ilog2()).shl_k(g.rows.ilog2()),
+            false => m.reg("tile_stride", stride * m.lit(uint(9), g.rows.into())),
+        };
         let at_block = m.reg_decl("at_block", address);
         let at_tile = m.reg_decl("at_tile", address);
         let at_row = m.reg_decl("at_row", address);
@@ -112,22 +115,30 @@ impl Module for Store {
         m.output("slot_free", m.reg_reset("slot_free_q", next, 0));
 
         // ---- stage 1: the row is at the buffer's output; stage 2: it is cut into beats ----
+        // Beside the memory there is time for both at once.
         let read_valid = m.state("read_valid", bit(), 0);
-        let held_valid = m.state("held_valid", bit(), 0);
         let cut = m.forward("cut", bit());
-        let room_2 = (!held_valid.q() | cut.sig()).named("room_2");
-        let room_1 = (!read_valid.q() | room_2).named("room_1");
+        let (held_valid, room_1, take) = match g.near {
+            Some(_) => (read_valid.q(), !read_valid.q() | cut.sig(), None),
+            None => {
+                let held_valid = m.state("held_valid", bit(), 0);
+                let room_2 = (!held_valid.q() | cut.sig()).named("room_2");
+                held_valid.drive_when(room_2, read_valid.q());
+                (held_valid.q(), !read_valid.q() | room_2, Some(read_valid.q() & room_2))
+            }
+        };
+        let room_1 = room_1.named("room_1");
+        let to_stage_2 =
+            |name: &str, value| take.map_or(value, |take| m.reg_when(name, take, value));
         request.assign(all(&[tile_there, room_1, !stop]));
         read_valid.drive_when(room_1, request.sig());
-        held_valid.drive_when(room_2, read_valid.q());
         let cols_ty = uint(g.cols.ilog2() + 1);
         let cols = min(w.n_left, m.lit(w.n_left.ty(), g.cols.into()), cols_ty.width());
         let address_1 = m.reg_when("address_1", request.sig(), row_base);
         let cols_1 = m.reg_when("cols_1", request.sig(), cols);
-        let take = read_valid.q() & room_2;
-        let address_2 = m.reg_when("address_2", take, address_1);
-        let cols_2 = m.reg_when("cols_2", take, cols_1);
-        let values = m.reg_when("values", take, size.map_or(rd_data, |s| packed(rd_data, s)));
+        let address_2 = to_stage_2("address_2", address_1);
+        let cols_2 = to_stage_2("cols_2", cols_1);
+        let values = to_stage_2("values", size.map_or(rd_data, |s| packed(rd_data, s)));
         // Lanes of the row in stage 2.
         let cols_2 = match size {
             None => cols_2,
@@ -135,7 +146,10 @@ impl Module for Store {
         };
 
         // ---- beats of the row in stage 2 ----
-        let head = address_2.slice(lane_bits + byte_bits - 1, byte_bits).as_u().named("head");
+        let head = match lanes {
+            1 => m.lit(uint(1), 0),
+            _ => address_2.slice(lane_bits + byte_bits - 1, byte_bits).as_u().named("head"),
+        };
         let segments = (g.cols * 4).div_ceil(g.bus_bytes);
         let beat_ty = uint((segments + 1).ilog2() + 1);
         let beat = m.state("beat", beat_ty, 0);
@@ -161,7 +175,7 @@ impl Module for Store {
         let mut data = vec![];
         let mut strobes = vec![];
         for j in (0..lanes).rev() {
-            let lane = m.lit(uint(lane_bits), j.into());
+            let lane = m.lit(head.ty(), j.into());
             let before_head = lane.lt(head);
             data.push(before_head.mux(carry[j as usize], turned[j as usize]));
             let position = plus(at_beat, m.lit(at_beat.ty(), j.into()));
@@ -169,36 +183,51 @@ impl Module for Store {
             strobes.push(on.rep(lane_bytes));
         }
 
-        // ---- queues to the bus ----
-        let cmd_bits = g.addr_bits + g.beats_bits();
-        let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
+        // ---- to the bus ----
         let beat_bits = g.bus_bytes * 9;
-        let out = m.inst("beat_stage", &Skid { width: beat_bits });
-        let can_send =
-            held_valid.q() & out.get("in_ready") & (!first_beat | commands.get("in_ready"));
-        send.assign(can_send);
+        let packed = cat(&[cat(&strobes), cat(&data)]);
+        let low = lane_bits + byte_bits;
+        let row_beat = address_2.slice(g.addr_bits - 1, low);
+        let zeros = m.lit(bits(low), 0);
+        let (out, may_send, queued) = match g.near {
+            // A beat with its address.
+            Some(_) => {
+                let out = m.inst("beat_stage", &Stage { width: beat_bits + g.addr_bits });
+                let at = plus(row_beat.as_u(), beat.q());
+                out.set("in_data", cat(&[at.as_bits(), zeros, packed]));
+                let at = out.get("out_data").slice(beat_bits + g.addr_bits - 1, beat_bits);
+                m.output("data_addr", at.as_u());
+                (out, m.high(), m.low())
+            }
+            // A command for each row, and its beats.
+            None => {
+                let out = m.inst("beat_stage", &Skid { width: beat_bits });
+                out.set("in_data", packed);
+                let cmd_bits = g.addr_bits + g.beats_bits();
+                let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
+                let command = cat(&[row_beat, zeros, beats.resize(g.beats_bits()).as_bits()]);
+                commands
+                    .set("in_valid", send.sig() & first_beat)
+                    .set("in_data", command)
+                    .set("out_ready", m.input("cmd_ready", bit()));
+                let command = commands.get("out_data");
+                m.output("cmd_valid", commands.get("out_valid"));
+                m.output("cmd_addr", command.slice(cmd_bits - 1, g.beats_bits()).as_u());
+                m.output("cmd_beats", command.slice(g.beats_bits() - 1, 0).as_u());
+                (out, !first_beat | commands.get("in_ready"), commands.get("out_valid"))
+            }
+        };
+        send.assign(all(&[held_valid, out.get("in_ready"), may_send]));
         cut.assign(send.sig() & last_beat);
         beat.drive_when(send.sig(), last_beat.mux(beat.q().lit(0), beat.q().inc()));
-        let low = lane_bits + byte_bits;
-        let aligned = cat(&[address_2.slice(g.addr_bits - 1, low), m.lit(bits(low), 0)]);
-        let command = cat(&[aligned, beats.resize(g.beats_bits()).as_bits()]);
-        commands
-            .set("in_valid", send.sig() & first_beat)
-            .set("in_data", command)
-            .set("out_ready", cmd_ready);
-        let packed = cat(&[cat(&strobes), cat(&data)]);
-        out.set("in_valid", send.sig()).set("in_data", packed).set("out_ready", data_ready);
+        out.set("in_valid", send.sig()).set("out_ready", data_ready);
 
-        let command = commands.get("out_data");
-        m.output("cmd_valid", commands.get("out_valid"));
-        m.output("cmd_addr", command.slice(cmd_bits - 1, g.beats_bits()).as_u());
-        m.output("cmd_beats", command.slice(g.beats_bits() - 1, 0).as_u());
         let sent = out.get("out_data");
         m.output("data_valid", out.get("out_valid"));
         m.output("data", sent.slice(g.bus_bytes * 8 - 1, 0));
         m.output("strobes", sent.slice(beat_bits - 1, g.bus_bytes * 8));
-        let queued = commands.get("out_valid") | out.get("out_valid");
-        m.output("active", w.active | read_valid.q() | held_valid.q() | queued);
+        let queued = queued | out.get("out_valid");
+        m.output("active", any(&[w.active, read_valid.q(), held_valid, queued]));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The order of tiles, common to the sequencer and the store unit.
 
-use super::geometry::{Geometry, at_most, minus};
+use super::geometry::{Geometry, Rest, at_most, minus};
 use rtl_gen::{Builder, Sig, bit, uint};
 
 /// Position in the nest of loops: blocks of rows of A, blocks of columns of B, tiles of columns in the
@@ -13,8 +13,8 @@ pub(super) struct Walk<'m> {
     pub(super) m_left: Sig<'m>,
     /// Columns of B from this tile on.
     pub(super) n_left: Sig<'m>,
-    /// Steps of k from this chunk on.
-    pub(super) k_left: Sig<'m>,
+    /// Steps of k of this chunk, where there are chunks.
+    pub(super) depth: Option<Sig<'m>>,
     /// First chunk of the tile.
     pub(super) first_chunk: Sig<'m>,
     /// Last chunk of the tile.
@@ -74,16 +74,16 @@ pub(super) fn walk<'m>(m: &'m Builder, g: &Geometry, i: WalkInputs<'m>, next: Si
     let last_cols = at_most(n_left.q(), cols).named("last_cols");
     let last_row_tile = (last_rows | at_most(m_room.q(), rows)).named("last_row_tile");
     let last_col_tile = (last_cols | at_most(n_room.q(), cols)).named("last_col_tile");
-    let (k_left, first_chunk, last_k) = match i.chunks {
+    let (depth, first_chunk, last_k) = match i.chunks {
         Some((k, k_block)) => {
             let k_left = m.reg_decl("k_left", dim);
             let first_chunk = m.reg_decl("first_chunk", bit());
-            let last_k = at_most(k_left.q(), k_block).named("last_k");
-            k_left.update(&[(i.start | (next & last_k), k), (next, minus(k_left.q(), k_block))]);
-            first_chunk.update(&[(i.start | next, i.start | last_k)]);
-            (k_left.q(), first_chunk.q(), last_k)
+            let rest = Rest::of("k", k_left.q(), k_block);
+            k_left.update(&[(i.start | (next & rest.last), k), (next, rest.rest)]);
+            first_chunk.update(&[(i.start | next, i.start | rest.last)]);
+            (Some(rest.now), first_chunk.q(), rest.last)
         }
-        None => (m_left.q(), m.high(), m.high()),
+        None => (None, m.high(), m.high()),
     };
 
     let tile_done = (next & last_k).named("tile_over");
@@ -115,7 +115,7 @@ pub(super) fn walk<'m>(m: &'m Builder, g: &Geometry, i: WalkInputs<'m>, next: Si
         active: active.q(),
         m_left: m_left.q(),
         n_left: n_left.q(),
-        k_left,
+        depth,
         first_chunk,
         last_k,
         last_row_tile,

@@ -10,7 +10,10 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, one_hot_m
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `s<n>_axi_*` | | | AXI4 slave number `n`, see [`AxiRamPort`] |
+/// | `s<n>_near_read_valid`, `s<n>_near_read_addr`, `s<n>_near_read_ready` | in, in, out | bit, uint, bit | direct port `n`: a beat is wanted; taken |
+/// | `s<n>_near_read_done`, `s<n>_near_read_data` | out | bit, bits | the beat |
+/// | `s<n>_near_write_*` | | | `valid`, `addr`, `data`, `strb`; `ready`: written |
+/// | `s<n>_axi_*` | | | AXI4 slave number `n`, counted on from the direct ports; see [`AxiRamPort`] |
 /// | `mem_valid`, `mem_write` | in | bit | the host port asks for a beat, to be read or written |
 /// | `mem_addr`, `mem_data`, `mem_strb` | in | uint, bits, bits | beat address, what to write |
 /// | `mem_ready` | out | bit | taken |
@@ -21,6 +24,8 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, all, any, bit, bits, cat, one_hot_m
 /// undefined. The RAM begins at bus address 0.
 #[derive(Clone, Copy, Debug)]
 pub struct CardMemory {
+    /// Ports that ask for beats themselves.
+    pub direct: u32,
     /// AXI4 slaves.
     pub ports: u32,
     /// Each of them; also tells the size.
@@ -132,7 +137,8 @@ impl Module for CardMemory {
     fn name(&self) -> String {
         let AxiRamPort { bus_bytes, memory_bytes, .. } = self.port;
         let kind = if self.chip.is_some() { "_sdram" } else { "" };
-        format!("card_memory_p{}_w{bus_bytes}_m{memory_bytes}{kind}", self.ports)
+        let direct = if self.direct > 0 { format!("_d{}", self.direct) } else { String::new() };
+        format!("card_memory{direct}_p{}_w{bus_bytes}_m{memory_bytes}{kind}", self.ports)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -162,8 +168,27 @@ impl Module for CardMemory {
             data: m.input("mem_data", bits(8 * bus_bytes)),
             strb: m.input("mem_strb", bits(bus_bytes)),
         }];
+        for i in 0..self.direct {
+            m.scope(&format!("s{i}_near"), || {
+                clients.push(Client {
+                    valid: m.input("read_valid", bit()),
+                    write: m.low(),
+                    addr: m.input("read_addr", address),
+                    data: no_data,
+                    strb: no_strobes,
+                });
+                clients.push(Client {
+                    valid: m.input("write_valid", bit()),
+                    write: m.high(),
+                    addr: m.input("write_addr", address),
+                    data: m.input("write_data", bits(8 * bus_bytes)),
+                    strb: m.input("write_strb", bits(bus_bytes)),
+                });
+            });
+        }
+        let direct = self.direct as usize;
         for (i, port) in ports.iter().enumerate() {
-            expose(m, *port, "s_axi_", &format!("s{i}_axi_"));
+            expose(m, *port, "s_axi_", &format!("s{}_axi_", direct + i));
             clients.push(Client {
                 valid: port.get("read_valid"),
                 write: m.low(),
@@ -208,7 +233,15 @@ impl Module for CardMemory {
         m.output("mem_ready", grants[0] & takes);
         m.output("mem_done", done[0]);
         m.output("mem_rdata", word);
-        for (i, port) in ports.iter().enumerate() {
+        for i in 0..direct {
+            m.scope(&format!("s{i}_near"), || {
+                m.output("read_ready", grants[1 + 2 * i] & takes);
+                m.output("read_done", done[1 + i]);
+                m.output("read_data", word);
+                m.output("write_ready", grants[2 + 2 * i] & takes);
+            });
+        }
+        for (i, port) in (direct..).zip(&ports) {
             port.set("read_ready", grants[1 + 2 * i] & takes);
             port.set("read_done", done[1 + i]).set("read_data", word);
             port.set("write_ready", grants[2 + 2 * i] & takes);

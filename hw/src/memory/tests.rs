@@ -22,7 +22,7 @@ impl Module for Bench {
     fn build(&self, m: &Builder) {
         let port =
             AxiRamPort { bus_bytes: 8, addr_bits: ADDR_BITS, memory_bytes: BYTES as u32, ahead: 4 };
-        let memory = m.inst("memory", &CardMemory { ports: PORTS, port, chip: None });
+        let memory = m.inst("memory", &CardMemory { direct: 0, ports: PORTS, port, chip: None });
         expose(m, memory, "mem_", "mem_");
         let (data_bits, addr_bits, max_burst, outstanding) = (64, ADDR_BITS, 16, 4);
         let read = AxiReadMaster { data_bits, addr_bits, max_burst, outstanding };

@@ -82,9 +82,13 @@ impl SerialBridge {
         expected.drive_when(decide & (hello | (session.q() & fresh)), request.seq.inc());
 
         // The header stands still from the cycle before the decision on.
-        let end = m.reg("end_q", request.address + request.length.zext(32));
+        // As wide as the longer of a length and an address in memory.
+        let low = (self.memory_bytes.max(BAR0_BYTES).ilog2() + 1).max(16);
+        let end = m.reg("end_q", request.address.trunc(low) + request.length.zext(low));
+        let far = request.address.slice(31, low).red_or();
         let limit = |bytes: u32| end.gt(end.lit(bytes.into()));
-        let outside = memory.mux(limit(self.memory_bytes), limit(BAR0_BYTES)).named("outside");
+        let past = memory.mux(limit(self.memory_bytes), limit(BAR0_BYTES));
+        let outside = (far | past).named("outside");
         let whole = request.address.slice(1, 0).is(0) & request.length.slice(1, 0).is(0);
         let uneven = (!memory & !whole).named("uneven");
         let status = |s: Status| m.lit(uint(4), s as i128);
@@ -123,7 +127,7 @@ impl Module for SerialBridge {
     fn check(&self) -> Result<(), String> {
         let Self { bus_bytes, memory_bytes } = *self;
         if bus_bytes.is_power_of_two()
-            && (8..=64).contains(&bus_bytes)
+            && (4..=64).contains(&bus_bytes)
             && memory_bytes.is_power_of_two()
             && memory_bytes >= 2 * bus_bytes
         {

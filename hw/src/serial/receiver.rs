@@ -49,15 +49,13 @@ impl Module for FrameReceiver {
         let start = (valid & hunt & data.is(REQUEST_START.into())).named("start");
         let taken = (valid & !hunt).named("taken");
 
-        // The header passes through a window of its last three fields' bytes: op, length.
-        let window = m.reg_decl("window", bits(8 * (REQUEST_HEADER_BYTES - 1)));
-        window.drive_when(
-            valid & header,
-            cat(&[data, window.q().slice(8 * REQUEST_HEADER_BYTES - 9, 8)]),
-        );
-        // At the last header byte it holds seq, op, length and three bytes of the address.
-        let op = window.q().slice(15, 8).as_u();
-        let length = window.q().slice(31, 16).as_u();
+        // Byte `place` of the header.
+        let byte = |name: &str, place: u32| {
+            let here = left.q().is((REQUEST_HEADER_BYTES - place).into());
+            m.reg_when(name, valid & header & here, data)
+        };
+        let op = byte("op", 1).as_u();
+        let length = cat(&[byte("length_high", 3), byte("length_low", 2)]).as_u();
         let known = op.le(op.lit(Op::Hello as i128)) & length.le(length.lit(MAX_PAYLOAD.into()));
         let known = known.named("known");
         let writes = op.is(Op::WriteRegisters as i128) | op.is(Op::WriteMemory as i128);

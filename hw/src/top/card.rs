@@ -96,11 +96,13 @@ impl Module for Card {
 
     fn build(&self, m: &Builder) {
         m.doc("A Mattock card: registers behind a host port, engines with an AXI4 master each.");
-        let csr = m.inst("csr", &Csr { card: self.config.clone() });
+        let stored = self.engines.iter().any(|slot| slot.words);
+        let csr = m.inst("csr", &Csr { card: self.config.clone(), stored });
         let own_control = self.config.control == Control::Riscv;
         let of_engines: usize = self.engines.iter().map(|slot| slot.masters).sum();
         let masters = of_engines + usize::from(own_control);
-        let host = HostSide::new(m, &self.config, masters, self.pins);
+        let direct = self.engines.iter().filter(|slot| slot.direct).map(|slot| slot.masters).sum();
+        let host = HostSide::new(m, &self.config, masters, direct, self.pins);
         let resetting = m.state("resetting", bit(), 0);
         let control = own_control.then(|| {
             let blocks: Vec<&str> = self.engines.iter().map(|slot| slot.map.name).collect();

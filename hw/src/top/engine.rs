@@ -35,8 +35,13 @@ pub struct EngineSlot {
     pub module: Rc<dyn Module>,
     /// Bytes of a data beat of its bus.
     pub bus_bytes: u32,
-    /// Its AXI4 masters.
+    /// Its memory ports.
     pub masters: usize,
+    /// They are direct ones of [`CardMemory`](crate::memory::CardMemory), `m_near_*`, not AXI4 masters.
+    pub direct: bool,
+    /// It takes its registers one word a cycle after `start`: inputs `word_valid`, `word_index`, `word`, `loaded` of
+    /// [`Csr`](crate::control::Csr) in the place of its RW values.
+    pub words: bool,
 }
 
 /// What the card needs of an engine it has tied.
@@ -55,6 +60,7 @@ impl EngineSlot {
     /// The prefixes of its memory ports.
     pub(super) fn ports(&self) -> Vec<String> {
         match self.masters {
+            1 if self.direct => vec!["m_near_".into()],
             1 => vec!["m_axi_".into()],
             several => (0..several).map(super::Card::bus_prefix).collect(),
         }
@@ -81,10 +87,16 @@ impl EngineSlot {
         engine.set("start", start).set("flush", flush);
         let running = account.get("status_busy");
         let busy = launch.map_or(running, |launch| running | launch.get("waits"));
+        if self.words {
+            for port in ["word_valid", "word_index", "word", "loaded"] {
+                engine.set(port, csr.get(&format!("{block}_{port}")));
+            }
+        }
         // Of addresses the register block has as many bits as the card.
         for value in values(&self.map, 64) {
             let port = format!("{block}_{}", value.name);
             match value.access {
+                Access::Rw if self.words => {}
                 Access::Rw => feed(m, engine, &value, csr.get(&port), launch, block),
                 Access::Ro if value.name == "status_busy" => {
                     csr.set(&port, busy);

@@ -14,7 +14,7 @@ use std::rc::Rc;
 #[derive(Clone, Debug)]
 struct DenseSlot {
     geometry: Geometry,
-    /// Per tuple: log2 of the nibbles of an element of A and of B in memory.
+    /// Per tuple: which of the sizes of elements A and B have in memory.
     sizes: Vec<[u32; 2]>,
     /// Per tuple: the type of D.
     results: Vec<Format>,
@@ -27,13 +27,15 @@ struct DenseSlot {
 pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let Some(config) = &card.gemm else { return Ok(None) };
     let bus_bytes = card.memory.bus_bytes;
-    let geometry = Geometry::of(config, &card.memory)?;
-    let size = |format: Format| (format.storage_bits() / 4).ilog2();
+    let geometry = Geometry::of(config, card)?;
+    let size = |format: Format| geometry.size_number(format.storage_bits());
     let sizes = config.tuples.iter().map(|t| [size(t.a), size(t.b)]).collect();
     let results = config.tuples.iter().map(|t| t.d).collect();
     let module = DenseSlot { geometry, sizes, results };
     let more = geometry.lane.map(|_| epilogue::MAP);
-    Ok(Some(EngineSlot { map: gemm::MAP, more, module: Rc::new(module), bus_bytes, masters: 1 }))
+    let (direct, words) = (geometry.near.is_some(), geometry.takes_words());
+    let module = Rc::new(module);
+    Ok(Some(EngineSlot { map: gemm::MAP, more, module, bus_bytes, masters: 1, direct, words }))
 }
 
 impl Module for DenseSlot {
@@ -44,41 +46,24 @@ impl Module for DenseSlot {
     fn build(&self, m: &Builder) {
         m.doc("The dense engine behind the names of its registers.");
         let engine = m.inst("engine", &GemmEngine { geometry: self.geometry });
-        expose(m, engine, "m_axi_", "m_axi_");
+        for prefix in ["m_axi_", "m_near_"] {
+            expose(m, engine, prefix, prefix);
+        }
         engine.set("start", m.input("start", bit())).set("stop", m.input("flush", bit()));
-        for name in ["m", "n", "k"] {
-            engine.set(name, m.input(name, uint(32)));
-        }
-        for name in ["a", "b", "d"] {
-            let stride = format!("{name}_stride");
-            engine.set(&stride, m.input(&stride, uint(self.geometry.stride_bits())));
-            engine.set(&format!("{name}_addr"), m.input(name, uint(self.geometry.addr_bits)));
-        }
-        for name in
-            ["a_col_major", "b_col_major", "d_col_major", "load_a", "load_b", "compute", "store"]
-        {
-            engine.set(name, m.input(&format!("mode_{name}"), bit()));
-        }
-        let tuple = m.input("mode_tuple", bits(8));
+        let tuple = match self.geometry.takes_words() {
+            true => self.words(m, engine),
+            false => self.values(m, engine),
+        };
         let ty = uint(self.geometry.size_bits());
         for (i, name) in ["a_size", "b_size"].into_iter().enumerate() {
             let arms: Vec<_> =
                 (0..).zip(&self.sizes).map(|(t, s)| (t, m.lit(ty, s[i].into()))).collect();
-            engine.set(name, case(tuple.as_u(), &arms, m.lit(ty, 1)));
+            engine.set(name, case(tuple.as_u(), &arms, m.lit(ty, self.other_size())));
         }
         if self.geometry.lane.is_some() {
             self.epilogue(m, engine, tuple);
         }
-        if self.geometry.is_plain() {
-            m.input("mode_rounding", bits(3));
-            m.input("mode_saturate", bit());
-            m.unused("mode_rounding");
-            m.unused("mode_saturate");
-            let bytes = self.sizes.iter().flatten().all(|size| *size == 1);
-            if bytes && self.geometry.lane.is_none() {
-                m.unused("mode_tuple");
-            }
-        } else {
+        if !self.geometry.is_plain() {
             engine.set("tuple", tuple.as_u());
             engine.set("rounding", m.input("mode_rounding", bits(3)).as_u());
             engine.set("saturate", m.input("mode_saturate", bit()));
@@ -94,6 +79,59 @@ impl Module for DenseSlot {
 }
 
 impl DenseSlot {
+    /// The size of elements of tuples that the card does not have: a byte.
+    fn other_size(&self) -> i128 {
+        self.geometry.size_number(8).into()
+    }
+
+    /// Whether the tuple tells sizes apart.
+    fn sizes_differ(&self) -> bool {
+        self.sizes.iter().flatten().any(|size| i128::from(*size) != self.other_size())
+    }
+
+    /// A command as register values side by side; gives the tuple's number.
+    fn values<'m>(&self, m: &'m Builder, engine: Instance<'m>) -> Sig<'m> {
+        for name in ["m", "n", "k"] {
+            engine.set(name, m.input(name, uint(32)));
+        }
+        for name in ["a", "b", "d"] {
+            let stride = format!("{name}_stride");
+            engine.set(&stride, m.input(&stride, uint(self.geometry.stride_bits())));
+            engine.set(&format!("{name}_addr"), m.input(name, uint(self.geometry.addr_bits)));
+        }
+        for name in
+            ["a_col_major", "b_col_major", "d_col_major", "load_a", "load_b", "compute", "store"]
+        {
+            engine.set(name, m.input(&format!("mode_{name}"), bit()));
+        }
+        if self.geometry.is_plain() {
+            m.input("mode_rounding", bits(3));
+            m.input("mode_saturate", bit());
+            m.unused("mode_rounding");
+            m.unused("mode_saturate");
+            if !self.sizes_differ() && self.geometry.lane.is_none() {
+                m.unused("mode_tuple");
+            }
+        }
+        m.input("mode_tuple", bits(8))
+    }
+
+    /// A command as words, one after the other; gives the tuple's number.
+    fn words<'m>(&self, m: &'m Builder, engine: Instance<'m>) -> Sig<'m> {
+        let valid = m.input("word_valid", bit());
+        let index = m.input("word_index", uint(GemmEngine::INDEX_BITS));
+        let word = m.input("word", bits(32));
+        engine.set("word_valid", valid).set("word_index", index).set("word", word);
+        engine.set("loaded", m.input("loaded", bit()));
+        if !self.sizes_differ() {
+            return m.lit(bits(8), 0);
+        }
+        let tuple = m.state("tuple_q", bits(8), 0);
+        let mode = valid & index.is(GemmEngine::index_of(&gemm::MODE));
+        tuple.drive_when(mode, word.slice(7, 0));
+        tuple.q()
+    }
+
     /// Steps and parameters of the epilogue, and what the type of D holds.
     fn epilogue<'m>(&self, m: &'m Builder, engine: Instance<'m>, tuple: Sig<'m>) {
         let steps = epilogue::STEPS.fields.iter().rev();

@@ -18,11 +18,13 @@ pub(super) struct HostSide<'m> {
 }
 
 impl<'m> HostSide<'m> {
-    /// Draws the host port, and the memory when it is on the card, with a port for each of `masters`.
+    /// Draws the host port, and the memory when it is on the card, with a port for each of `masters`, of which the first
+    /// `direct` are no AXI masters.
     pub(super) fn new(
         m: &'m Builder,
         config: &CardConfig,
         masters: usize,
+        direct: usize,
         pins: SerialPins,
     ) -> Self {
         let Some(uart) = &config.uart else {
@@ -38,7 +40,8 @@ impl<'m> HostSide<'m> {
         let chip = config.sdram.map(|chip| Sdram { chip, bus_bytes, clock_mhz: config.clock_mhz });
         let ahead = if chip.is_some() { 8 } else { 4 };
         let ram = CardMemory {
-            ports: masters as u32,
+            direct: direct as u32,
+            ports: (masters - direct) as u32,
             port: AxiRamPort { bus_bytes, addr_bits, memory_bytes, ahead },
             chip,
         };
@@ -56,7 +59,10 @@ impl<'m> HostSide<'m> {
     /// Joins the memory port `prefix` of an engine to the memory, as master number `index`.
     pub(super) fn join(&self, m: &'m Builder, engine: Instance<'m>, prefix: &str, index: usize) {
         match self.memory {
-            Some(memory) => connect(engine, prefix, memory, &format!("s{index}_axi_")),
+            Some(memory) => {
+                let kind = prefix.trim_start_matches(|c: char| c == 'm' || c.is_ascii_digit());
+                connect(engine, prefix, memory, &format!("s{index}{kind}"));
+            }
             None => expose(m, engine, prefix, &Card::bus_prefix(index)),
         }
     }

@@ -17,5 +17,14 @@ pub(super) fn slot(card: &CardConfig) -> Option<EngineSlot> {
     };
     let more = (!joins.is_empty()).then_some(join::MAP);
     let bus_bytes = card.memory.bus_bytes;
-    Some(EngineSlot { map: spgemm::MAP, more, module, bus_bytes, masters: masters as usize })
+    let masters = masters as usize;
+    Some(EngineSlot {
+        map: spgemm::MAP,
+        more,
+        module,
+        bus_bytes,
+        masters,
+        direct: false,
+        words: false,
+    })
 }

@@ -67,7 +67,16 @@ impl Module for Copier {
 }
 
 fn copier() -> EngineSlot {
-    EngineSlot { map: gemm::MAP, more: None, module: Rc::new(Copier), bus_bytes: BUS, masters: 1 }
+    let module = Rc::new(Copier);
+    EngineSlot {
+        map: gemm::MAP,
+        more: None,
+        module,
+        bus_bytes: BUS,
+        masters: 1,
+        direct: false,
+        words: false,
+    }
 }
 
 fn tiny() -> CardConfig {
@@ -257,4 +266,13 @@ fn a_card_is_made_from_its_configuration() {
     let error = crate::card(&config).unwrap_err().to_string();
     let built = "integers with an i32 result";
     assert!(error.contains("\"i16,i8,i32\"") && error.contains(built), "{error}");
+}
+
+/// What the two smallest boards have room for is a matter of a few tables: bits of registers and of logic, exactly.
+#[test]
+fn the_smallest_card_stays_as_small() {
+    let nano = Card::from_config(&CardConfig::reference("nano").unwrap()).unwrap();
+    let census = nano.design().unwrap().census();
+    let logic = census.operations.iter().sum::<f64>().round() as u64;
+    assert_eq!((census.flip_flops, logic), (2523, 8167));
 }

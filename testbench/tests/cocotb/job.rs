@@ -59,7 +59,7 @@ impl Job<'_> {
             sources.push(file.name);
         }
         let words = capability_rom(config);
-        let csr = Csr { card: config.clone() };
+        let csr = Csr { card: config.clone(), stored: false };
         let mut rom = std::collections::BTreeMap::new();
         rom.extend((CAPABILITY_BASE..).step_by(4).zip(words));
         let registers: Vec<Reg> = csr.maps().iter().flat_map(|map| map.regs.to_vec()).collect();

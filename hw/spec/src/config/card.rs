@@ -49,7 +49,7 @@ impl MemoryConfig {
     fn visit(&mut self, v: &mut dyn Visitor) -> Checked {
         v.number(
             key("bus_bytes", "Data bus width of the AXI4 masters, in bytes"),
-            Allowed::PowerOfTwo(8, 64),
+            Allowed::PowerOfTwo(4, 64),
             &mut self.bus_bytes,
         )?;
         v.number(
@@ -309,6 +309,7 @@ impl CardConfig {
             ));
         }
         self.memory.check_together(self.host)?;
+        self.check_narrow_bus()?;
         self.check_sdram()?;
         match (&self.uart, self.host) {
             (Some(uart), HostPort::Uart) => uart.check_together(self.clock_mhz)?,
@@ -333,6 +334,25 @@ impl CardConfig {
 }
 
 impl CardConfig {
+    /// Of what is built only the dense engine reads words of a record, an entry or a result from several beats.
+    fn check_narrow_bus(&self) -> Checked {
+        let epilogue = self.gemm.iter().any(|gemm| !gemm.epilogue.is_empty());
+        let wide = [
+            ("`[spgemm]`", self.spgemm.is_some()),
+            ("`gemm.epilogue`", epilogue),
+            ("`control = \"riscv\"`", self.control == Control::Riscv),
+        ];
+        match wide.into_iter().find(|(_, there)| *there) {
+            Some((what, _)) if self.memory.bus_bytes < 8 => Err(ConfigError::new(
+                "memory.bus_bytes",
+                self.memory.bus_bytes.to_string(),
+                format!("at least 8 with {what}"),
+                "write 8",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// A chip belongs to a serial card and is all of its memory.
     fn check_sdram(&self) -> Checked {
         let Some(chip) = &self.sdram else { return Ok(()) };

@@ -4,7 +4,8 @@ use super::ConfigError;
 use super::keys::nearest;
 
 /// Smallest first.
-const TEXTS: [(&str, &str); 13] = [
+const TEXTS: [(&str, &str); 14] = [
+    ("pico", include_str!("../../../configs/pico.toml")),
     ("nano", include_str!("../../../configs/nano.toml")),
     ("tiny", include_str!("../../../configs/tiny.toml")),
     ("small", include_str!("../../../configs/small.toml")),

@@ -55,6 +55,11 @@ fn random_products_2x4_on_a_narrow_bus() {
         40,
         40,
     );
+    random_products(
+        Geometry { a_bytes: 256, b_bytes: 256, result_bytes: 256, ..small(2, 2, 4) },
+        30,
+        40,
+    );
 }
 
 /// Counters and addresses as wide as the megabyte behind them, few bursts in flight.

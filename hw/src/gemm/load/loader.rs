@@ -1,8 +1,9 @@
 //! The loader of one operand: planner, notes in flight, filler.
 
 use super::{Filler, Operand, Planner, RunLayout};
-use crate::cells::{Fifo, Skid};
+use crate::cells::{Fifo, Skid, Stage};
 use crate::gemm::geometry::Geometry;
+use rtl_gen::bundle::connect;
 use rtl_gen::{Builder, Module, bit, bits, uint};
 
 /// Loads one operand of a command block by block, as the halves of its scratchpad become free.
@@ -30,7 +31,6 @@ impl Module for Loader {
         let planner = m.inst("planner", &Planner { geometry, operand });
         let filler = m.inst("filler", &Filler { geometry, operand });
         let width = RunLayout::new(&geometry, operand).width();
-        let notes = m.inst("notes", &Fifo { width, depth: geometry.in_flight() });
 
         for name in ["start", "stop"] {
             let input = m.input(name, bit());
@@ -53,6 +53,25 @@ impl Module for Loader {
         planner.set("pitch", pitch).set("along_k", along_k).set("size", size);
         filler.set("pitch", pitch).set("along_k", along_k).set("size", size);
 
+        // The filler decides late in the cycle that it is through with a run: a register before the queue. Beats of memory
+        // beside the engine are asked for a few ahead: there that register is queue enough, on the smallest cards one of a run.
+        let (notes, next) = match (geometry.near, geometry.is_frugal()) {
+            (Some(_), true) => {
+                let next = m.inst("next_note", &Stage { width });
+                (next, next)
+            }
+            (Some(_), false) => {
+                let next = m.inst("next_note", &Skid { width });
+                (next, next)
+            }
+            (None, _) => {
+                let notes = m.inst("notes", &Fifo { width, depth: geometry.in_flight() });
+                let next = m.inst("next_note", &Skid { width });
+                connect(notes, "out_", next, "in_");
+                (notes, next)
+            }
+        };
+
         // A run goes to both queues in one cycle.
         let cmd_ready = m.input("cmd_ready", bit());
         let run = planner.get("run_valid");
@@ -61,10 +80,6 @@ impl Module for Loader {
         m.output("cmd_addr", planner.get("run_addr"));
         m.output("cmd_beats", planner.get("run_beats"));
         notes.set("in_valid", run & cmd_ready).set("in_data", planner.get("run_note"));
-        // The filler decides late in the cycle that it is through with a run: a register before the queue.
-        let next = m.inst("next_note", &Skid { width });
-        next.set("in_valid", notes.get("out_valid")).set("in_data", notes.get("out_data"));
-        notes.set("out_ready", next.get("in_ready"));
         filler.set("run_valid", next.get("out_valid")).set("run_note", next.get("out_data"));
         next.set("out_ready", filler.get("run_ready"));
 

@@ -72,8 +72,8 @@ pub(super) struct Run<'m> {
 impl RunLayout {
     pub(super) fn new(g: &Geometry, operand: Operand) -> Self {
         let side = operand.side(g);
-        // Counted in nibbles, the smallest elements.
-        let head = (2 * g.bus_bytes).ilog2();
+        // Counted in the smallest elements.
+        let head = g.units(g.bus_bytes);
         let (cross, line) = (side.lane_bits(), side.line_bits());
         RunLayout { head, count: g.block_bits(), cross, line }
     }

@@ -1,7 +1,7 @@
 //! Which runs of memory an operand needs, in which order.
 
 use super::{Operand, Run, RunLayout};
-use crate::gemm::geometry::{Geometry, at_most, min, minus, plus};
+use crate::gemm::geometry::{Geometry, Rest, plus};
 use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 
 /// Walks the blocks of one operand and emits a bus read and a note for every run.
@@ -14,7 +14,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `start`, `stop` | in | bit | begin; stop after the run on offer |
 /// | `base`, `stride` | in | uint | bytes: address of the first element, distance of rows (`along_k`) or steps of k |
 /// | `along_k` | in | bit | layout: k is contiguous |
-/// | `size` | in | uint | log2 of the nibbles of an element |
+/// | `size` | in | uint | number of an element's size |
 /// | `rows`, `other`, `k` | in | uint | rows of this and the other operand, depth |
 /// | `block`, `other_block`, `k_block`, `pitch` | in | uint | the [`Plan`](crate::gemm::Plan) |
 /// | `again` | in | bit | read again for every block of the other operand |
@@ -36,7 +36,7 @@ impl Module for Planner {
         format!("gemm_planner_{}_{}", self.operand.name(), self.geometry.suffix())
     }
 
-    fn build(&self, m: &Builder) {
+    fn build<'m>(&self, m: &'m Builder) {
         m.doc("Walks the blocks of one operand and emits a bus read and a note for every run.");
         let g = &self.geometry;
         let side = self.operand.side(g);
@@ -57,9 +57,11 @@ impl Module for Planner {
         let rows_left = m.reg_decl("rows_left", dim_ty);
         let k_left = m.reg_decl("k_left", dim_ty);
         let other_left = m.reg_decl("other_left", dim_ty);
-        let last_rows = at_most(rows_left.q(), block).named("last_rows");
-        let last_k = at_most(k_left.q(), k_block).named("last_k");
-        let last_other = (!again | at_most(other_left.q(), other_block)).named("last_other");
+        let rows_rest = Rest::of("rows", rows_left.q(), block);
+        let k_rest = Rest::of("k", k_left.q(), k_block);
+        let other_rest = Rest::of("others", other_left.q(), other_block);
+        let (last_rows, last_k) = (rows_rest.last, k_rest.last);
+        let last_other = (!again | other_rest.last).named("last_other");
 
         // ---- states: setup (waits for a free half), run (one line each), advance (next block) ----
         let setup = m.state("setup", bit(), 0);
@@ -81,27 +83,18 @@ impl Module for Planner {
             (m.high(), begin_block.mux(halves_next.dec(), halves_next)),
         ]);
 
-        // ---- addresses, in nibbles ----
-        let nibbles = uint(g.addr_bits + 1);
-        let base_nibble = base.shl_k(1);
-        let stride_nibbles = stride.shl_k(1).resize(nibbles.width());
-        let rows_at = m.reg_decl("rows_at", nibbles);
-        let k_at = m.reg_decl("k_at", nibbles);
-        let line_at = m.reg_decl("line_at", nibbles);
+        // ---- addresses, in the smallest elements: of a block's first line along the strided dimension, and how far it is along
+        // the contiguous one ----
+        let unit = uint(g.addr_bits + g.units(1));
+        let in_units = |bytes: Sig<'m>| bytes.shl_k(g.units(1)).resize(unit.width());
+        let strided_at = m.reg_decl("strided_at", unit);
+        let along_at = m.reg_decl("along_at", unit);
+        let line_at = m.reg_decl("line_at", unit);
         line_at.update(&[
-            (begin_block, rows_at.q().add_wrap(k_at.q())),
-            (fire, line_at.q().add_wrap(stride_nibbles)),
+            (begin_block, strided_at.q().add_wrap(along_at.q())),
+            (fire, line_at.q().add_wrap(in_units(stride))),
         ]);
-        // After a block `line_at` is the line after its last: the strided dimension is there already.
-        let rows_next = along_k.mux(
-            line_at.q().sub_wrap(k_at.q()),
-            rows_at.q().add_wrap(in_nibbles(block, size, nibbles.width())),
-        );
-        let k_next = along_k.mux(
-            k_at.q().add_wrap(in_nibbles(k_block, size, nibbles.width())),
-            line_at.q().sub_wrap(rows_at.q()),
-        );
-        let zero = m.lit(nibbles, 0);
+        let zero = m.lit(unit, 0);
         let step_k = (advance.q() & !last_k).named("step_k");
         let wrap_k = (advance.q() & last_k).named("wrap_k");
         // A repeats its chunks for each block of B before its rows move on; B starts over for each block of A.
@@ -112,20 +105,27 @@ impl Module for Planner {
             }
             Operand::B => (wrap_k & !last_rows, wrap_k & last_rows, wrap_k & last_rows),
         };
-        k_left.update(&[(start | wrap_k, k), (step_k, minus(k_left.q(), k_block))]);
-        k_at.update(&[(start | wrap_k, zero), (step_k, k_next)]);
-        rows_left.update(&[(start | wrap_rows, rows), (step_rows, minus(rows_left.q(), block))]);
-        rows_at.update(&[(start | wrap_rows, base_nibble), (step_rows, rows_next)]);
+        let (restart_k, restart_rows) = (start | wrap_k, start | wrap_rows);
+        k_left.update(&[(restart_k, k), (step_k, k_rest.rest)]);
+        rows_left.update(&[(restart_rows, rows), (step_rows, rows_rest.rest)]);
+        // After a block `line_at` is the line after its last: the strided dimension is there already.
+        strided_at.update(&[
+            (along_k.mux(restart_rows, restart_k), in_units(base)),
+            (along_k.mux(step_rows, step_k), line_at.q().sub_wrap(along_at.q())),
+        ]);
+        let along_block = in_smallest(along_k.mux(k_block, block), size, unit.width());
+        along_at.update(&[
+            (along_k.mux(restart_k, restart_rows), zero),
+            (along_k.mux(step_k, step_rows), along_at.q().add_wrap(along_block)),
+        ]);
         let other_restart = match self.operand {
             Operand::A => start | step_rows,
             Operand::B => start,
         };
-        other_left
-            .update(&[(other_restart, other), (step_other, minus(other_left.q(), other_block))]);
+        other_left.update(&[(other_restart, other), (step_other, other_rest.rest)]);
 
         // ---- the block's lines ----
-        let n_rows = min(rows_left.q(), block, block_ty.width()).named("n_rows");
-        let n_k = min(k_left.q(), k_block, block_ty.width()).named("n_k");
+        let (n_rows, n_k) = (rows_rest.now.named("n_rows"), k_rest.now.named("n_k"));
         lines_left.update(&[(begin_block, along_k.mux(n_rows, n_k)), (fire, lines_left.q().dec())]);
         let count = m.reg_when("count", begin_block, along_k.mux(n_k, n_rows));
 
@@ -153,11 +153,11 @@ impl Module for Planner {
         // ---- the run ----
         let layout = RunLayout::new(g, self.operand);
         let head = line_at.q().trunc(layout.head);
-        let beat_mask = 2 * g.bus_bytes - 1;
-        let span_bits = (layout.count + g.sizes().len() as u32 + 1).max(layout.head + 1);
+        let beat_mask = (1 << layout.head) - 1;
+        let span_bits = g.span_bits();
         let span = plus(
-            plus(in_nibbles(count, size, span_bits), head),
-            m.lit(uint(span_bits), beat_mask.into()),
+            plus(in_smallest(count, size, span_bits), head),
+            m.lit(uint(span_bits), beat_mask),
         );
         let first_element = head.shr(size);
         let note = layout.pack(Run {
@@ -167,16 +167,16 @@ impl Module for Planner {
             line: line.q(),
             last: one_line,
         });
-        let beat = line_at.q().slice(g.addr_bits, layout.head);
+        let beat = line_at.q().slice(unit.width() - 1, layout.head);
         m.output("run_valid", running.q());
         m.output("run_note", note);
-        m.output("run_addr", cat(&[beat, m.lit(uint(layout.head - 1), 0)]).as_u());
+        m.output("run_addr", cat(&[beat, m.lit(uint(g.bus_bytes.ilog2()), 0)]).as_u());
         m.output("run_beats", span.shr_k(layout.head).resize(g.beats_bits()));
         m.output("active", setup.q() | running.q() | advance.q());
     }
 }
 
-/// The nibbles of so many elements.
-fn in_nibbles<'m>(elements: Sig<'m>, size: Sig<'m>, width: u32) -> Sig<'m> {
+/// So many elements, in the smallest.
+fn in_smallest<'m>(elements: Sig<'m>, size: Sig<'m>, width: u32) -> Sig<'m> {
     elements.resize(width).shl(size)
 }

@@ -3,11 +3,11 @@
 //
 // in  start          bits(1)
 // in  stop           bits(1)
-// in  m              uint(18)
-// in  n              uint(18)
+// in  m              uint(17)
+// in  n              uint(17)
 // in  m_block        uint(11)
 // in  n_block        uint(11)
-// in  k              uint(18)
+// in  k              uint(17)
 // in  k_block        uint(11)
 // in  pitch          uint(11)
 // in  along_k_a      bits(1)
@@ -24,6 +24,7 @@
 // in  slot_free      bits(1)
 // in  clk            clock       clock, rising edge
 // in  rst            reset       reset, active high
+// in  chunked        bits(1)
 // out a_word0        uint(11)
 // out b_word0        uint(10)
 // out rd_valid       bits(1)
@@ -36,18 +37,18 @@
 // out free_soon_b    bits(1)
 // out slots_empty    bits(1)
 // out active         bits(1)
-// out macs           uint(43)
+// out macs           uint(34)
 
 `default_nettype none
 
-module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
+module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire start,
   input  wire stop,
-  input  wire [17:0] m,
-  input  wire [17:0] n,
+  input  wire [16:0] m,
+  input  wire [16:0] n,
   input  wire [10:0] m_block,
   input  wire [10:0] n_block,
-  input  wire [17:0] k,
+  input  wire [16:0] k,
   input  wire [10:0] k_block,
   input  wire [10:0] pitch,
   input  wire along_k_a,
@@ -64,6 +65,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire slot_free,
   input  wire clk,
   input  wire rst,
+  input  wire chunked,
   output wire [10:0] a_word0,
   output wire [9:0] b_word0,
   output wire rd_valid,
@@ -76,17 +78,16 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   output wire free_soon_b,
   output wire slots_empty,
   output wire active,
-  output wire [42:0] macs
+  output wire [33:0] macs
 );
   reg active_q;
-  reg [17:0] m_left;
-  reg [17:0] n_left;
-  reg [17:0] m_left_block;
+  reg [16:0] m_left;
+  reg [16:0] n_left;
+  reg [16:0] m_left_block;
   reg [10:0] m_room;
   reg [10:0] n_room;
-  reg [17:0] k_left;
+  reg [16:0] k_left;
   reg first_chunk;
-  reg cuts_k;
   reg a_half;
   reg [1:0] a_blocks;
   reg a_owed;
@@ -130,7 +131,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   reg [10:0] macs_steps_2;
   reg [4:0] macs_area_q;
   reg [15:0] macs_products_q;
-  reg [42:0] macs_total;
+  reg [33:0] macs_total;
   wire _t1 = ~empty_k;
   wire _t2 = ~b_partial;
   wire _t3 = ~a_partial;
@@ -142,97 +143,96 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   wire free_soon = (streaming & (11'd16 >= steps_left)) & (_t3 & (_t2 & (~told)));
   wire no_slot = first_chunk & (slots == 8'd0);
   wire _t5 = ~stop;
-  wire last_rows = 18'd2 >= m_left;
-  wire last_cols = 18'd4 >= n_left;
-  wire [17:0] _t6 = {7'd0, n_room};
-  wire last_col_tile = last_cols | (18'd4 >= _t6);
-  wire [17:0] _t7 = {7'd0, m_room};
-  wire last_row_tile = last_rows | (18'd2 >= _t7);
-  wire [17:0] _t8 = {7'd0, k_block};
-  wire last_k = _t8 >= k_left;
+  wire last_rows = 17'd2 >= m_left;
+  wire last_cols = 17'd4 >= n_left;
+  wire [16:0] _t6 = {6'd0, n_room};
+  wire last_col_tile = last_cols | (17'd4 >= _t6);
+  wire [16:0] _t7 = {6'd0, m_room};
+  wire last_row_tile = last_rows | (17'd2 >= _t7);
+  wire [17:0] k_rest = {1'd0, k_left} - {7'd0, k_block};
+  wire last_k = k_rest[17] | (k_rest[16:0] == 17'd0);
   wire gap_over = gap == 2'd0;
-  wire _t9 = ~last_col_tile;
-  wire _t10 = ~b_owed;
-  wire _t11 = b_blocks == 2'd0;
-  wire _t12 = hold_b & b_half;
-  wire b_part_of_block = ((_t12 ? (b_blocks == 2'd1) : _t11) & _t10) & (along_k_b ? (_t9 & (b_lines_loaded >= b_rows_needed)) : (b_lines_loaded != 10'd0));
-  wire b_whole_block = _t12 ? (b_blocks == 2'd2) : (~_t11);
-  wire _t13 = ~last_row_tile;
-  wire _t14 = ~a_owed;
-  wire _t15 = a_blocks == 2'd0;
-  wire _t16 = hold_a & a_half;
-  wire a_part_of_block = ((_t16 ? (a_blocks == 2'd1) : _t15) & _t14) & (along_k_a ? (_t13 & (a_lines_loaded >= a_rows_needed)) : (a_lines_loaded != 11'd0));
-  wire a_whole_block = _t16 ? (a_blocks == 2'd2) : (~_t15);
-  wire _t17 = ((a_whole_block | (a_part_of_block | ready_a)) & (b_whole_block | (b_part_of_block | ready_b))) & (((~first_chunk) | gap_over) & (~no_slot));
-  wire _t18 = ~streaming;
-  wire begin_chunk = (active_q & (_t5 & (_t18 | last_step))) & _t17;
+  wire _t8 = ~last_col_tile;
+  wire _t9 = ~b_owed;
+  wire _t10 = b_blocks == 2'd0;
+  wire _t11 = hold_b & b_half;
+  wire b_part_of_block = ((_t11 ? (b_blocks == 2'd1) : _t10) & _t9) & (along_k_b ? (_t8 & (b_lines_loaded >= b_rows_needed)) : (b_lines_loaded != 10'd0));
+  wire b_whole_block = _t11 ? (b_blocks == 2'd2) : (~_t10);
+  wire _t12 = ~last_row_tile;
+  wire _t13 = ~a_owed;
+  wire _t14 = a_blocks == 2'd0;
+  wire _t15 = hold_a & a_half;
+  wire a_part_of_block = ((_t15 ? (a_blocks == 2'd1) : _t14) & _t13) & (along_k_a ? (_t12 & (a_lines_loaded >= a_rows_needed)) : (a_lines_loaded != 11'd0));
+  wire a_whole_block = _t15 ? (a_blocks == 2'd2) : (~_t14);
+  wire _t16 = ((a_whole_block | (a_part_of_block | ready_a)) & (b_whole_block | (b_part_of_block | ready_b))) & (((~first_chunk) | gap_over) & (~no_slot));
+  wire _t17 = ~streaming;
+  wire begin_chunk = (active_q & (_t5 & (_t17 | last_step))) & _t16;
   wire tile_over = begin_chunk & last_k;
-  wire _t19 = tile_over & last_row_tile;
-  wire block_done = _t19 & last_col_tile;
-  wire _t20 = block_done & last_cols;
-  wire finished = _t20 & last_rows;
-  wire signed [18:0] _t21 = {1'd0, m_left} - 19'd2;
-  wire next_row_block = _t20 & (~last_rows);
-  wire next_row_tile = tile_over & _t13;
-  wire _t22 = next_row_tile | next_row_block;
+  wire _t18 = tile_over & last_row_tile;
+  wire block_done = _t18 & last_col_tile;
+  wire _t19 = block_done & last_cols;
+  wire finished = _t19 & last_rows;
+  wire signed [17:0] _t20 = {1'd0, m_left} - 18'd2;
+  wire next_row_block = _t19 & (~last_rows);
+  wire next_row_tile = tile_over & _t12;
+  wire _t21 = next_row_tile | next_row_block;
   wire next_col_block = block_done & (~last_cols);
-  wire next_col_tile = _t19 & _t9;
-  wire _t23 = next_col_tile | next_col_block;
+  wire next_col_tile = _t18 & _t8;
+  wire _t22 = next_col_tile | next_col_block;
   wire m_left_block_enable = start | next_row_block;
-  wire _t24 = (start | next_col_tile) | block_done;
-  wire _t25 = start | block_done;
-  wire _t26 = start | tile_over;
+  wire _t23 = (start | next_col_tile) | block_done;
+  wire _t24 = start | block_done;
+  wire _t25 = start | tile_over;
   wire first_chunk_enable = start | begin_chunk;
-  wire _t27 = last_row_tile & last_col_tile;
-  wire _t28 = cuts_k | (_t27 & last_cols);
-  wire _t29 = begin_chunk & _t28;
-  wire _t30 = ~hold_a;
-  wire _t31 = _t29 & _t30;
-  wire _t32 = filled_a & _t14;
-  wire _t33 = _t32 & (~_t31);
-  wire a_used_early = (_t31 & _t15) & (~filled_a);
-  wire _t34 = start | filled_a;
+  wire _t26 = last_row_tile & last_col_tile;
+  wire _t27 = chunked | (_t26 & last_cols);
+  wire _t28 = begin_chunk & _t27;
+  wire _t29 = ~hold_a;
+  wire _t30 = _t28 & _t29;
+  wire _t31 = filled_a & _t13;
+  wire _t32 = _t31 & (~_t30);
+  wire a_used_early = (_t30 & _t14) & (~filled_a);
+  wire _t33 = start | filled_a;
   wire next_rows = tile_over;
   wire next_cols = next_rows & last_row_tile;
-  wire _t35 = start | next_cols;
-  wire a_rows_needed_enable = _t35 | next_rows;
-  wire _t36 = cuts_k | _t27;
-  wire _t37 = begin_chunk & _t36;
-  wire _t38 = ~hold_b;
-  wire _t39 = _t37 & _t38;
-  wire _t40 = filled_b & _t10;
-  wire _t41 = _t40 & (~_t39);
-  wire b_used_early = (_t39 & _t11) & (~filled_b);
-  wire _t42 = start | filled_b;
-  wire _t43 = start | (next_cols & last_col_tile);
-  wire b_rows_needed_enable = _t43 | next_cols;
+  wire _t34 = start | next_cols;
+  wire a_rows_needed_enable = _t34 | next_rows;
+  wire _t35 = chunked | _t26;
+  wire _t36 = begin_chunk & _t35;
+  wire _t37 = ~hold_b;
+  wire _t38 = _t36 & _t37;
+  wire _t39 = filled_b & _t9;
+  wire _t40 = _t39 & (~_t38);
+  wire b_used_early = (_t38 & _t10) & (~filled_b);
+  wire _t41 = start | filled_b;
+  wire _t42 = start | (next_cols & last_col_tile);
+  wire b_rows_needed_enable = _t42 | next_cols;
   wire takes_slot = begin_chunk & first_chunk;
-  wire _t44 = takes_slot & (~slot_free);
-  wire [10:0] depth = (k_left < _t8) ? k_left[10:0] : k_block;
+  wire _t43 = takes_slot & (~slot_free);
+  wire [10:0] depth = last_k ? k_left[10:0] : k_block;
   wire steps_left_enable = begin_chunk | step;
-  wire flush = ((_t18 & (~begin_chunk)) & pending) & ((complete | stop) & gap_over);
+  wire flush = ((_t17 & (~begin_chunk)) & pending) & ((complete | stop) & gap_over);
   wire pending_enable = takes_slot | flush;
   wire [4:0] macs_area = macs_rows * macs_cols;
   wire [15:0] macs_products = macs_area_q * macs_steps_2;
   always @(posedge clk) begin
-    if (start | (_t22 | _t23)) m_left <= start ? m : (_t22 ? _t21[17:0] : m_left_block);
-    if (m_left_block_enable | _t23) n_left <= m_left_block_enable ? n : (n_left - 18'd4);
-    if (m_left_block_enable) m_left_block <= start ? m : _t21[17:0];
-    if (_t24 | next_row_tile) m_room <= _t24 ? m_block : (m_room - 11'd2);
-    if (_t25 | next_col_tile) n_room <= _t25 ? n_block : (n_room - 11'd4);
-    if (_t26 | begin_chunk) k_left <= _t26 ? k : (k_left - _t8);
+    if (start | (_t21 | _t22)) m_left <= start ? m : (_t21 ? _t20[16:0] : m_left_block);
+    if (m_left_block_enable | _t22) n_left <= m_left_block_enable ? n : (n_left - 17'd4);
+    if (m_left_block_enable) m_left_block <= start ? m : _t20[16:0];
+    if (_t23 | next_row_tile) m_room <= _t23 ? m_block : (m_room - 11'd2);
+    if (_t24 | next_col_tile) n_room <= _t24 ? n_block : (n_room - 11'd4);
+    if (_t25 | begin_chunk) k_left <= _t25 ? k : k_rest[16:0];
     if (first_chunk_enable) first_chunk <= start | last_k;
-    if (start) cuts_k <= _t8 < k;
-    if (a_rows_needed_enable) a_rows_needed <= _t35 ? 11'd2 : (a_rows_needed + 11'd2);
+    if (a_rows_needed_enable) a_rows_needed <= _t34 ? 11'd2 : (a_rows_needed + 11'd2);
     a_lines_ahead <= (begin_chunk ? a_lines_loaded : (a_lines_ahead - (step ? 11'd1 : 11'd0))) + {10'd0, line_filled_a};
-    if (b_rows_needed_enable) b_rows_needed <= _t43 ? 10'd4 : (b_rows_needed + 10'd4);
+    if (b_rows_needed_enable) b_rows_needed <= _t42 ? 10'd4 : (b_rows_needed + 10'd4);
     b_lines_ahead <= (begin_chunk ? b_lines_loaded : (b_lines_ahead - (step ? 10'd1 : 10'd0))) + {9'd0, line_filled_b};
-    if (a_rows_needed_enable) a_group <= _t35 ? 10'd0 : (a_group + pitch[9:0]);
+    if (a_rows_needed_enable) a_group <= _t34 ? 10'd0 : (a_group + pitch[9:0]);
     if (steps_left_enable) a_word0_q <= begin_chunk ? {a_half, a_group} : (a_word0_q + 11'd1);
-    if (b_rows_needed_enable) b_group <= _t43 ? 9'd0 : (b_group + pitch[8:0]);
+    if (b_rows_needed_enable) b_group <= _t42 ? 9'd0 : (b_group + pitch[8:0]);
     if (steps_left_enable) b_word0_q <= begin_chunk ? {b_half, b_group} : (b_word0_q + 10'd1);
-    macs_rows <= (m_left < 18'd2) ? m_left[1:0] : 2'd2;
-    macs_cols <= (n_left < 18'd4) ? n_left[2:0] : 3'd4;
+    macs_rows <= (m_left < 17'd2) ? m_left[1:0] : 2'd2;
+    macs_cols <= (n_left < 17'd4) ? n_left[2:0] : 3'd4;
     macs_steps_1 <= (begin_chunk & _t1) ? depth : 11'd0;
     macs_steps_2 <= macs_steps_1;
     macs_area_q <= macs_area;
@@ -268,22 +268,22 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
       operands_at_1 <= 1'b0;
       operands_at_2 <= 1'b0;
       operands_at_3 <= 1'b0;
-      macs_total <= 43'd0;
+      macs_total <= 34'd0;
     end else begin
       active_q <= (start | (active_q & (~finished))) & _t5;
-      if (start | _t29) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
-      if (start | (_t33 | ((_t31 & (~a_used_early)) & (~_t32)))) a_blocks <= start ? 2'd0 : (_t33 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
-      if (_t34 | a_used_early) a_owed <= _t34 ? 1'b0 : 1'b1;
-      if (_t34 | line_filled_a) a_lines_loaded <= _t34 ? 11'd0 : (a_lines_loaded + 11'd1);
+      if (start | _t28) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
+      if (start | (_t32 | ((_t30 & (~a_used_early)) & (~_t31)))) a_blocks <= start ? 2'd0 : (_t32 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
+      if (_t33 | a_used_early) a_owed <= _t33 ? 1'b0 : 1'b1;
+      if (_t33 | line_filled_a) a_lines_loaded <= _t33 ? 11'd0 : (a_lines_loaded + 11'd1);
       if (start | (begin_chunk | filled_a)) a_partial <= start ? 1'b0 : (begin_chunk ? (~((a_whole_block | ready_a) | (along_k_a | filled_a))) : 1'b0);
-      if (first_chunk_enable) a_releases <= start ? 1'b0 : (_t28 & _t30);
-      if (start | _t37) b_half <= start ? 1'b0 : ((~b_half) & (~(hold_b & (last_cols & last_k))));
-      if (start | (_t41 | ((_t39 & (~b_used_early)) & (~_t40)))) b_blocks <= start ? 2'd0 : (_t41 ? (b_blocks + 2'd1) : (b_blocks - 2'd1));
-      if (_t42 | b_used_early) b_owed <= _t42 ? 1'b0 : 1'b1;
-      if (_t42 | line_filled_b) b_lines_loaded <= _t42 ? 10'd0 : (b_lines_loaded + 10'd1);
+      if (first_chunk_enable) a_releases <= start ? 1'b0 : (_t27 & _t29);
+      if (start | _t36) b_half <= start ? 1'b0 : ((~b_half) & (~(hold_b & (last_cols & last_k))));
+      if (start | (_t40 | ((_t38 & (~b_used_early)) & (~_t39)))) b_blocks <= start ? 2'd0 : (_t40 ? (b_blocks + 2'd1) : (b_blocks - 2'd1));
+      if (_t41 | b_used_early) b_owed <= _t41 ? 1'b0 : 1'b1;
+      if (_t41 | line_filled_b) b_lines_loaded <= _t41 ? 10'd0 : (b_lines_loaded + 10'd1);
       if (start | (begin_chunk | filled_b)) b_partial <= start ? 1'b0 : (begin_chunk ? (~((b_whole_block | ready_b) | (along_k_b | filled_b))) : 1'b0);
-      if (first_chunk_enable) b_releases <= start ? 1'b0 : (_t36 & _t38);
-      if (start | (_t44 | (slot_free & (~takes_slot)))) slots <= start ? 8'd128 : (_t44 ? (slots - 8'd1) : (slots + 8'd1));
+      if (first_chunk_enable) b_releases <= start ? 1'b0 : (_t35 & _t37);
+      if (start | (_t43 | (slot_free & (~takes_slot)))) slots <= start ? 8'd128 : (_t43 ? (slots - 8'd1) : (slots + 8'd1));
       if (takes_slot | (~gap_over)) gap <= takes_slot ? 2'd1 : (gap - 2'd1);
       if (steps_left_enable) steps_left <= begin_chunk ? depth : (steps_left - 11'd1);
       if (begin_chunk | free_soon) told <= begin_chunk ? 1'b0 : 1'b1;
@@ -300,7 +300,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
       operands_at_1 <= step;
       operands_at_2 <= operands_at_1;
       operands_at_3 <= operands_at_2;
-      macs_total <= start ? 43'd0 : (macs_total + {27'd0, macs_products_q});
+      macs_total <= start ? 34'd0 : (macs_total + {18'd0, macs_products_q});
     end
   end
   assign a_word0 = a_word0_q;

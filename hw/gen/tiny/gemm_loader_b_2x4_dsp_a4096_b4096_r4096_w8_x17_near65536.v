@@ -10,9 +10,9 @@
 // in  free         bits(1)
 // in  base         uint(17)
 // in  stride       uint(17)
-// in  rows         uint(18)
-// in  other        uint(18)
-// in  k            uint(18)
+// in  rows         uint(17)
+// in  other        uint(17)
+// in  k            uint(17)
 // in  block        uint(11)
 // in  other_block  uint(11)
 // in  k_block      uint(11)
@@ -22,7 +22,7 @@
 // in  cmd_ready    bits(1)
 // out cmd_valid    bits(1)
 // out cmd_addr     uint(17)
-// out cmd_beats    uint(15)
+// out cmd_beats    uint(10)
 // in  beat_valid   bits(1)
 // in  beat_data    bits(64)
 // out beat_ready   bits(1)
@@ -39,7 +39,7 @@
 
 `default_nettype none
 
-module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
+module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire clk,
   input  wire rst,
   input  wire start,
@@ -49,9 +49,9 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire free,
   input  wire [16:0] base,
   input  wire [16:0] stride,
-  input  wire [17:0] rows,
-  input  wire [17:0] other,
-  input  wire [17:0] k,
+  input  wire [16:0] rows,
+  input  wire [16:0] other,
+  input  wire [16:0] k,
   input  wire [10:0] block,
   input  wire [10:0] other_block,
   input  wire [10:0] k_block,
@@ -61,7 +61,7 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   input  wire cmd_ready,
   output wire cmd_valid,
   output wire [16:0] cmd_addr,
-  output wire [14:0] cmd_beats,
+  output wire [9:0] cmd_beats,
   input  wire beat_valid,
   input  wire [63:0] beat_data,
   output wire beat_ready,
@@ -77,9 +77,9 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   output wire active
 );
   wire planner_run_valid;
-  wire [25:0] planner_run_note;
+  wire [24:0] planner_run_note;
   wire [16:0] planner_run_addr;
-  wire [14:0] planner_run_beats;
+  wire [9:0] planner_run_beats;
   wire planner_active;
   wire filler_run_ready, filler_beat_ready, filler_active, filler_wr_valid;
   wire [31:0] filler_wr_data;
@@ -87,18 +87,16 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   wire [1:0] filler_wr_phase, filler_wr_cross;
   wire [7:0] filler_wr_line0, filler_wr_line1;
   wire filler_row_filled, filler_filled;
-  wire notes_in_ready, notes_out_valid;
-  wire [25:0] notes_out_data;
   wire next_note_in_ready, next_note_out_valid;
-  wire [25:0] next_note_out_data;
-  gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near planner (
+  wire [24:0] next_note_out_data;
+  gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 planner (
     .start(start), .stop(stop), .base(base), .stride(stride), .along_k(along_k), .size(size),
     .rows(rows), .other(other), .k(k), .block(block), .other_block(other_block), .k_block(k_block),
-    .pitch(pitch), .again(again), .free(free_soon), .run_ready(notes_in_ready & cmd_ready),
+    .pitch(pitch), .again(again), .free(free_soon), .run_ready(next_note_in_ready & cmd_ready),
     .clk(clk), .rst(rst), .run_valid(planner_run_valid), .run_note(planner_run_note),
     .run_addr(planner_run_addr), .run_beats(planner_run_beats), .active(planner_active)
   );
-  gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near filler (
+  gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 filler (
     .start(start), .stop(stop), .free(free), .along_k(along_k), .size(size), .pitch(pitch),
     .run_valid(next_note_out_valid), .run_note(next_note_out_data), .beat_valid(beat_valid),
     .beat_data(beat_data), .clk(clk), .rst(rst), .run_ready(filler_run_ready),
@@ -107,17 +105,12 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
     .wr_cross(filler_wr_cross), .wr_line0(filler_wr_line0), .wr_line1(filler_wr_line1),
     .row_filled(filler_row_filled), .filled(filler_filled)
   );
-  fifo_w26_d16 notes (
+  skid_w25 next_note (
     .in_valid(planner_run_valid & cmd_ready), .in_data(planner_run_note),
-    .out_ready(next_note_in_ready), .clk(clk), .rst(rst), .in_ready(notes_in_ready),
-    .out_valid(notes_out_valid), .out_data(notes_out_data), .count()
+    .out_ready(filler_run_ready), .clk(clk), .rst(rst), .in_ready(next_note_in_ready),
+    .out_valid(next_note_out_valid), .out_data(next_note_out_data)
   );
-  skid_w26 next_note (
-    .in_valid(notes_out_valid), .in_data(notes_out_data), .out_ready(filler_run_ready), .clk(clk),
-    .rst(rst), .in_ready(next_note_in_ready), .out_valid(next_note_out_valid),
-    .out_data(next_note_out_data)
-  );
-  assign cmd_valid = planner_run_valid & notes_in_ready;
+  assign cmd_valid = planner_run_valid & next_note_in_ready;
   assign cmd_addr = planner_run_addr;
   assign cmd_beats = planner_run_beats;
   assign beat_ready = filler_beat_ready;
@@ -130,7 +123,7 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   assign wr_line1 = filler_wr_line1;
   assign row_filled = filler_row_filled;
   assign filled = filler_filled;
-  assign active = planner_active | (notes_out_valid | filler_active);
+  assign active = planner_active | (next_note_out_valid | filler_active);
 endmodule
 
 `default_nettype wire

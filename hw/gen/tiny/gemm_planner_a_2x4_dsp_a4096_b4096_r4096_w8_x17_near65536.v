@@ -7,9 +7,9 @@
 // in  stride       uint(17)
 // in  along_k      bits(1)
 // in  size         uint(1)
-// in  rows         uint(18)
-// in  other        uint(18)
-// in  k            uint(18)
+// in  rows         uint(17)
+// in  other        uint(17)
+// in  k            uint(17)
 // in  block        uint(11)
 // in  other_block  uint(11)
 // in  k_block      uint(11)
@@ -22,21 +22,21 @@
 // out run_valid    bits(1)
 // out run_note     bits(26)
 // out run_addr     uint(17)
-// out run_beats    uint(15)
+// out run_beats    uint(10)
 // out active       bits(1)
 
 `default_nettype none
 
-module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
+module gemm_planner_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire start,
   input  wire stop,
   input  wire [16:0] base,
   input  wire [16:0] stride,
   input  wire along_k,
   input  wire size,
-  input  wire [17:0] rows,
-  input  wire [17:0] other,
-  input  wire [17:0] k,
+  input  wire [16:0] rows,
+  input  wire [16:0] other,
+  input  wire [16:0] k,
   input  wire [10:0] block,
   input  wire [10:0] other_block,
   input  wire [10:0] k_block,
@@ -49,62 +49,65 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   output wire run_valid,
   output wire [25:0] run_note,
   output wire [16:0] run_addr,
-  output wire [14:0] run_beats,
+  output wire [9:0] run_beats,
   output wire active
 );
-  reg [17:0] rows_left;
-  reg [17:0] k_left;
-  reg [17:0] other_left;
+  reg [16:0] rows_left;
+  reg [16:0] k_left;
+  reg [16:0] other_left;
   reg setup;
   reg running;
   reg advance;
   reg [1:0] halves_free;
   reg [10:0] lines_left;
-  reg [17:0] rows_at;
-  reg [17:0] k_at;
-  reg [17:0] line_at;
+  reg [16:0] strided_at;
+  reg [16:0] along_at;
+  reg [16:0] line_at;
   reg [10:0] count;
   reg half;
-  reg [1:0] cross_at;
-  reg [7:0] line;
+  reg cross_at;
+  reg [9:0] line;
   wire one_line = lines_left == 11'd1;
-  wire [3:0] _t1 = line_at[3:0];
-  wire [13:0] _t2 = {3'd0, count};
-  wire [13:0] _t3 = ((_t2 << size) + {10'd0, _t1}) + 14'd15;
-  wire [17:0] _t4 = {7'd0, block};
-  wire last_rows = _t4 >= rows_left;
-  wire [17:0] _t5 = {7'd0, k_block};
-  wire last_k = _t5 >= k_left;
+  wire [2:0] _t1 = line_at[2:0];
+  wire [12:0] _t2 = {2'd0, count};
+  wire [12:0] _t3 = ((_t2 << size) + {10'd0, _t1}) + 13'd7;
+  wire [17:0] rows_rest = {1'd0, rows_left} - {7'd0, block};
+  wire _t4 = start | 1'b0;
+  wire [17:0] others_rest = {1'd0, other_left} - {7'd0, other_block};
+  wire last_others = others_rest[17] | (others_rest[16:0] == 17'd0);
+  wire last_other = (~again) | last_others;
+  wire [17:0] k_rest = {1'd0, k_left} - {7'd0, k_block};
+  wire last_k = k_rest[17] | (k_rest[16:0] == 17'd0);
   wire wrap_k = advance & last_k;
-  wire other_left_enable = start | (wrap_k & last_rows);
-  wire rows_left_enable = other_left_enable | (wrap_k & (~last_rows));
+  wire _t5 = wrap_k & last_other;
   wire _t6 = start | wrap_k;
   wire step_k = advance & (~last_k);
-  wire k_left_enable = _t6 | step_k;
-  wire [17:0] _t7 = {7'd0, other_block};
+  wire _t7 = start | _t5;
   wire _t8 = ~stop;
   wire begin_block = (setup & (halves_free != 2'd0)) & _t8;
-  wire last_other = (~again) | (_t7 >= other_left);
+  wire last_rows = rows_rest[17] | (rows_rest[16:0] == 17'd0);
   wire _t9 = (start | (advance & (~(last_rows & (last_k & last_other))))) | (setup & (~begin_block));
   wire fire = running & run_ready;
   wire end_block = fire & one_line;
   wire [2:0] _t10 = {1'd0, halves_free} + {1'd0, {1'd0, free}};
-  wire [10:0] n_k = (k_left < _t5) ? k_left[10:0] : k_block;
-  wire [10:0] n_rows = (rows_left < _t4) ? rows_left[10:0] : block;
+  wire [10:0] n_k = last_k ? k_left[10:0] : k_block;
+  wire [10:0] n_rows = last_rows ? rows_left[10:0] : block;
   wire lines_left_enable = begin_block | fire;
-  wire [8:0] _t11 = pitch[10:2];
-  wire [14:0] _t12 = {{7'd0, half}, 7'd0};
+  wire _t11 = along_k ? _t4 : _t6;
+  wire [16:0] _t12 = {6'd0, along_k ? k_block : block};
+  wire _t13 = along_k ? _t6 : _t4;
+  wire [18:0] _t14 = {{9'd0, half}, 9'd0};
   always @(posedge clk) begin
-    if (rows_left_enable) rows_left <= other_left_enable ? rows : (rows_left - _t4);
-    if (k_left_enable) k_left <= _t6 ? k : (k_left - _t5);
-    if (other_left_enable) other_left <= start ? other : (other_left - _t7);
+    if (_t4 | _t5) rows_left <= _t4 ? rows : rows_rest[16:0];
+    if (_t6 | step_k) k_left <= _t6 ? k : k_rest[16:0];
+    if (_t7 | (wrap_k & (~last_other))) other_left <= _t7 ? other : others_rest[16:0];
     if (lines_left_enable) lines_left <= begin_block ? (along_k ? n_rows : n_k) : (lines_left - 11'd1);
-    if (rows_left_enable) rows_at <= other_left_enable ? {base, 1'd0} : (along_k ? (line_at - k_at) : (rows_at + (_t4 << size)));
-    if (k_left_enable) k_at <= _t6 ? 18'd0 : (along_k ? (k_at + (_t5 << size)) : (line_at - rows_at));
-    if (lines_left_enable) line_at <= begin_block ? (rows_at + k_at) : (line_at + {stride, 1'd0});
+    if (_t11 | (along_k ? _t5 : step_k)) strided_at <= _t11 ? base : (line_at - along_at);
+    if (_t13 | (along_k ? step_k : _t5)) along_at <= _t13 ? 17'd0 : (along_at + (_t12 << size));
+    if (lines_left_enable) line_at <= begin_block ? (strided_at + along_at) : (line_at + stride);
     if (begin_block) count <= along_k ? n_k : n_rows;
-    if (lines_left_enable) cross_at <= begin_block ? 2'd0 : (cross_at + 2'd1);
-    if (begin_block | (fire & (cross_at == 2'd3))) line <= begin_block ? _t12[7:0] : (line + (along_k ? _t11[7:0] : 8'd1));
+    if (lines_left_enable) cross_at <= begin_block ? 1'b0 : (cross_at + 1'b1);
+    if (begin_block | (fire & (cross_at == 1'b1))) line <= begin_block ? _t14[9:0] : (line + (along_k ? pitch[10:1] : 10'd1));
     if (rst) begin
       setup <= 1'b0;
       running <= 1'b0;
@@ -121,8 +124,8 @@ module gemm_planner_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   end
   assign run_valid = running;
   assign run_note = {_t1 >> size, count, cross_at, line, one_line};
-  assign run_addr = {line_at[17:4], 3'd0};
-  assign run_beats = {5'd0, _t3[13:4]};
+  assign run_addr = {line_at[16:3], 3'd0};
+  assign run_beats = _t3[12:3];
   assign active = (setup | running) | advance;
 endmodule
 

@@ -2,30 +2,30 @@
 // Skid buffer: registers valid, ready and data.
 //
 // in  in_valid   bits(1)
-// in  in_data    bits(72)
+// in  in_data    bits(25)
 // in  out_ready  bits(1)
 // in  clk        clock       clock, rising edge
 // in  rst        reset       reset, active high
 // out in_ready   bits(1)
 // out out_valid  bits(1)
-// out out_data   bits(72)
+// out out_data   bits(25)
 
 `default_nettype none
 
-module skid_w72 (
+module skid_w25 (
   input  wire in_valid,
-  input  wire [71:0] in_data,
+  input  wire [24:0] in_data,
   input  wire out_ready,
   input  wire clk,
   input  wire rst,
   output wire in_ready,
   output wire out_valid,
-  output wire [71:0] out_data
+  output wire [24:0] out_data
 );
   reg out_valid_q;
   reg spare_valid;
-  reg [71:0] out_data_q;
-  reg [71:0] spare;
+  reg [24:0] out_data_q;
+  reg [24:0] spare;
   wire accept = in_valid & in_ready;
   wire out_valid_q_next = spare_valid | accept;
   wire room = (~out_valid_q) | out_ready;

@@ -17,18 +17,18 @@
 // out beat_ready  bits(1)
 // out active      bits(1)
 // out wr_valid    bits(1)
-// out wr_data     bits(32)
-// out wr_mask     bits(4)
-// out wr_phase    uint(2)
-// out wr_cross    uint(2)
-// out wr_line0    uint(8)
-// out wr_line1    uint(8)
+// out wr_data     bits(16)
+// out wr_mask     bits(2)
+// out wr_phase    uint(1)
+// out wr_cross    uint(1)
+// out wr_line0    uint(10)
+// out wr_line1    uint(10)
 // out row_filled  bits(1)
 // out filled      bits(1)
 
 `default_nettype none
 
-module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
+module gemm_filler_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire start,
   input  wire stop,
   input  wire free,
@@ -45,83 +45,74 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   output wire beat_ready,
   output wire active,
   output wire wr_valid,
-  output wire [31:0] wr_data,
-  output wire [3:0] wr_mask,
-  output wire [1:0] wr_phase,
-  output wire [1:0] wr_cross,
-  output wire [7:0] wr_line0,
-  output wire [7:0] wr_line1,
+  output wire [15:0] wr_data,
+  output wire [1:0] wr_mask,
+  output wire wr_phase,
+  output wire wr_cross,
+  output wire [9:0] wr_line0,
+  output wire [9:0] wr_line1,
   output wire row_filled,
   output wire filled
 );
   reg fresh;
-  reg [1:0] lead;
+  reg lead;
   reg [11:0] left;
   reg [1:0] index;
-  reg [1:0] phase;
-  reg [7:0] line0;
-  reg [7:0] line1;
+  reg phase;
+  reg [9:0] line0;
+  reg [9:0] line1;
   reg [1:0] halves_free;
   reg free_0;
   reg free_1;
   reg free_2;
   reg wr_valid_q;
-  reg [31:0] wr_data_q;
-  reg [3:0] wr_mask_q;
-  reg [1:0] wr_phase_q;
-  reg [1:0] wr_cross_q;
-  reg [7:0] wr_line0_q;
-  reg [7:0] wr_line1_q;
+  reg [15:0] wr_data_q;
+  reg [1:0] wr_mask_q;
+  reg wr_phase_q;
+  reg wr_cross_q;
+  reg [9:0] wr_line0_q;
+  reg [9:0] wr_line1_q;
   reg row_filled_after_0;
   reg row_filled_after_1;
   reg row_filled_after_2;
   reg filled_after_0;
   reg filled_after_1;
   reg filled_after_2;
-  wire [3:0] _t1 = run_note[25:22];
-  wire [1:0] _t2 = size == 1'b1 ? _t1[1:0] : _t1[1:0];
-  wire [11:0] left_now = fresh ? ({1'd0, run_note[21:11]} + {10'd0, _t2}) : left;
-  wire [11:0] _t3 = size == 1'b1 ? 12'd4 : 12'd4;
+  wire [2:0] _t1 = run_note[25:23];
+  wire _t2 = _t1[0];
+  wire [11:0] left_now = fresh ? ({1'd0, run_note[22:12]} + {11'd0, _t2}) : left;
+  wire [11:0] _t3 = 12'd2;
   wire run_ends = _t3 >= left_now;
   wire go = run_valid & (beat_valid & ((halves_free != 2'd0) | stop));
   wire run_done = go & run_ends;
-  wire [1:0] _t4 = size == 1'b1 ? 2'd1 : 2'd3;
-  wire [1:0] _t5 = size == 1'b1 ? _t1[3:2] : _t1[3:2];
+  wire [1:0] _t4 = 2'd3;
+  wire [1:0] _t5 = _t1[2:1];
   wire [1:0] index_now = fresh ? _t5 : index;
   wire _t6 = run_ends | (index_now == _t4);
-  wire [2:0] _t7 = _t3[2:0];
-  wire [1:0] phase_now = fresh ? (2'd0 - _t2) : phase;
-  wire [2:0] _t8 = {1'd0, phase_now} + {1'd0, _t7[1:0]};
-  wire [7:0] wr_line0_q_next = fresh ? run_note[8:1] : line0;
-  wire [8:0] _t9 = pitch[10:2];
-  wire [7:0] _t10 = along_k ? 8'd1 : _t9[7:0];
-  wire [7:0] _t11 = (_t2 != 2'd0) ? run_note[8:1] : (run_note[8:1] + _t10);
-  wire [7:0] wr_line1_q_next = fresh ? _t11 : line1;
-  wire _t12 = size == 1'b1 ? 1'b1 : 1'b1;
-  wire _t13 = _t12 | _t8[2];
+  wire [1:0] _t7 = _t3[1:0];
+  wire phase_now = fresh ? (1'b0 - _t2) : phase;
+  wire [1:0] _t8 = {1'd0, phase_now} + {1'd0, _t7[0]};
+  wire [9:0] wr_line0_q_next = fresh ? run_note[10:1] : line0;
+  wire [9:0] _t9 = along_k ? 10'd1 : pitch[10:1];
+  wire [9:0] _t10 = (_t2 != 1'b0) ? run_note[10:1] : (run_note[10:1] + _t9);
+  wire [9:0] wr_line1_q_next = fresh ? _t10 : line1;
+  wire _t11 = 1'b1;
+  wire _t12 = _t11 | _t8[1];
   wire block_done = run_done & run_note[0];
-  wire _t14 = free_2 & (~block_done);
-  wire _t15 = index_now[0];
-  wire [31:0] _t16 = beat_data[{_t15, 5'd0} +: 32];
-  wire [31:0] _t17 = {_t16[31:24], _t16[23:16], _t16[15:8], _t16[7:0]};
-  wire [15:0] _t18 = beat_data[{index_now, 4'd0} +: 16];
-  wire signed [3:0] _t19 = _t18[3:0];
-  wire signed [3:0] _t20 = _t18[7:4];
-  wire signed [3:0] _t21 = _t18[11:8];
-  wire signed [3:0] _t22 = _t18[15:12];
-  wire [31:0] _t23 = {{{4{_t22[3]}}, _t22}, {{4{_t21[3]}}, _t21}, {{4{_t20[3]}}, _t20}, {{4{_t19[3]}}, _t19}};
-  wire [1:0] lead_now = fresh ? _t2 : lead;
+  wire _t13 = free_2 & (~block_done);
+  wire [15:0] _t14 = beat_data[{index_now, 4'd0} +: 16];
+  wire lead_now = fresh ? _t2 : lead;
   always @(posedge clk) begin
-    if (go) lead <= 2'd0;
+    if (go) lead <= 1'b0;
     if (go) left <= left_now - _t3;
     if (go) index <= _t6 ? 2'd0 : (index_now + 2'd1);
-    if (go) phase <= _t8[1:0];
-    if (go) line0 <= _t13 ? wr_line1_q_next : wr_line0_q_next;
-    if (go) line1 <= _t13 ? (wr_line1_q_next + _t10) : wr_line1_q_next;
-    wr_data_q <= size == 1'b1 ? _t17 : _t23;
-    wr_mask_q <= {(_t12 & 1'b1) & (12'd3 < left_now), (_t12 & (2'd2 >= lead_now)) & (12'd2 < left_now), (_t12 & (2'd1 >= lead_now)) & (12'd1 < left_now), (_t12 & (2'd0 >= lead_now)) & (12'd0 < left_now)};
+    if (go) phase <= _t8[0];
+    if (go) line0 <= _t12 ? wr_line1_q_next : wr_line0_q_next;
+    if (go) line1 <= _t12 ? (wr_line1_q_next + _t9) : wr_line1_q_next;
+    wr_data_q <= {_t14[15:8], _t14[7:0]};
+    wr_mask_q <= {(_t11 & 1'b1) & (12'd1 < left_now), (_t11 & (1'b0 >= lead_now)) & (12'd0 < left_now)};
     wr_phase_q <= phase_now;
-    wr_cross_q <= run_note[10:9];
+    wr_cross_q <= run_note[11];
     wr_line0_q <= wr_line0_q_next;
     wr_line1_q <= wr_line1_q_next;
     if (rst) begin
@@ -139,7 +130,7 @@ module gemm_filler_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
       filled_after_2 <= 1'b0;
     end else begin
       if (go) fresh <= run_ends;
-      if (start | (_t14 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t14 ? (halves_free + 2'd1) : (halves_free - 2'd1));
+      if (start | (_t13 | (block_done & (~free_2)))) halves_free <= start ? 2'd2 : (_t13 ? (halves_free + 2'd1) : (halves_free - 2'd1));
       free_0 <= free;
       free_1 <= free_0;
       free_2 <= free_1;

@@ -2,9 +2,9 @@
 // Cuts a product into blocks that fit half a scratchpad each.
 //
 // in  start    bits(1)
-// in  m        uint(18)
-// in  n        uint(18)
-// in  k        uint(18)
+// in  m        uint(17)
+// in  n        uint(17)
+// in  k        uint(17)
 // in  clk      clock       clock, rising edge
 // in  rst      reset       reset, active high
 // out done     bits(1)
@@ -19,11 +19,11 @@
 
 `default_nettype none
 
-module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
+module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire start,
-  input  wire [17:0] m,
-  input  wire [17:0] n,
-  input  wire [17:0] k,
+  input  wire [16:0] m,
+  input  wire [16:0] n,
+  input  wire [16:0] k,
   input  wire clk,
   input  wire rst,
   output wire done,
@@ -54,55 +54,61 @@ module gemm_plan_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
   reg [10:0] n_block_q;
   wire [10:0] _t1 = k_block_q + 11'd3;
   wire [10:0] pitch_words = {_t1[10:2], 2'd0};
-  wire chunked_q_next = 18'd512 < k;
-  wire [18:0] _t2 = {1'd0, k};
-  wire [18:0] _t3 = _t2 + 19'd511;
-  wire [17:0] _t4 = {8'd0, _t3[18:9]};
-  wire [18:0] _t5 = _t2 + 19'd15;
-  wire [17:0] _t6 = {3'd0, _t5[18:4]};
-  wire [17:0] _t7 = {13'd0, k_slack};
-  wire k_shorter = chunked_q & (_t7 >= _t4);
+  wire chunked_q_next = 17'd512 < k;
+  wire [17:0] _t2 = {1'd0, k};
+  wire [17:0] _t3 = _t2 + 18'd511;
+  wire [16:0] _t4 = {8'd0, _t3[17:9]};
+  wire [4:0] _t5 = _t4[4:0];
+  wire [17:0] _t6 = _t2 + 18'd15;
+  wire [16:0] _t7 = {3'd0, _t6[17:4]};
+  wire k_shorter = chunked_q & ((_t4[16:5] == 12'd0) & (k_slack >= _t5));
   wire k_slack_enable = begin_sizes | k_shorter;
   wire [11:0] _t8 = {1'd0, n_used} + {1'd0, pitch_words};
-  wire [11:0] _t9 = {1'd0, n_rows} + 12'd4;
-  wire [11:0] _t10 = {1'd0, n_room};
-  wire n_fits = _t10 >= _t9;
-  wire _t11 = ~n_fits;
-  wire [17:0] _t12 = {7'd0, n_rows};
-  wire _t13 = _t12 >= n;
-  wire n_done = (_t13 | chunked_q) | (_t11 & (~(12'd512 >= _t8)));
-  wire [11:0] _t14 = {1'd0, m_used} + {1'd0, pitch_words};
-  wire [11:0] _t15 = {1'd0, m_rows} + 12'd2;
-  wire [11:0] _t16 = {1'd0, m_room};
-  wire m_fits = _t16 >= _t15;
-  wire _t17 = ~m_fits;
-  wire [17:0] _t18 = {7'd0, m_rows};
-  wire _t19 = _t18 >= m;
-  wire m_done = (_t19 | chunked_q) | (_t17 & (~(12'd1024 >= _t14)));
+  wire [10:0] _t9 = _t8[10:0];
+  wire [11:0] _t10 = {1'd0, n_rows} + 12'd4;
+  wire [10:0] _t11 = _t10[10:0];
+  wire n_fits = (_t10[11] == 1'b0) & (n_room >= _t11);
+  wire _t12 = ~n_fits;
+  wire _t13 = _t12 & (~((_t8[11] == 1'b0) & (11'd512 >= _t9)));
+  wire [10:0] _t14 = n[10:0];
+  wire _t15 = (n[16:11] == 6'd0) & (n_rows >= _t14);
+  wire n_done = (_t15 | chunked_q) | _t13;
+  wire [11:0] _t16 = {1'd0, m_used} + {1'd0, pitch_words};
+  wire [10:0] _t17 = _t16[10:0];
+  wire [11:0] _t18 = {1'd0, m_rows} + 12'd2;
+  wire [10:0] _t19 = _t18[10:0];
+  wire m_fits = (_t18[11] == 1'b0) & (m_room >= _t19);
+  wire _t20 = ~m_fits;
+  wire _t21 = _t20 & (~((_t16[11] == 1'b0) & (11'd1024 >= _t17)));
+  wire [10:0] _t22 = m[10:0];
+  wire _t23 = (m[16:11] == 6'd0) & (m_rows >= _t22);
+  wire m_done = (_t23 | chunked_q) | _t21;
   wire finished = (busy & m_done) & (n_done & ((~begin_sizes) & (~k_shorter)));
   wire m_step = busy & (~m_done);
-  wire m_room_enable = begin_sizes | (m_step & _t17);
+  wire m_room_enable = begin_sizes | (m_step & _t20);
   wire n_step = busy & (~n_done);
-  wire n_room_enable = begin_sizes | (n_step & _t11);
-  wire [17:0] _t20 = {6'd0, {m_rows, 1'd0}};
-  wire _t21 = 19'd1024 >= _t2;
-  wire [17:0] _t22 = {6'd0, {n_rows, 1'd0}};
-  wire hold_b_q_next = chunked_q ? (_t13 & _t21) : (_t22 >= n);
-  wire [10:0] _t23 = b_size == 1'b1 ? 11'd8 : 11'd16;
+  wire n_room_enable = begin_sizes | (n_step & _t12);
+  wire [11:0] _t24 = m[11:0];
+  wire [11:0] _t25 = {m_rows, 1'd0};
+  wire _t26 = 18'd1024 >= _t2;
+  wire [11:0] _t27 = n[11:0];
+  wire [11:0] _t28 = {n_rows, 1'd0};
+  wire hold_b_q_next = chunked_q ? (_t15 & _t26) : ((n[16:12] == 5'd0) & (_t28 >= _t27));
+  wire [10:0] _t29 = 11'd8;
   always @(posedge clk) begin
     chunked_q <= chunked_q_next;
-    if (k_slack_enable) k_slack <= begin_sizes ? (5'd0 - _t6[4:0]) : (k_slack - _t4[4:0]);
+    if (k_slack_enable) k_slack <= begin_sizes ? (5'd0 - _t7[4:0]) : (k_slack - _t5);
     if (k_slack_enable) k_steps <= begin_sizes ? 11'd512 : (k_steps - 11'd16);
     k_block_q <= chunked_q_next ? k_steps : k[10:0];
-    if (begin_sizes | (m_step & m_fits)) m_rows <= begin_sizes ? 11'd2 : _t15[10:0];
+    if (begin_sizes | (m_step & m_fits)) m_rows <= begin_sizes ? 11'd2 : _t19;
     if (m_room_enable) m_room <= begin_sizes ? 11'd2 : (m_room + 11'd2);
-    if (m_room_enable) m_used <= begin_sizes ? pitch_words : _t14[10:0];
-    if (begin_sizes | (n_step & n_fits)) n_rows <= begin_sizes ? 11'd4 : _t9[10:0];
+    if (m_room_enable) m_used <= begin_sizes ? pitch_words : _t17;
+    if (begin_sizes | (n_step & n_fits)) n_rows <= begin_sizes ? 11'd4 : _t11;
     if (n_room_enable) n_room <= begin_sizes ? 11'd4 : (n_room + 11'd4);
-    if (n_room_enable) n_used <= begin_sizes ? pitch_words : _t8[10:0];
-    hold_a_q <= chunked_q ? (_t19 & _t21) : (_t20 >= m);
+    if (n_room_enable) n_used <= begin_sizes ? pitch_words : _t9;
+    hold_a_q <= chunked_q ? (_t23 & _t26) : ((m[16:12] == 5'd0) & (_t25 >= _t24));
     hold_b_q <= hold_b_q_next;
-    n_block_q <= (hold_b_q_next | (_t23 >= n_rows)) ? n_rows : _t23;
+    n_block_q <= (hold_b_q_next | (_t29 >= n_rows)) ? n_rows : _t29;
     if (rst) begin
       begin_sizes <= 1'b0;
       busy <= 1'b0;

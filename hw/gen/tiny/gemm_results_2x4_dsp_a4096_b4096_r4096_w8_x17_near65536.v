@@ -14,7 +14,7 @@
 
 `default_nettype none
 
-module gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x17_near (
+module gemm_results_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire start,
   input  wire drains,
   input  wire [127:0] result,
