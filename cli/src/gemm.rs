@@ -15,6 +15,7 @@ use mattock_testbench::reference::{self, Layout};
 use serde::Serialize;
 
 use crate::arguments::whole;
+use crate::batch::{BatchArgs, Products};
 use crate::card::{CardOptions, Chosen};
 use crate::epilogue::EpilogueArgs;
 use crate::error::Failure;
@@ -69,6 +70,8 @@ pub(crate) struct Options {
     plan: bool,
     #[command(flatten)]
     quantized: QuantizedArgs,
+    #[command(flatten)]
+    batch: BatchArgs,
     #[command(flatten)]
     memory: MemoryArgs,
     /// What simulates the card
@@ -138,7 +141,43 @@ pub(crate) fn run(options: &Options, output: Output) -> Result<ExitCode, Failure
         let setting = Setting { chosen: &chosen, simulator, memory, output };
         return quantized::run(&options.quantized, weights, (options.m, options.seed), &setting);
     }
+    if let Some(count) = options.batch.count()? {
+        return run_batch(options, count, output);
+    }
     let (chosen, report) = measure(options, output)?;
+    output.result(&report, || report.page(&chosen));
+    Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_batch(options: &Options, count: u32, output: Output) -> Result<ExitCode, Failure> {
+    let chosen = options.card.any("gemm")?;
+    let tuple = options.tuple(engine(&chosen)?)?;
+    options.check_size()?;
+    let shape = [options.m, options.n, options.k];
+    if options.epilogue.both(tuple, shape.map(|x| x as usize))?.is_some() {
+        return Err(Failure::argument("gemm", "--batch", format!("{count} with an epilogue"))
+            .allowed("batches of plain products")
+            .next("leave the epilogue out, or `--batch`"));
+    }
+    let elements = |rows: u32, cols: u32| u64::from(count) * u64::from(rows) * u64::from(cols);
+    let [a, b, d] =
+        [elements(shape[0], shape[2]), elements(shape[2], shape[1]), elements(shape[0], shape[1])];
+    if a.max(b).max(d) > MOST_ELEMENTS || a.min(b).min(d) == 0 {
+        return Err(Failure::argument("gemm", "--batch", format!("{count} products"))
+            .allowed(format!(
+                "from 1 to {MOST_ELEMENTS} elements in all matrices of a simulated batch"
+            ))
+            .next("choose fewer or smaller products, of 1 x 1 x 1 at least"));
+    }
+    let mut source = Source::new(options.seed);
+    let (a, b) = (source.elements(tuple.a, a as usize), source.elements(tuple.b, b as usize));
+    let (orders, how) = (options.orders()?, options.how(tuple)?);
+    let products = Products { tuple, shape, a: &a, b: &b, orders, options: how };
+    let bytes = u64::from(count) * options.memory_bytes();
+    let bytes = bytes.min(16 * (a.len() + b.len() + 4 * d as usize) as u64 + (1 << 16));
+    let session = Session::open(&chosen, options.simulator, bytes, &options.memory, output)?;
+    let (memory, simulator) = (&options.memory, options.simulator);
+    let report = options.batch.measure(&products, count, &session, &chosen, memory, simulator)?;
     output.result(&report, || report.page(&chosen));
     Ok(if report.mismatches == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

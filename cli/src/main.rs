@@ -5,6 +5,7 @@
 //! [`Failure`](error::Failure), and exit with 0 only when the result is right.
 
 mod arguments;
+mod batch;
 mod bench;
 mod bind;
 mod board;

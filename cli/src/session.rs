@@ -193,7 +193,7 @@ impl Session {
 }
 
 /// A result as it lies in memory: the number of an integer, the code of a float.
-fn number(format: Format, bytes: &[u8]) -> i32 {
+pub(crate) fn number(format: Format, bytes: &[u8]) -> i32 {
     let code = bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
     match format.decode(code & u32::MAX >> (32 - format.bits())) {
         Value::Int(value) => value as i32,
@@ -202,7 +202,7 @@ fn number(format: Format, bytes: &[u8]) -> i32 {
 }
 
 impl Order {
-    fn driver(self) -> mattock::Order {
+    pub(crate) fn driver(self) -> mattock::Order {
         match self {
             Self::Row => mattock::Order::Row,
             Self::Column => mattock::Order::Column,
@@ -211,7 +211,7 @@ impl Order {
 }
 
 /// A matrix as it lies in host memory.
-struct Stored {
+pub(crate) struct Stored {
     format: Format,
     order: Order,
     /// Elements from one row (column) to the next.
@@ -256,7 +256,34 @@ impl Stored {
         Ok(Self { order, ld, format, bytes })
     }
 
-    fn view(&self, (rows, cols): (usize, usize)) -> Result<DynView<'_>, Failure> {
+    /// As [`new`](Self::new), for matrices one after the other.
+    pub(crate) fn many(
+        format: Format,
+        values: &[i32],
+        shape: (usize, usize),
+        count: usize,
+        order: Order,
+    ) -> Result<Self, Failure> {
+        let mut all = Self { format, order, ld: 0, bytes: vec![] };
+        for values in values.chunks(values.len().div_ceil(count.max(1)).max(1)) {
+            let one = Self::new(format, values, shape, order)?;
+            all.ld = one.ld;
+            all.bytes.extend(one.bytes);
+        }
+        Ok(all)
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Elements there is room for.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() * 8 / self.format.storage_bits() as usize
+    }
+
+    pub(crate) fn view(&self, (rows, cols): (usize, usize)) -> Result<DynView<'_>, Failure> {
         let order = self.order.driver();
         Ok(DynView::new(&self.bytes, order, rows, cols, self.ld, self.format)?)
     }

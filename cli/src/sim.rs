@@ -217,6 +217,7 @@ impl Check {
             .filter(|map| match map.name {
                 "gemm" => chosen.config.gemm.is_some(),
                 "epilogue" => chosen.config.gemm.iter().any(|g| !g.epilogue.is_empty()),
+                "batch" => chosen.config.gemm.iter().any(|g| g.batch),
                 "join" => chosen.config.spgemm.iter().any(|s| !s.joins.is_empty()),
                 "spgemm" => chosen.config.spgemm.is_some(),
                 // Their registers start things.

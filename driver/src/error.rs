@@ -118,6 +118,16 @@ pub enum Error {
         /// Its detail; the code tells what it is.
         info: u32,
     },
+    /// The card gave up a batch because of one of its products.
+    #[error("product {product} of the batch: the card reported {}: {} ({}: {info:#x})", code.name(), code.meaning(), code.info())]
+    BatchFault {
+        /// Which product, counted from 0.
+        product: u64,
+        /// Code in the completion record.
+        code: ErrorCode,
+        /// Its detail; the code tells what it is.
+        info: u32,
+    },
     /// The card describes itself in a way this library does not understand.
     #[error("the card's description of itself makes no sense: {0}")]
     Capability(#[from] CapabilityError),

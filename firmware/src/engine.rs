@@ -5,10 +5,10 @@
 
 use crate::Regs;
 use mattock_spec::command::{
-    Completion, Counters, Descriptor, GemmBlock, GemmCommand, JoinedProduct, Rejected, Source,
-    SpgemmBlock, SpgemmCommand,
+    BatchBlock, Completion, Counters, Descriptor, GemmBlock, GemmCommand, JoinedProduct, Rejected,
+    Source, SpgemmBlock, SpgemmCommand,
 };
-use mattock_spec::regs::{ErrorCode, Reg, epilogue, gemm, join, spgemm};
+use mattock_spec::regs::{ErrorCode, Reg, batch, epilogue, gemm, join, spgemm};
 
 /// Which engine runs a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,8 @@ pub struct Running {
 }
 
 /// Loads a validated dense product into its engine and starts it. The block is laid out like the registers, so words go
-/// from one to the other as they are. A card that has an epilogue is told its steps every time, or it would keep the last ones.
+/// from one to the other as they are. A card that has an epilogue is told its steps
+/// every time, or it would keep the last ones, and one that takes batches that this is none.
 ///
 /// # Errors
 /// `BUSY` when the engine still runs another command; nothing is written then.
@@ -37,9 +38,19 @@ pub struct Running {
 pub(crate) fn start_gemm<S: Source + ?Sized>(
     c: &GemmBlock<'_, S>,
     has_epilogue: bool,
+    has_batch: bool,
     regs: &mut impl Regs,
 ) -> Result<(), Rejected> {
     refuse_busy(Engine::Gemm, regs)?;
+    if has_batch {
+        put(regs, batch::MANY, 0);
+    }
+    load_gemm(c, has_epilogue, regs);
+    Ok(())
+}
+
+#[inline(always)]
+fn load_gemm<S: Source + ?Sized>(c: &GemmBlock<'_, S>, has_epilogue: bool, regs: &mut impl Regs) {
     if has_epilogue {
         let steps = c.epilogue_steps();
         put(regs, epilogue::STEPS, steps);
@@ -63,6 +74,26 @@ pub(crate) fn start_gemm<S: Source + ?Sized>(
     operand(GemmCommand::OFFSET_B, gemm::B_LO, gemm::B_HI, gemm::B_STRIDE);
     operand(GemmCommand::OFFSET_D, gemm::D_LO, gemm::D_HI, gemm::D_STRIDE);
     put(regs, gemm::START, gemm::START::GO.put(1));
+}
+
+/// As [`start_gemm`], for many products.
+///
+/// # Errors
+/// As there.
+pub(crate) fn start_batch<S: Source + ?Sized>(
+    c: &BatchBlock<'_, S>,
+    has_epilogue: bool,
+    regs: &mut impl Regs,
+) -> Result<(), Rejected> {
+    refuse_busy(Engine::Gemm, regs)?;
+    put(regs, batch::PRODUCTS, c.products());
+    put(regs, batch::A_NEXT, c.next(0));
+    put(regs, batch::B_NEXT, c.next(1));
+    put(regs, batch::D_NEXT, c.next(2));
+    put(regs, batch::LIST_LO, c.list() as u32);
+    put(regs, batch::LIST_HI, (c.list() >> 32) as u32);
+    put(regs, batch::MANY, c.many());
+    load_gemm(&c.product, has_epilogue, regs);
     Ok(())
 }
 

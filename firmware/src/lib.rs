@@ -21,8 +21,8 @@ pub use engine::{Engine, Running, finish};
 pub use limits::{EpilogueLimits, GemmLimits, Limits, SpgemmLimits};
 
 use mattock_spec::command::{
-    Completion, Counters, Descriptor, GemmBlock, JoinedProduct, Opcode, Rejected, Source,
-    SpgemmBlock,
+    BatchBlock, Completion, Counters, Descriptor, GemmBatch, GemmBlock, JoinedProduct, Opcode,
+    Rejected, Source, SpgemmBlock,
 };
 use mattock_spec::regs::{ErrorCode, gemm};
 
@@ -111,11 +111,18 @@ pub fn judge<S: Source + ?Sized>(
     match descriptor.opcode {
         Opcode::Nop if block.bytes() == 0 => Ok(None),
         Opcode::Nop => Err(length),
+        Opcode::Gemm if block.may_be_batch() && block.bytes() == GemmBatch::BYTES => {
+            let command = BatchBlock::check(block)?;
+            validate::batch(&command, limits)?;
+            let has_epilogue = limits.epilogue.steps != 0;
+            engine::start_batch(&command, has_epilogue, regs).map(|()| Some(Engine::Gemm))
+        }
         Opcode::Gemm => {
             let command = GemmBlock::check(block)?;
             validate::gemm(&command, limits)?;
             let has_epilogue = block.may_have_epilogue() && limits.epilogue.steps != 0;
-            engine::start_gemm(&command, has_epilogue, regs).map(|()| Some(Engine::Gemm))
+            let has_batch = block.may_be_batch() && limits.batch != 0;
+            engine::start_gemm(&command, has_epilogue, has_batch, regs).map(|()| Some(Engine::Gemm))
         }
         Opcode::Spgemm if block.may_be_joined() && block.bytes() == JoinedProduct::BYTES => {
             let command = SpgemmBlock::check_joined(block)?;

@@ -23,6 +23,8 @@ pub struct Limits {
     pub joins: u32,
     /// Not 0: the sparse engine adds in order when asked to.
     pub ordered: u32,
+    /// 1 when a command of the dense engine may be many products.
+    pub batch: u32,
 }
 
 /// Facts about the dense engine.
@@ -86,6 +88,7 @@ impl Limits {
             epilogue: caps.epilogue.as_ref().map(EpilogueLimits::of).unwrap_or_default(),
             joins: caps.spgemm.map_or(0, |caps| JoinStep::mask(caps.joins)),
             ordered: caps.spgemm.is_some_and(|caps| caps.ordered).into(),
+            batch: caps.batch.into(),
         }
     }
 
@@ -97,7 +100,8 @@ impl Limits {
         let fields = head.iter().chain(&g.tile).chain(&g.buffer).chain(&g.widest);
         let fields = fields.chain(&g.bits).chain(&g.depth);
         let sparse = [s.values, s.semirings, s.align_mask, s.last_column, s.parts];
-        let tail = sparse.into_iter().chain([e.steps, e.columns, self.joins, self.ordered]);
+        let tail =
+            sparse.into_iter().chain([e.steps, e.columns, self.joins, self.ordered, self.batch]);
         let mut words = [0; Self::WORDS];
         words.iter_mut().zip(fields.copied().chain(tail)).for_each(|(word, field)| *word = field);
         words

@@ -2,8 +2,8 @@
 
 use crate::limits::{GemmLimits, Limits};
 use mattock_spec::command::{
-    GemmBlock, GemmCommand, JoinedProduct, Opcode, Rejected, Source, SpgemmBlock, SpgemmCommand,
-    SpgemmPart,
+    BatchBlock, BatchEntry, GemmBatch, GemmBlock, GemmCommand, JoinedProduct, Opcode, Rejected,
+    Source, SpgemmBlock, SpgemmCommand, SpgemmPart,
 };
 use mattock_spec::epilogue::{EpilogueCaps, EpilogueStep};
 use mattock_spec::format::MAX_TUPLES;
@@ -82,6 +82,84 @@ pub(crate) fn gemm<S: Source + ?Sized>(
     // An operand that another command loads or uses, and a result that another command stores or
     // computed, must lie on chip as a whole.
     if mode & STEPS != STEPS { fits(c, engine) } else { Ok(()) }
+}
+
+/// Checks many dense products. Their matrices may begin at any element, so that small ones can lie close together.
+///
+/// # Errors
+/// As [`gemm`]: a card that takes no batches, or not all steps, `UNSUPPORTED_MODE`; results that overlap, `BAD_ADDRESS`. What a
+/// list says is for the card to check.
+pub(crate) fn batch<S: Source + ?Sized>(
+    c: &BatchBlock<'_, S>,
+    limits: &Limits,
+) -> Result<(), Rejected> {
+    let (product, engine) = (&c.product, &limits.gemm);
+    if engine.tuples == 0 {
+        return Err(no_engine(Opcode::Gemm));
+    }
+    if limits.batch == 0 {
+        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: c.many() });
+    }
+    let mode = product.mode();
+    let tuple = MODE::TUPLE.get(mode);
+    if tuple >= engine.tuples || mode & STEPS != STEPS {
+        return Err(Rejected { code: ErrorCode::UnsupportedMode, info: mode });
+    }
+    let index = tuple as usize % MAX_TUPLES;
+    let (bits, depth) = (engine.bits[index], engine.depth[index]);
+    let (m, n, k) = (product.m(), product.n(), product.k());
+    if k > depth {
+        return Err(Rejected { code: ErrorCode::BadShape, info: GemmCommand::OFFSET_K });
+    }
+    epilogue(product, limits)?;
+    let reachable = u64::from(limits.last_address[0]) | u64::from(limits.last_address[1]) << 32;
+    let holds = |base: u64, bytes: Option<u64>, align: u32| {
+        let end = bytes.and_then(|bytes| base.checked_add(bytes.saturating_sub(1)));
+        end.is_some_and(|end| end <= reachable) && base.is_multiple_of(align.into())
+    };
+    let products = c.products();
+    if products == 0 {
+        return Ok(());
+    }
+    for (i, at, (rows, columns), col_major, bits) in [
+        (0, GemmCommand::OFFSET_A, (m, k), MODE::A_COL_MAJOR, bits & 0xff),
+        (1, GemmCommand::OFFSET_B, (k, n), MODE::B_COL_MAJOR, bits >> 8 & 0xff),
+        (2, GemmCommand::OFFSET_D, (m, n), MODE::D_COL_MAJOR, bits >> 16),
+    ] {
+        let turned = mode & col_major.mask() != 0;
+        let (lines, length) = if turned { (columns, rows) } else { (rows, columns) };
+        if lines == 0 || length == 0 {
+            continue;
+        }
+        let (base, stride) = product.operand(at);
+        let (stride, next) = (u64::from(stride), u64::from(c.next(i)));
+        let align = (bits / 8).max(1);
+        let line = (u64::from(length) * u64::from(bits)).div_ceil(8);
+        let extent = (u64::from(lines - 1) * stride).saturating_add(line);
+        let own = i == 2;
+        let apart = lines == 1 || stride >= line;
+        let aligned = stride.is_multiple_of(align.into()) && next.is_multiple_of(align.into());
+        if own && !(apart && aligned) {
+            return Err(bad_address(at));
+        }
+        if c.is_listed() {
+            continue;
+        }
+        let last = u64::from(products - 1) * next;
+        // One after the other, or lines of one between those of another.
+        let beside = lines > 1 && next >= line && last.saturating_add(line) <= stride;
+        if own && products > 1 && next < extent && !beside {
+            return Err(bad_address(GemmBatch::OFFSET_NEXT + 4 * i as u32));
+        }
+        if !holds(base, last.checked_add(extent), align) {
+            return Err(bad_address(at));
+        }
+    }
+    let entries = u64::from(products) * u64::from(BatchEntry::BYTES);
+    if c.is_listed() && !holds(c.list(), Some(entries), BatchEntry::LIST_ALIGN) {
+        return Err(bad_address(GemmBatch::OFFSET_LIST));
+    }
+    Ok(())
 }
 
 /// Checks the steps of an epilogue and where its parameters lie. What they say is the driver's to check: any value gives

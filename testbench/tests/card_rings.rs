@@ -96,6 +96,7 @@ impl<'t> Rings<'t> {
                 Command::Spgemm(c) => c.encode().to_vec(),
                 Command::Joined(c) => c.encode().to_vec(),
                 Command::Nop => vec![],
+                Command::Batch(c) => c.encode().to_vec(),
             };
             let parameters = self.blocks + 128 * slot;
             self.card.write(parameters, &block).unwrap();

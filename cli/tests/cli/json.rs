@@ -21,6 +21,7 @@ fn keys_of_every_command() {
         "sim --config tiny --list --json",
         "sim --config tiny --simulator interpreter --cycles 500 --json",
         "gemm --config tiny --simulator interpreter --m 2 --n 2 --k 2 --json",
+        "gemm --config tiny --simulator interpreter --batch 3 --m 2 --n 2 --k 2 --json",
         "bench pe --only tree/lut --side 4 --m 5 --n 5 --k 9 --json",
         "report --config tiny --m 8 --n 8 --k 8 --json",
         "bench area --only int4-os --quick --json",

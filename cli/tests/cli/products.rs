@@ -27,6 +27,38 @@ fn dense_products_are_right_in_every_order() {
     assert_eq!(session.json(nano)["mismatches"], 0);
 }
 
+/// One command on a card built with batches, as many as there are products on any other.
+#[test]
+fn many_products_in_one_call_are_right() {
+    let session = Session::new();
+    session.write(
+        "batch.toml",
+        "name = \"b\"\n[memory]\nbus_bytes = 16\n[gemm]\nrows = 4\ncols = 4\nk_split = 2\nbatch = true\n\
+         tuples = [\"i8,i8,i32\", \"i8,i4,i32\"]\na_kib = 4\nb_kib = 4\nresult_kib = 4\n",
+    );
+    for (card, commands, rest) in [
+        ("batch.toml", 1, "--m 3 --n 3 --k 3"),
+        ("batch.toml", 1, "--m 3 --n 4 --k 5 --pointers"),
+        ("batch.toml", 1, "--m 4 --n 3 --k 5 --order column --types i8,i4,i32"),
+        ("batch.toml", 1, "--m 7 --n 9 --k 2 --order row,column,column --pointers"),
+        ("batch.toml", 12, "--m 4 --n 4 --k 4000"),
+        ("tiny", 12, "--m 3 --n 3 --k 3"),
+    ] {
+        let line = format!("gemm --config {card} --simulator interpreter --batch 12 {rest} --json");
+        let report = session.json(&line);
+        assert_eq!((&report["mismatches"], &report["commands"]), (&0.into(), &commands.into()));
+        let dims = ["batch", "m", "n", "k"].map(|key| report[key].as_u64().unwrap());
+        assert_eq!(report["macs"], dims.iter().product::<u64>(), "{line}");
+        let [took, bound] = ["cycles_per_product", "bound_cycles_per_product"]
+            .map(|key| report[key].as_f64().unwrap());
+        assert!(took >= bound, "{report}");
+    }
+    let text = session.transcript(
+        "gemm --config batch.toml --simulator interpreter --batch 30 --m 4 --n 4 --k 4",
+    );
+    insta::assert_snapshot!(text);
+}
+
 #[test]
 fn a_seed_names_a_product() {
     let session = Session::new();
@@ -53,6 +85,13 @@ fn dense_arguments_that_make_no_sense() {
         "gemm --config tiny --order diagonal",
         "gemm --config tiny --simulator abacus",
         "gemm --config tiny --seed x",
+        "gemm --config tiny --batch 0",
+        "gemm --config tiny --batch -1",
+        "gemm --config tiny --batch 10 --resident",
+        "gemm --config tiny --pointers",
+        "gemm --config tiny --batch 2 --m 0",
+        "gemm --config tiny --batch 4294967295 --m 8 --n 8 --k 8",
+        "gemm --config bench16 --batch 2 --types i8,i8,i8",
         "gemm --config sparse.toml",
         "gemm --config sparse4x4",
         "gemm --config nano --simulator interpreter --m 128 --n 128 --k 8",

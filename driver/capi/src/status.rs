@@ -76,7 +76,9 @@ fn code(error: &Error) -> i32 {
         Error::OutOfMemory { .. } => MATTOCK_OUT_OF_MEMORY,
         Error::Timeout { .. } => MATTOCK_TIMEOUT,
         Error::DeviceLost { .. } => MATTOCK_DEVICE_LOST,
-        Error::DeviceFault { .. } | Error::Controller { .. } => MATTOCK_DEVICE_FAULT,
+        Error::DeviceFault { .. } | Error::BatchFault { .. } | Error::Controller { .. } => {
+            MATTOCK_DEVICE_FAULT
+        }
         Error::Matrix(_) => MATTOCK_BAD_MATRIX,
         _ => MATTOCK_OTHER,
     }

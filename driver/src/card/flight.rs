@@ -219,6 +219,7 @@ impl Card {
                 match command {
                     Command::Nop => {}
                     Command::Gemm(c) => active.done.gemm.add(completion, c.compute),
+                    Command::Batch(_) => active.done.gemm.add(completion, true),
                     Command::Spgemm(_) | Command::Joined(_) => active.done.spgemm.add(completion),
                 }
                 self.close(id);
@@ -305,12 +306,16 @@ impl Card {
             ring.submit(&mut *self.transport, &step.command, cookie, deadline)?;
             return Ok(Begun::Taken(Taker::Record(cookie)));
         }
-        let (gemm_block, spgemm_block, joined_block);
+        let (gemm_block, batch_block, spgemm_block, joined_block);
         let block: &[u8] = match &step.command {
             Command::Nop => &[],
             Command::Gemm(c) => {
                 gemm_block = c.encode();
                 &gemm_block
+            }
+            Command::Batch(c) => {
+                batch_block = c.encode();
+                &batch_block
             }
             Command::Spgemm(c) => {
                 spgemm_block = c.encode();

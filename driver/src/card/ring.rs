@@ -129,12 +129,16 @@ impl Ring {
     ) -> Result<(), Error> {
         debug_assert!(self.has_room());
         let slot = self.written % ENTRIES;
-        let (gemm, spgemm, joined);
+        let (gemm, batch, spgemm, joined);
         let block: &[u8] = match command {
             Command::Nop => &[],
             Command::Gemm(c) => {
                 gemm = c.encode();
                 &gemm
+            }
+            Command::Batch(c) => {
+                batch = c.encode();
+                &batch
             }
             Command::Spgemm(c) => {
                 spgemm = c.encode();

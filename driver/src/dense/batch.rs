@@ -3,8 +3,10 @@
 use super::product::Product;
 use super::{Event, GemmOptions, arg};
 use crate::Error;
+use crate::buffer::CardMemory;
 use crate::device::Context;
 use crate::element::{Element, Output, Scalar};
+use crate::plan::{BatchPlan, Memory};
 use crate::view::{DynView, DynViewMut, Layout, View, ViewMut, available};
 
 /// A matrix and how far it is from it to the next of a batch, in elements.
@@ -109,25 +111,59 @@ impl Context {
         batch: usize,
     ) -> Result<Event<'a>, Error> {
         let Strided { first: DynViewMut { layout, place }, stride } = c;
-        if batch > 1 && overlap(&layout, stride, batch) {
-            let what = format!("matrices {stride} elements apart overlap");
-            return Err(Error::invalid_arg(arg::C, what));
-        }
-        let c_on_card = place.on_card();
-        let room = available(place.bytes(), layout.format);
-        let products = (0..batch).map(|i| {
-            let view = |index, m: &Strided<DynView<'a>>| {
-                let room = available(m.first.place.bytes(), m.first.layout.format);
-                let layout = item(index, &m.first.layout, m.stride, i, room)?;
-                Ok::<_, Error>(DynView { layout, ..m.first })
-            };
-            let (a, b) = (view(arg::A, &a)?, view(arg::B, &b)?);
-            let c = item(arg::C, &layout, stride, i, room)?;
-            Ok(Product { alpha, a, b, beta, c, c_on_card, target: 0, epilogue: None })
-        });
-        let products = products.collect::<Result<_, Error>>()?;
+        let c = Strided { first: layout, stride };
+        let places = (place.on_card(), available(place.bytes(), layout.format));
+        let products = strided((alpha, beta), a, b, c, places, batch)?;
         self.products(options, products, vec![place])
     }
+
+    /// How such products would run as one command with `memory` behind the card; `None` where they would be commands of their own.
+    ///
+    /// # Errors
+    /// As [`gemm_strided_batched`](Self::gemm_strided_batched), before anything is sent.
+    pub fn plan_gemm_strided_batched<'a>(
+        &self,
+        options: &GemmOptions,
+        a: Strided<DynView<'a>>,
+        b: Strided<DynView<'a>>,
+        c: Strided<DynViewMut<'a>>,
+        batch: usize,
+        memory: &Memory,
+    ) -> Result<Option<BatchPlan>, Error> {
+        let Strided { first: DynViewMut { layout, place }, stride } = c;
+        let (one, zero) = Scalar::one_and_zero(layout.format);
+        let c = Strided { first: layout, stride };
+        let places = (place.on_card(), available(place.bytes(), layout.format));
+        let products = strided((one, zero), a, b, c, places, batch)?;
+        self.plan_batch(options, &products, [a.stride, b.stride, stride], memory)
+    }
+}
+
+/// The products of a strided batch, with alpha and beta; C is in card memory or not, with room for so many elements.
+fn strided<'a>(
+    (alpha, beta): (Scalar, Scalar),
+    a: Strided<DynView<'a>>,
+    b: Strided<DynView<'a>>,
+    c: Strided<Layout>,
+    (c_on_card, room): (Option<&'a CardMemory>, usize),
+    batch: usize,
+) -> Result<Vec<Product<'a>>, Error> {
+    let Strided { first: layout, stride } = c;
+    if batch > 1 && overlap(&layout, stride, batch) {
+        let what = format!("matrices {stride} elements apart overlap");
+        return Err(Error::invalid_arg(arg::C, what));
+    }
+    let products = (0..batch).map(|i| {
+        let view = |index, m: &Strided<DynView<'a>>| {
+            let room = available(m.first.place.bytes(), m.first.layout.format);
+            let layout = item(index, &m.first.layout, m.stride, i, room)?;
+            Ok::<_, Error>(DynView { layout, ..m.first })
+        };
+        let (a, b) = (view(arg::A, &a)?, view(arg::B, &b)?);
+        let c = item(arg::C, &layout, stride, i, room)?;
+        Ok(Product { alpha, a, b, beta, c, c_on_card, target: 0, epilogue: None })
+    });
+    products.collect()
 }
 
 /// Matrix `i` of a batch.

@@ -15,6 +15,16 @@ impl Product<'_> {
     /// # Errors
     /// [`Error::InvalidArg`] with the position of the argument; [`Error::Unsupported`] with what the card has.
     pub(super) fn check(&self, inner: &Inner, caps: &GemmCaps) -> Result<Shape, Error> {
+        self.check_aligned(inner, caps, [caps.align; 3])
+    }
+
+    /// [`check`](Self::check), with other multiples for the addresses and lines of A, B and C in card memory.
+    pub(super) fn check_aligned(
+        &self,
+        inner: &Inner,
+        caps: &GemmCaps,
+        align: [u32; 3],
+    ) -> Result<Shape, Error> {
         let Product { a, b, c, .. } = self;
         let bad = |index, what: String| Err(Error::invalid_arg(index, what));
         let ((m, k), (b_rows, n)) = (a.shape(), b.shape());
@@ -45,13 +55,13 @@ impl Product<'_> {
         }
         self.check_scalars()?;
         self.check_epilogue(inner)?;
-        for (index, layout, memory) in [
-            (arg::A, &a.layout, a.place.on_card()),
-            (arg::B, &b.layout, b.place.on_card()),
-            (self.d_index(), c, self.c_on_card),
+        for (index, layout, memory, align) in [
+            (arg::A, &a.layout, a.place.on_card(), align[0]),
+            (arg::B, &b.layout, b.place.on_card(), align[1]),
+            (self.d_index(), c, self.c_on_card, align[2]),
         ] {
             if let Some(memory) = memory {
-                check_on_card(index, layout, memory, inner, caps.align)?;
+                check_on_card(index, layout, memory, inner, align)?;
             }
         }
         if let Some(c_memory) = self.c_on_card {

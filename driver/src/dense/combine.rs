@@ -38,6 +38,29 @@ impl Combine {
         }
     }
 
+    /// `c = alpha * product + beta * c` for the bytes `to` of a place.
+    pub(super) fn put(
+        &self,
+        c: &mut PlaceMut<'_>,
+        to: std::ops::Range<usize>,
+        product: &[u8],
+    ) -> Result<(), Error> {
+        match c {
+            PlaceMut::Host(host) if self.is_plain() => host[to].copy_from_slice(product),
+            PlaceMut::Host(host) => self.apply(product, &mut host[to]),
+            PlaceMut::Card(memory) => {
+                let at = to.start as u64;
+                let mut old = vec![0; to.len()];
+                if !self.beta.is_zero() {
+                    memory.read(at, &mut old)?;
+                }
+                self.apply(product, &mut old);
+                memory.write(at, &old)?;
+            }
+        }
+        Ok(())
+    }
+
     /// `C = beta * C`: what is left when there is no product. Gives the number of elements touched.
     pub(super) fn scale(&self, layout: &Layout, c: &mut PlaceMut<'_>) -> Result<u64, Error> {
         if layout.is_empty() || self.beta.is_one() {

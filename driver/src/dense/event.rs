@@ -1,7 +1,7 @@
 //! Waiting for dense products.
 
 use super::GemmStats;
-use super::product::Pending;
+use super::product::{Fetched, Pending};
 use crate::Error;
 use crate::card::Failure;
 use crate::device::Inner;
@@ -103,14 +103,21 @@ impl<'a> Event<'a> {
     fn advance(&mut self, until: Option<Instant>) -> bool {
         while let Some(first) = self.pending.front() {
             let Some(outcome) = self.inner.shared.finish(first.id, until) else { return false };
-            let Some(Pending { fetch, operands, .. }) = self.pending.pop_front() else { break };
+            let Some(Pending { fetch, operands, batch, .. }) = self.pending.pop_front() else {
+                break;
+            };
             drop(operands);
-            let outcome = outcome.map_err(|failure| self.refine(failure));
+            let outcome = outcome.map_err(|failure| match batch {
+                Some(placed) => placed.refine(self.refine(failure)),
+                None => self.refine(failure),
+            });
             let done = outcome.and_then(|done| {
                 let mut stats = done.gemm;
-                if let Some(fetch) = fetch {
-                    stats.host_elements += fetch.run(&mut self.targets[fetch.target])?;
-                }
+                stats.host_elements += match fetch {
+                    None => 0,
+                    Some(Fetched::One(fetch)) => fetch.run(&mut self.targets[fetch.target])?,
+                    Some(Fetched::Many(fetch)) => fetch.run(&mut self.targets)?,
+                };
                 Ok(stats)
             });
             match done {

@@ -14,6 +14,7 @@ mod combine;
 mod epilogue;
 mod event;
 mod f32;
+mod many;
 mod product;
 mod stage;
 mod stats;

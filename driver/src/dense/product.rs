@@ -2,6 +2,7 @@
 
 use super::combine::Combine;
 use super::epilogue::{Along, Epilogue, Needs, Own};
+use super::many::{Batch, FetchMany, Placed};
 use super::stage::{self, Fetch, Image};
 use super::{Event, GemmOptions, GemmStats, arg};
 use crate::Error;
@@ -48,7 +49,18 @@ pub(super) struct Pending {
     pub(super) id: JobId,
     /// Copies of operands, held until the card has read them.
     pub(super) operands: Vec<CardMemory>,
-    pub(super) fetch: Option<Fetch>,
+    pub(super) fetch: Option<Fetched>,
+    /// Where the matrices of a batch lie, to tell which product a fault is of.
+    pub(super) batch: Option<Placed>,
+}
+
+/// Results to be brought to host memory, or combined there.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    /// Of a product.
+    One(Fetch),
+    /// Of a batch.
+    Many(FetchMany),
 }
 
 impl Context {
@@ -117,6 +129,9 @@ impl Context {
     ) -> Result<Event<'a>, Error> {
         let inner = &self.inner;
         let caps = self.gemm_caps()?;
+        if let Some(batch) = Batch::of(inner, &caps, options, &products)? {
+            return Call { inner, caps: &caps, options }.start_batch(&batch, &products, targets);
+        }
         let checked = products.into_iter().map(|p| {
             let shape = p.check(inner, &caps)?;
             Ok((p, shape))
@@ -174,14 +189,15 @@ impl Call<'_> {
         let pending = ready.into_iter().map(|Ready { job, operands, fetch }| Pending {
             id: card.submit(job),
             operands,
-            fetch,
+            fetch: fetch.map(Fetched::One),
+            batch: None,
         });
         let pending = pending.collect();
         drop(card);
         Ok(Event::new(inner, pending, targets, stats))
     }
 
-    fn combine(&self, product: &Product<'_>) -> Combine {
+    pub(super) fn combine(&self, product: &Product<'_>) -> Combine {
         Combine::new(product.alpha, product.beta, product.c.format, self.options)
     }
 
@@ -326,7 +342,7 @@ impl Product<'_> {
     }
 
     /// Nothing is left to do on the card: of no products an epilogue still makes something.
-    fn has_no_product(&self, shape: &Shape) -> bool {
+    pub(super) fn has_no_product(&self, shape: &Shape) -> bool {
         let nothing = shape.k == 0 || self.alpha.is_zero();
         self.c.is_empty() || nothing && self.effective_epilogue().is_none()
     }
@@ -392,7 +408,7 @@ fn steps(command: GemmCommand, resident: bool) -> impl Iterator<Item = GemmComma
 
 impl Shape {
     /// Cycles after which something must be wrong: many times what the worst memory would take.
-    fn cycle_limit(&self, caps: &GemmCaps, card: &Capabilities) -> u64 {
+    pub(super) fn cycle_limit(&self, caps: &GemmCaps, card: &Capabilities) -> u64 {
         let (m, n, k) = (u64::from(self.m), u64::from(self.n), u64::from(self.k));
         let (rows, cols) = (u64::from(caps.rows), u64::from(caps.cols));
         let tiles = m.div_ceil(rows).saturating_mul(n.div_ceil(cols));

@@ -8,7 +8,7 @@ use crate::view::{DynView, Layout, Order, Place, PlaceMut, per_byte};
 use std::sync::Arc;
 
 /// Bytes that are laid out or picked apart at once: they stay in a cache.
-const PIECE: usize = 1 << 18;
+pub(super) const PIECE: usize = 1 << 18;
 /// Lines that are written to at once when a matrix is turned.
 const STRIP: usize = 256;
 
@@ -272,18 +272,11 @@ impl Fetch {
         plain: bool,
     ) -> Result<(), Error> {
         match c {
-            PlaceMut::Host(host) if plain => host[to].copy_from_slice(product),
-            PlaceMut::Host(host) => self.combine.apply(product, &mut host[to]),
-            PlaceMut::Card(memory) => {
-                let at = to.start as u64;
-                let mut old = vec![0; to.len()];
-                if !self.combine.beta.is_zero() {
-                    memory.read(at, &mut old)?;
-                }
-                self.combine.apply(product, &mut old);
-                memory.write(at, &old)?;
+            PlaceMut::Host(host) if plain => {
+                host[to].copy_from_slice(product);
+                Ok(())
             }
+            c => self.combine.put(c, to, product),
         }
-        Ok(())
     }
 }

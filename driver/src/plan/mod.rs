@@ -7,8 +7,12 @@
 //! the fewest bytes; the idea, minimising traffic under the capacity of the scratchpads, is COSMA's (Kwasniewski et al.,
 //! SC 2019), here for one level of memory and the engine's own loops.
 
+mod batch;
 mod cycles;
 mod traffic;
+
+pub(crate) use batch::cost;
+pub use batch::{BatchPlan, Spacing};
 
 use crate::dense::Order;
 use mattock_spec::regs::GemmCaps;

@@ -5,10 +5,11 @@ use crate::fake::{Fake, capabilities, dense, entry, sparse, submit};
 use mattock_firmware::{Accepted, Engine, Limits, Running, accept, finish};
 use mattock_spec::Semiring;
 use mattock_spec::command::{
-    Completion, CsrAddresses, GemmCommand, JoinedProduct, Opcode, SpgemmCommand,
+    BatchPlace, Completion, CsrAddresses, GemmBatch, GemmCommand, JoinedProduct, Opcode,
+    SpgemmCommand,
 };
 use mattock_spec::regs::join::STEPS;
-use mattock_spec::regs::{ErrorCode, ValueType, epilogue, gemm, join, spgemm};
+use mattock_spec::regs::{ErrorCode, ValueType, batch, epilogue, gemm, join, spgemm};
 
 fn started(accepted: Accepted) -> Running {
     match accepted {
@@ -516,4 +517,120 @@ fn an_epilogue_is_judged_and_its_registers_are_loaded() {
     assert_eq!(regs.words.get(&epilogue::STEPS.address()), Some(&0));
     let edge = GemmCommand { epilogue: last, ..good };
     started(submit(Opcode::Gemm, &edge.encode(), &caps, &mut regs));
+}
+
+#[test]
+fn batches_are_judged() {
+    let caps = capabilities("batch");
+    let product = GemmCommand {
+        load_a: true,
+        load_b: true,
+        compute: true,
+        store: true,
+        m: 3,
+        n: 5,
+        k: 4,
+        a: 0x1_0001,
+        a_stride: 4,
+        b: 0x2_0003,
+        b_stride: 5,
+        d: 0x3_0004,
+        d_stride: 20,
+        ..GemmCommand::default()
+    };
+    let strided = |next| GemmBatch { product, products: 100, place: BatchPlace::Strided(next) };
+    let batch = strided([12, 20, 60]);
+    let listed = GemmBatch {
+        product: GemmCommand { a: 0, b: 0, d: 0, ..product },
+        products: 7,
+        place: BatchPlace::Listed(0x4_0040),
+    };
+    let run = |c: GemmBatch, regs: &mut Fake| submit(Opcode::Gemm, &c.encode(), &caps, regs);
+    let mut regs = Fake::default();
+    started(run(batch, &mut regs));
+    for (register, value) in [
+        (batch::MANY, 1),
+        (batch::PRODUCTS, 100),
+        (batch::A_NEXT, 12),
+        (batch::B_NEXT, 20),
+        (batch::D_NEXT, 60),
+        (gemm::M, 3),
+        (gemm::D_STRIDE, 20),
+        (gemm::D_LO, 0x3_0004),
+        (gemm::START, 1),
+    ] {
+        assert!(regs.log.contains(&(register.address(), value)), "{}", register.name);
+    }
+    let mut regs = Fake::default();
+    started(run(listed, &mut regs));
+    for (register, value) in [(batch::MANY, 3), (batch::PRODUCTS, 7), (batch::LIST_LO, 0x4_0040)] {
+        assert!(regs.log.contains(&(register.address(), value)), "{}", register.name);
+    }
+    // A product of its own takes back what the last command said.
+    let mut regs = Fake::default();
+    let aligned = GemmCommand {
+        a: 0x1_0000,
+        b: 0x2_0000,
+        d: 0x3_0000,
+        a_stride: 64,
+        b_stride: 64,
+        d_stride: 64,
+        ..product
+    };
+    started(submit(Opcode::Gemm, &aligned.encode(), &caps, &mut regs));
+    assert!(regs.log.contains(&(batch::MANY.address(), 0)));
+
+    // Results line by line beside each other; operands that all share; nothing at all.
+    let beside = GemmCommand { d_stride: 2000, ..product };
+    started(run(GemmBatch { product: beside, ..strided([0, 0, 20]) }, &mut Fake::default()));
+    started(run(GemmBatch { products: 0, ..strided([0, 0, 0]) }, &mut Fake::default()));
+    started(run(GemmBatch { products: 1, ..strided([0, 0, 0]) }, &mut Fake::default()));
+
+    let with = |change: fn(&mut GemmCommand)| {
+        let mut changed = batch;
+        change(&mut changed.product);
+        changed
+    };
+    let last = 1u64 << 40;
+    for (command, expected) in [
+        (with(|p| p.tuple = 99), (ErrorCode::UnsupportedMode, batch.product.mode() | 99)),
+        (with(|p| p.store = false), (ErrorCode::UnsupportedMode, product.mode() & !(1 << 19))),
+        // Results: not aligned, lines or matrices that overlap.
+        (with(|p| p.d = 0x3_0002), (ErrorCode::BadAddress, 48)),
+        (with(|p| p.d_stride = 16), (ErrorCode::BadAddress, 48)),
+        (with(|p| p.d_stride = 22), (ErrorCode::BadAddress, 48)),
+        (strided([12, 20, 59]), (ErrorCode::BadAddress, 48)),
+        (strided([12, 20, 56]), (ErrorCode::BadAddress, 80)),
+        (strided([12, 20, 0]), (ErrorCode::BadAddress, 80)),
+        (GemmBatch { product: beside, ..strided([0, 0, 24]) }, (ErrorCode::BadAddress, 80)),
+        // Past the end of the address space.
+        (strided([u32::MAX, 0, 60]), (ErrorCode::None, 0)),
+        (with(|p| p.a = (1 << 40) - 12 * 100), (ErrorCode::None, 0)),
+        (with(|p| p.a = (1 << 40) - 12 * 100 + 1), (ErrorCode::BadAddress, 16)),
+        (with(|p| p.b = u64::MAX), (ErrorCode::BadAddress, 32)),
+        (
+            GemmBatch { products: u32::MAX, ..strided([u32::MAX, 0, 60]) },
+            (ErrorCode::BadAddress, 16),
+        ),
+        (GemmBatch { place: BatchPlace::Listed(0x4_0020), ..listed }, (ErrorCode::BadAddress, 88)),
+        (
+            GemmBatch { place: BatchPlace::Listed(last - 192), ..listed },
+            (ErrorCode::BadAddress, 88),
+        ),
+        (GemmBatch { place: BatchPlace::Listed(last - 256), ..listed }, (ErrorCode::None, 0)),
+        (
+            GemmBatch { products: u32::MAX, place: BatchPlace::Listed(last - 64), ..listed },
+            (ErrorCode::BadAddress, 88),
+        ),
+    ] {
+        let mut regs = Fake::default();
+        let answer = run(command, &mut regs);
+        match expected.0 {
+            ErrorCode::None => drop(started(answer)),
+            _ => assert_eq!(refused(answer), expected, "{command:?}"),
+        };
+    }
+    let without = capabilities("dense");
+    let answer = submit(Opcode::Gemm, &batch.encode(), &without, &mut Fake::default());
+    assert_eq!(refused(answer), (ErrorCode::UnsupportedMode, 1));
 }

@@ -42,6 +42,7 @@ pub(crate) fn capabilities(name: &str) -> Capabilities {
     match name {
         "both" => {}
         "dense" => config.spgemm = None,
+        "batch" => config.gemm.as_mut().unwrap().batch = true,
         "epilogue" => config.gemm.as_mut().unwrap().epilogue.push(EpilogueStep::Requantise),
         _ => config.gemm = None,
     }

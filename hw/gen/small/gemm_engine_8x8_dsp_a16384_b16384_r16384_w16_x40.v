@@ -208,6 +208,15 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   wire [10:0] sequencer_a_word0, sequencer_b_word0;
   wire sequencer_rd_valid, sequencer_first, sequencer_drains, sequencer_operands, sequencer_free_a, sequencer_free_b, sequencer_free_soon_a, sequencer_free_soon_b, sequencer_slots_empty, sequencer_active;
   wire [63:0] sequencer_macs;
+  wire store_unit_rd_enable;
+  wire [8:0] store_unit_rd_word;
+  wire store_unit_slot_free, store_unit_cmd_valid;
+  wire [39:0] store_unit_cmd_addr;
+  wire [16:0] store_unit_cmd_beats;
+  wire store_unit_data_valid;
+  wire [127:0] store_unit_data;
+  wire [15:0] store_unit_strobes;
+  wire store_unit_active;
   wire loader_a_cmd_valid;
   wire [39:0] loader_a_cmd_addr;
   wire [16:0] loader_a_cmd_beats;
@@ -228,15 +237,6 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   wire [7:0] loader_b_wr_line0, loader_b_wr_line1;
   wire loader_b_row_filled, loader_b_filled, loader_b_active;
   wire [63:0] scratchpad_b_rd_data;
-  wire store_unit_rd_enable;
-  wire [8:0] store_unit_rd_word;
-  wire store_unit_slot_free, store_unit_cmd_valid;
-  wire [39:0] store_unit_cmd_addr;
-  wire [16:0] store_unit_cmd_beats;
-  wire store_unit_data_valid;
-  wire [127:0] store_unit_data;
-  wire [15:0] store_unit_strobes;
-  wire store_unit_active;
   wire [255:0] array_result;
   wire [255:0] results_rd_data;
   wire results_last_column, results_tile_done;
@@ -327,10 +327,20 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .free_soon_b(sequencer_free_soon_b), .slots_empty(sequencer_slots_empty),
     .active(sequencer_active), .macs(sequencer_macs)
   );
+  gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 store_unit (
+    .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
+    .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .base(d_base), .stride(d_stride_q),
+    .all_done(~compute_q), .tile_done(results_tile_done), .rd_data(results_rd_data),
+    .data_ready(bus_wr_ready), .clk(clk), .rst(rst), .rd_enable(store_unit_rd_enable),
+    .rd_word(store_unit_rd_word), .slot_free(store_unit_slot_free), .cmd_ready(bus_wr_cmd_ready),
+    .cmd_valid(store_unit_cmd_valid), .cmd_addr(store_unit_cmd_addr),
+    .cmd_beats(store_unit_cmd_beats), .data_valid(store_unit_data_valid), .data(store_unit_data),
+    .strobes(store_unit_strobes), .active(store_unit_active)
+  );
   gemm_loader_a_8x8_dsp_a16384_b16384_r16384_w16_x40 loader_a (
-    .clk(clk), .rst(rst), .start((go & left_load) & _t1), .stop(stopping),
-    .again(plan_unit_chunked & _t2), .free_soon(sequencer_free_soon_a), .free(sequencer_free_a),
-    .base(left_base), .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
+    .clk(clk), .rst(rst), .start((go & left_load) & _t1), .stop(stopping), .free(sequencer_free_a),
+    .base(left_base), .stride(left_stride), .again(plan_unit_chunked & _t2),
+    .free_soon(sequencer_free_soon_a), .rows(left_rows), .other(right_rows), .k(k_steps),
     .block(plan_unit_m_block), .other_block(plan_unit_n_block), .k_block(plan_unit_k_block),
     .pitch(plan_unit_pitch), .along_k(left_along_k), .size(left_size), .cmd_ready(bus_a_cmd_ready),
     .cmd_valid(loader_a_cmd_valid), .cmd_addr(loader_a_cmd_addr), .cmd_beats(loader_a_cmd_beats),
@@ -347,9 +357,9 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_a_word0), .rd_data(scratchpad_a_rd_data)
   );
   gemm_loader_b_8x8_dsp_a16384_b16384_r16384_w16_x40 loader_b (
-    .clk(clk), .rst(rst), .start((go & right_load) & _t1), .stop(stopping), .again(loader_b_again),
-    .free_soon(sequencer_free_soon_b), .free(sequencer_free_b), .base(right_base),
-    .stride(right_stride), .rows(right_rows), .other(left_rows), .k(k_steps),
+    .clk(clk), .rst(rst), .start((go & right_load) & _t1), .stop(stopping), .free(sequencer_free_b),
+    .base(right_base), .stride(right_stride), .again(loader_b_again),
+    .free_soon(sequencer_free_soon_b), .rows(right_rows), .other(left_rows), .k(k_steps),
     .block(plan_unit_n_block), .other_block(plan_unit_m_block), .k_block(plan_unit_k_block),
     .pitch(plan_unit_pitch), .along_k(right_along_k), .size(right_size),
     .cmd_ready(bus_b_cmd_ready), .cmd_valid(loader_b_cmd_valid), .cmd_addr(loader_b_cmd_addr),
@@ -364,16 +374,6 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     .wr_along_k(right_along_k), .wr_phase(loader_b_wr_phase), .wr_cross(loader_b_wr_cross),
     .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1), .clk(clk),
     .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_b_word0), .rd_data(scratchpad_b_rd_data)
-  );
-  gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 store_unit (
-    .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
-    .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .base(d_base), .stride(d_stride_q),
-    .all_done(~compute_q), .tile_done(results_tile_done), .rd_data(results_rd_data),
-    .data_ready(bus_wr_ready), .clk(clk), .rst(rst), .rd_enable(store_unit_rd_enable),
-    .rd_word(store_unit_rd_word), .slot_free(store_unit_slot_free), .cmd_ready(bus_wr_cmd_ready),
-    .cmd_valid(store_unit_cmd_valid), .cmd_addr(store_unit_cmd_addr),
-    .cmd_beats(store_unit_cmd_beats), .data_valid(store_unit_data_valid), .data(store_unit_data),
-    .strobes(store_unit_strobes), .active(store_unit_active)
   );
   gemm_array_8x8_dsp_a8_b8_acc32 array (
     .first(sequencer_first), .a(scratchpad_a_rd_data), .b(scratchpad_b_rd_data), .clk(clk),
@@ -402,7 +402,7 @@ module gemm_engine_8x8_dsp_a16384_b16384_r16384_w16_x40 (
     if (start_now) right_load <= d_col_major ? load_a : load_b;
     if (start_now) k_steps <= empty_k_next ? 24'd1 : k[23:0];
     if (start_now) empty_k <= empty_k_next;
-    if (start_now) empty <= ((m == 32'd0) | (n == 32'd0)) | (~((load_a | load_b) | (compute | store)));
+    if (start_now) empty <= (m == 32'd0) | ((n == 32'd0) | (~((load_a | load_b) | (compute | store))));
     if (start_now) compute_q <= compute;
     if (start_now) store_q <= store;
     if (start_now) d_base <= d_addr;

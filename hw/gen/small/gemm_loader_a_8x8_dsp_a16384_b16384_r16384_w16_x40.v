@@ -5,11 +5,11 @@
 // in  rst          reset       reset, active high
 // in  start        bits(1)
 // in  stop         bits(1)
-// in  again        bits(1)
-// in  free_soon    bits(1)
 // in  free         bits(1)
 // in  base         uint(40)
 // in  stride       uint(32)
+// in  again        bits(1)
+// in  free_soon    bits(1)
 // in  rows         uint(24)
 // in  other        uint(24)
 // in  k            uint(24)
@@ -44,11 +44,11 @@ module gemm_loader_a_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   input  wire rst,
   input  wire start,
   input  wire stop,
-  input  wire again,
-  input  wire free_soon,
   input  wire free,
   input  wire [39:0] base,
   input  wire [31:0] stride,
+  input  wire again,
+  input  wire free_soon,
   input  wire [23:0] rows,
   input  wire [23:0] other,
   input  wire [23:0] k,

@@ -112,7 +112,7 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
   wire _t9 = tile_over & last_row_tile;
   wire block_done = _t9 & last_col_tile;
   wire _t10 = block_done & last_cols;
-  wire finished = _t10 & last_rows;
+  wire product_done = _t10 & last_rows;
   wire signed [24:0] _t11 = {1'd0, m_left} - 25'd8;
   wire next_row_block = _t10 & (~last_rows);
   wire _t12 = ~last_row_tile;
@@ -188,7 +188,7 @@ module gemm_store_8x8_dsp_a16384_b16384_r16384_w16_x40 (
       held_valid <= 1'b0;
       beat <= 2'd0;
     end else begin
-      active_q <= (start | (active_q & (~finished))) & _t1;
+      active_q <= (start | (active_q & (~product_done))) & _t1;
       if (start | (_t17 | ((next_tile & (~tile_done)) & (~all_done)))) tiles_ready <= start ? 7'd0 : (_t17 ? (tiles_ready + 7'd1) : (tiles_ready - 7'd1));
       if (_t21 | request) row <= _t21 ? 3'd0 : _t8[2:0];
       if (start | next_tile) slot <= start ? 6'd0 : (slot + 6'd1);

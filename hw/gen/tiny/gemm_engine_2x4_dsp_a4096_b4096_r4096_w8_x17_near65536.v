@@ -126,6 +126,14 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   wire [9:0] sequencer_b_word0;
   wire sequencer_rd_valid, sequencer_first, sequencer_drains, sequencer_operands, sequencer_free_a, sequencer_free_b, sequencer_free_soon_a, sequencer_free_soon_b, sequencer_slots_empty, sequencer_active;
   wire [33:0] sequencer_macs;
+  wire store_unit_rd_enable;
+  wire [7:0] store_unit_rd_word;
+  wire store_unit_slot_free;
+  wire [16:0] store_unit_data_addr;
+  wire store_unit_data_valid;
+  wire [63:0] store_unit_data;
+  wire [7:0] store_unit_strobes;
+  wire store_unit_active;
   wire loader_a_cmd_valid;
   wire [16:0] loader_a_cmd_addr;
   wire [9:0] loader_a_cmd_beats;
@@ -146,14 +154,6 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   wire [7:0] loader_b_wr_line0, loader_b_wr_line1;
   wire loader_b_row_filled, loader_b_filled, loader_b_active;
   wire [31:0] scratchpad_b_rd_data;
-  wire store_unit_rd_enable;
-  wire [7:0] store_unit_rd_word;
-  wire store_unit_slot_free;
-  wire [16:0] store_unit_data_addr;
-  wire store_unit_data_valid;
-  wire [63:0] store_unit_data;
-  wire [7:0] store_unit_strobes;
-  wire store_unit_active;
   wire [127:0] array_result;
   wire [127:0] results_rd_data;
   wire results_tile_done;
@@ -252,10 +252,19 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
     .free_soon_b(sequencer_free_soon_b), .slots_empty(sequencer_slots_empty),
     .active(sequencer_active), .macs(sequencer_macs)
   );
+  gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 store_unit (
+    .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
+    .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .base(d_base), .stride(d_stride_q),
+    .all_done(~compute_q), .tile_done(results_tile_done), .rd_data(results_rd_data),
+    .data_ready(bus_wr_ready), .clk(clk), .rst(rst), .rd_enable(store_unit_rd_enable),
+    .rd_word(store_unit_rd_word), .slot_free(store_unit_slot_free),
+    .data_addr(store_unit_data_addr), .data_valid(store_unit_data_valid), .data(store_unit_data),
+    .strobes(store_unit_strobes), .active(store_unit_active)
+  );
   gemm_loader_a_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 loader_a (
-    .clk(clk), .rst(rst), .start((go & _t3) & _t2), .stop(stopping),
-    .again(plan_unit_chunked & _t4), .free_soon(sequencer_free_soon_a), .free(sequencer_free_a),
-    .base(left_base), .stride(left_stride), .rows(left_rows), .other(right_rows), .k(k_steps),
+    .clk(clk), .rst(rst), .start((go & _t3) & _t2), .stop(stopping), .free(sequencer_free_a),
+    .base(left_base), .stride(left_stride), .again(plan_unit_chunked & _t4),
+    .free_soon(sequencer_free_soon_a), .rows(left_rows), .other(right_rows), .k(k_steps),
     .block(plan_unit_m_block), .other_block(plan_unit_n_block), .k_block(plan_unit_k_block),
     .pitch(plan_unit_pitch), .along_k(sequencer_along_k_a), .size(d_col_major ? b_size : a_size),
     .cmd_ready(bus_a_cmd_ready), .cmd_valid(loader_a_cmd_valid), .cmd_addr(loader_a_cmd_addr),
@@ -272,9 +281,9 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
     .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_a_word0), .rd_data(scratchpad_a_rd_data)
   );
   gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 loader_b (
-    .clk(clk), .rst(rst), .start((go & _t1) & _t2), .stop(stopping), .again(loader_b_again),
-    .free_soon(sequencer_free_soon_b), .free(sequencer_free_b), .base(right_base),
-    .stride(right_stride), .rows(right_rows), .other(left_rows), .k(k_steps),
+    .clk(clk), .rst(rst), .start((go & _t1) & _t2), .stop(stopping), .free(sequencer_free_b),
+    .base(right_base), .stride(right_stride), .again(loader_b_again),
+    .free_soon(sequencer_free_soon_b), .rows(right_rows), .other(left_rows), .k(k_steps),
     .block(plan_unit_n_block), .other_block(plan_unit_m_block), .k_block(plan_unit_k_block),
     .pitch(plan_unit_pitch), .along_k(sequencer_along_k_b), .size(plan_unit_b_size),
     .cmd_ready(bus_b_cmd_ready), .cmd_valid(loader_b_cmd_valid), .cmd_addr(loader_b_cmd_addr),
@@ -289,15 +298,6 @@ module gemm_engine_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
     .wr_along_k(sequencer_along_k_b), .wr_phase(loader_b_wr_phase), .wr_cross(loader_b_wr_cross),
     .wr_line0(loader_b_wr_line0), .wr_line1(loader_b_wr_line1), .clk(clk),
     .rd_valid(sequencer_rd_valid), .rd_word0(sequencer_b_word0), .rd_data(scratchpad_b_rd_data)
-  );
-  gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 store_unit (
-    .start(go & store_q), .stop(stopping), .m(left_rows), .n(right_rows),
-    .m_block(plan_unit_m_block), .n_block(plan_unit_n_block), .base(d_base), .stride(d_stride_q),
-    .all_done(~compute_q), .tile_done(results_tile_done), .rd_data(results_rd_data),
-    .data_ready(bus_wr_ready), .clk(clk), .rst(rst), .rd_enable(store_unit_rd_enable),
-    .rd_word(store_unit_rd_word), .slot_free(store_unit_slot_free),
-    .data_addr(store_unit_data_addr), .data_valid(store_unit_data_valid), .data(store_unit_data),
-    .strobes(store_unit_strobes), .active(store_unit_active)
   );
   gemm_array_2x4_dsp_a8_b8_acc32 array (
     .first(sequencer_first), .a(scratchpad_a_rd_data), .b(scratchpad_b_rd_data), .clk(clk),

@@ -5,11 +5,11 @@
 // in  rst          reset       reset, active high
 // in  start        bits(1)
 // in  stop         bits(1)
-// in  again        bits(1)
-// in  free_soon    bits(1)
 // in  free         bits(1)
 // in  base         uint(17)
 // in  stride       uint(17)
+// in  again        bits(1)
+// in  free_soon    bits(1)
 // in  rows         uint(17)
 // in  other        uint(17)
 // in  k            uint(17)
@@ -44,11 +44,11 @@ module gemm_loader_b_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   input  wire rst,
   input  wire start,
   input  wire stop,
-  input  wire again,
-  input  wire free_soon,
   input  wire free,
   input  wire [16:0] base,
   input  wire [16:0] stride,
+  input  wire again,
+  input  wire free_soon,
   input  wire [16:0] rows,
   input  wire [16:0] other,
   input  wire [16:0] k,

@@ -171,7 +171,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   wire _t18 = tile_over & last_row_tile;
   wire block_done = _t18 & last_col_tile;
   wire _t19 = block_done & last_cols;
-  wire finished = _t19 & last_rows;
+  wire product_done = _t19 & last_rows;
   wire signed [17:0] _t20 = {1'd0, m_left} - 18'd2;
   wire next_row_block = _t19 & (~last_rows);
   wire next_row_tile = tile_over & _t12;
@@ -270,7 +270,7 @@ module gemm_sequencer_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
       operands_at_3 <= 1'b0;
       macs_total <= 34'd0;
     end else begin
-      active_q <= (start | (active_q & (~finished))) & _t5;
+      active_q <= (start | (active_q & (~product_done))) & _t5;
       if (start | _t28) a_half <= start ? 1'b0 : ((~a_half) & (~(hold_a & 1'b0)));
       if (start | (_t32 | ((_t30 & (~a_used_early)) & (~_t31)))) a_blocks <= start ? 2'd0 : (_t32 ? (a_blocks + 2'd1) : (a_blocks - 2'd1));
       if (_t33 | a_used_early) a_owed <= _t33 ? 1'b0 : 1'b1;

@@ -80,7 +80,7 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   wire [2:0] _t4 = {1'd0, beat} + 3'd1;
   wire [1:0] _t5 = _t4[1:0];
   wire last_beat = (beats[3:2] == 2'd0) & (_t5 >= _t3);
-  wire send = read_valid & (beat_stage_in_ready & 1'b1);
+  wire send = read_valid & beat_stage_in_ready;
   wire cut = send & last_beat;
   wire room_1 = (~read_valid) | cut;
   wire request = (active_q & (all_done | (tiles_ready != 8'd0))) & (room_1 & _t1);
@@ -98,7 +98,7 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
   wire _t9 = tile_over & last_row_tile;
   wire block_done = _t9 & last_col_tile;
   wire _t10 = block_done & last_cols;
-  wire finished = _t10 & last_rows;
+  wire product_done = _t10 & last_rows;
   wire signed [17:0] _t11 = {1'd0, m_left} - 18'd2;
   wire next_row_block = _t10 & (~last_rows);
   wire _t12 = ~last_row_tile;
@@ -157,7 +157,7 @@ module gemm_store_2x4_dsp_a4096_b4096_r4096_w8_x17_near65536 (
       read_valid <= 1'b0;
       beat <= 2'd0;
     end else begin
-      active_q <= (start | (active_q & (~finished))) & _t1;
+      active_q <= (start | (active_q & (~product_done))) & _t1;
       if (start | (_t17 | ((next_tile & (~tile_done)) & (~all_done)))) tiles_ready <= start ? 8'd0 : (_t17 ? (tiles_ready + 8'd1) : (tiles_ready - 8'd1));
       if (_t22 | request) row <= _t22 ? 1'b0 : _t8[0];
       if (start | next_tile) slot <= start ? 7'd0 : (slot + 7'd1);

@@ -2,8 +2,8 @@
 
 use mattock_spec::Rounding;
 use mattock_spec::command::{
-    COMPLETION_BYTES, Command, Completion, Counters, CsrAddresses, DESCRIPTOR_BYTES, Descriptor,
-    GemmCommand, JoinedProduct, Opcode, SpgemmCommand,
+    BatchEntry, BatchPlace, COMPLETION_BYTES, Command, Completion, Counters, CsrAddresses,
+    DESCRIPTOR_BYTES, Descriptor, GemmBatch, GemmCommand, JoinedProduct, Opcode, SpgemmCommand,
 };
 use mattock_spec::regs::{ErrorCode, ValueType};
 use mattock_spec::semiring::SEMIRINGS;
@@ -64,7 +64,27 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn batch()(
+        product in gemm(), products in any::<u32>(), listed in any::<bool>(), next in any::<[u32; 3]>(),
+        list in any::<u64>(),
+    ) -> GemmBatch {
+        match listed {
+            false => GemmBatch { product, products, place: BatchPlace::Strided(next) },
+            true => {
+                let product = GemmCommand { a: 0, b: 0, d: 0, ..product };
+                GemmBatch { product, products, place: BatchPlace::Listed(list) }
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn batch_blocks_round_trip(c in batch()) {
+        prop_assert_eq!(Command::decode(Opcode::Gemm, &c.encode()), Ok(Command::Batch(c)));
+    }
+
     #[test]
     fn joined_blocks_round_trip(c in joined()) {
         prop_assert_eq!(Command::decode(Opcode::Spgemm, &c.encode()), Ok(Command::Joined(c)));
@@ -117,7 +137,7 @@ proptest! {
     fn bytes_are_refused_or_mean_what_they_say(
         bytes in proptest::collection::vec(any::<u8>(), 0..200),
         sparse in proptest::collection::vec((0..192usize, any::<u8>()), 0..6), op in 1u8..4,
-        length in prop_oneof![Just(32usize), Just(64), Just(128), Just(192), 0..200usize],
+        length in prop_oneof![Just(32usize), Just(64), Just(96), Just(128), Just(192), 0..200usize],
     ) {
         let mut zeroes = vec![0; length];
         for (at, byte) in sparse {
@@ -129,6 +149,9 @@ proptest! {
                 prop_assert_eq!(&entry.encode()[..], &bytes[..]);
             }
             if let Ok(c) = GemmCommand::decode(&bytes) {
+                prop_assert_eq!(&c.encode()[..], &bytes[..]);
+            }
+            if let Ok(c) = GemmBatch::decode(&bytes) {
                 prop_assert_eq!(&c.encode()[..], &bytes[..]);
             }
             if let Ok(c) = SpgemmCommand::decode(&bytes) {
@@ -190,4 +213,31 @@ fn every_reserved_byte_and_bad_field_has_its_own_refusal() {
         Command::decode(Opcode::Gemm, &[0; 63]).unwrap_err().to_string(),
         "The parameter block's length is not the opcode's. (the length given: 63)"
     );
+}
+
+#[test]
+fn batches_have_no_bits_without_a_meaning() {
+    let strided = GemmBatch { products: 3, ..GemmBatch::default() };
+    let listed = GemmBatch { place: BatchPlace::Listed(0x40), ..strided };
+    let refused = |batch: &GemmBatch, at: usize, byte: u8| {
+        let mut block = batch.encode();
+        block[at] |= byte;
+        let e = GemmBatch::decode(&block).unwrap_err();
+        (e.code, e.info)
+    };
+    for batch in [&strided, &listed] {
+        assert_eq!(refused(batch, 64, 4), (ErrorCode::ReservedBits, 64));
+        assert_eq!(refused(batch, 86, 1), (ErrorCode::ReservedBits, 86));
+        assert_eq!(refused(batch, 13 + 32, 1), (ErrorCode::ReservedBits, 45));
+    }
+    // A list has no distances and no first product; without one there is no list.
+    assert_eq!(refused(&strided, 88, 1), (ErrorCode::ReservedBits, 88));
+    for at in [16, 37, 48, 72, 83] {
+        assert_eq!(refused(&listed, at, 1), (ErrorCode::ReservedBits, at as u32));
+    }
+    let mut none = strided.encode();
+    none[64] = 0;
+    assert_eq!(GemmBatch::decode(&none).unwrap_err().info, 64);
+    let entry = BatchEntry { a: 1, b: 0x0203, d: 4 << 56 }.encode();
+    assert_eq!((entry[0], entry[8], entry[9], entry[23]), (1, 3, 2, 4));
 }

@@ -40,6 +40,9 @@ fn only_what_is_built_is_buildable() {
     let asks = [
         CardConfig::from_toml(&text.replace("i8,i8,i32", "i16,i8,i32")).unwrap(),
         CardConfig::from_toml(&text.replace("control = \"host\"", "control = \"riscv\"")).unwrap(),
+        CardConfig::from_toml(&GEMM.replace("[gemm]", "control = \"riscv\"\n[gemm]\nbatch = true"))
+            .unwrap(),
+        CardConfig::from_toml(&UART.replace("[gemm]", "[gemm]\nbatch = true")).unwrap(),
     ];
     let messages: Vec<String> =
         asks.iter().map(|c| c.check_buildable().unwrap_err().to_string()).collect();
@@ -86,6 +89,7 @@ fn every_kind_of_mistake_names_key_value_rule_and_next_step() {
         with(GEMM, "name = \"x\"", "name = \"x\"\nhost = \"pcie\""),
         with(GEMM, "name = \"x\"", "name = \"x\"\ncontrol = \"risc-v\""),
         with(GEMM, "[gemm]", "[memory]\nbus_bytes = 48\n[gemm]"),
+        with(GEMM, "[gemm]", "[memory]\nbus_bytes = 4\n[gemm]\nbatch = true"),
         with(GEMM, "i8,i8,i32", "i8,i33,i32"),
         with(GEMM, "i8,i8,i32", "i8,f16,f32"),
         with(GEMM, "[\"i8,i8,i32\"]", "[\"i8,i8,i32\", \"i8,i8,i32\"]"),
@@ -136,6 +140,7 @@ fn every_kind_of_mistake_names_key_value_rule_and_next_step() {
             "rows = 4\ncols = 4\ntuples = [\"i8,i8,i32\"]",
             "rows = 8\ncols = 4\ntuples = [\"f32,f32,f32\"]",
         ),
+        with(GEMM, "rows = 4", "rows = 4\nbatch = 1"),
         with(GEMM, "rows = 4", "rows = 256\na_kib = 4"),
         with(GEMM, "rows = 4", "rows = 4\nacc_bits = 12"),
         with(GEMM, "rows = 4\ncols = 4", "rows = 64\ncols = 64\nresult_kib = 8"),

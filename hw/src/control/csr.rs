@@ -5,8 +5,8 @@ use super::stored::{Kept, Store};
 use mattock_spec::CardConfig;
 use mattock_spec::config::Control;
 use mattock_spec::regs::{
-    Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, capability_rom, card, controller, epilogue,
-    gemm, join, queue, spgemm,
+    Access, BAR0_BYTES, CAPABILITY_BASE, Reg, RegMap, batch, capability_rom, card, controller,
+    epilogue, gemm, join, queue, spgemm,
 };
 use rtl_gen::{Builder, Module, Reg as Flop, Sig, bit, bits, case, cat, uint};
 use std::collections::BTreeMap;
@@ -51,6 +51,8 @@ impl Csr {
         maps.extend(epilogue.then_some(epilogue::MAP));
         let joins = self.card.spgemm.iter().any(|spgemm| !spgemm.joins.is_empty());
         maps.extend(joins.then_some(join::MAP));
+        let batch = self.card.gemm.iter().any(|gemm| gemm.batch);
+        maps.extend(batch.then_some(batch::MAP));
         maps
     }
 

@@ -12,6 +12,7 @@ use rtl_gen::{Builder, Module, Sig, any, bit, bits, cat, sint, uint};
 /// | port | dir | meaning |
 /// |---|---|---|
 /// | `a_cmd_*`, `b_cmd_*` | in | read commands of the loaders: beat-aligned byte address, beats |
+/// | `list_cmd_*`, `list_beat_*` | in, out | reads of a batch's [`List`](super::List), only on cards with batches; its beats are not queued |
 /// | `a_beat_*`, `b_beat_*` | out | their beats in order, queued so that one loader does not hold up the other |
 /// | `wr_cmd_*`, `wr_*` | in | write commands and beats of the store unit |
 /// | `fault_clear` | in | forget earlier bus errors |
@@ -60,7 +61,9 @@ impl Module for GemmBus {
         let (data_bits, addr_bits) = (g.bus_bytes * 8, g.addr_bits);
         let (max_burst, outstanding) = ((4096 / g.bus_bytes).min(256), g.in_flight());
         let reader = AxiReadMaster { data_bits, addr_bits, max_burst, outstanding };
-        let writer = AxiWriteMaster { data_bits, addr_bits, max_burst, outstanding };
+        // Lines of small results are bursts of a beat.
+        let writes = if g.batch && !g.memory_on_card { Self::FAST } else { outstanding };
+        let writer = AxiWriteMaster { data_bits, addr_bits, max_burst, outstanding: writes };
         let (reader, writer) = (m.inst("reader", &reader), m.inst("writer", &writer));
         expose(m, reader, "m_axi_", "m_axi_");
         expose(m, writer, "m_axi_", "m_axi_");
@@ -88,9 +91,19 @@ impl Module for GemmBus {
                 queue
             })
         });
-        let order = m.inst("order", &Fifo { width: 1, depth: outstanding });
+        let list = g.batch.then(|| {
+            m.scope("list", || {
+                let addr = m.input("cmd_addr", uint(addr_bits));
+                let beats = m.input("cmd_beats", uint(beats_bits));
+                (m.input("cmd_valid", bit()), addr, beats)
+            })
+        });
+        let width = 1 + u32::from(g.batch);
+        let order = m.inst("order", &Fifo { width, depth: outstanding });
         let requests = queues.map(|q| q.get("out_valid"));
-        let waiting_runs = any(&requests);
+        let mut runs = requests.to_vec();
+        runs.extend(list.map(|(valid, ..)| valid));
+        let waiting_runs = any(&runs);
         let room = order.get("in_ready");
         let taken = reader.get("cmd_ready") & room;
         // Beats come in order, so a loader that is slower than the bus would hold up the other: it asks for what
@@ -123,7 +136,9 @@ impl Module for GemmBus {
         // Turns go by beats: where A's runs are longer than B's, B gets more of them.
         let ahead = m.state("a_ahead", sint(beats_bits + 1), 0);
         let for_a = requests[0] & (!requests[1] | ahead.q().msb());
-        let grant = [for_a, requests[1] & !for_a];
+        // A list has room for what it asks for, which is little.
+        let turn_of = |operand| list.map_or(operand, |(valid, ..)| operand & !valid);
+        let grant = [turn_of(for_a), turn_of(requests[1] & !for_a)];
         for i in 0..2 {
             let (_, _, last, next) = pieces[i];
             queues[i].set("out_ready", grant[i] & taken & last);
@@ -131,10 +146,15 @@ impl Module for GemmBus {
         }
         let [(at_a, size_a, ..), (at_b, size_b, ..)] = pieces;
         let size = grant[1].mux(size_b, size_a);
-        reader
-            .set("cmd_valid", any(&grant) & room)
-            .set("cmd_addr", grant[1].mux(at_b, at_a))
-            .set("cmd_beats", size);
+        let at = grant[1].mux(at_b, at_a);
+        let (asks, at_now, size_now) = match list {
+            None => (any(&grant), at, size),
+            Some((valid, addr, beats)) => {
+                m.output("list_cmd_ready", taken);
+                (any(&grant) | valid, valid.mux(addr, at), valid.mux(beats, size))
+            }
+        };
+        reader.set("cmd_valid", asks & room).set("cmd_addr", at_now).set("cmd_beats", size_now);
         let beats = size.zext(ahead.q().width()).as_s();
         let both = requests[0] & requests[1];
         let turn = for_a.mux(ahead.q().add_wrap(beats), ahead.q().sub_wrap(beats));
@@ -143,13 +163,25 @@ impl Module for GemmBus {
             let left = owed[i].q().sub_wrap(taken_beats[i].sig().as_u().zext(owed_ty.width()));
             owed[i].drive(left.add_wrap((grant[i] & taken).gate(wanted[i])));
         }
-        order.set("in_valid", any(&grant) & taken).set("in_data", grant[1]);
+        let whose = match list {
+            None => grant[1],
+            Some((valid, ..)) => cat(&[valid, grant[1]]),
+        };
+        order.set("in_valid", asks & taken).set("in_data", whose);
 
         // ---- beats to the loader whose command is oldest ----
         let (valid, data) = (reader.get("data_valid"), reader.get("data"));
-        let (known, for_b) = (order.get("out_valid"), order.get("out_data"));
+        let (known, whose) = (order.get("out_valid"), order.get("out_data"));
+        let for_b = whose.bit(0);
+        let for_list = g.batch.then(|| whose.bit(1));
         let mut ready: Vec<Sig> = vec![];
+        if let Some(mine) = for_list {
+            m.output("list_beat_valid", valid & known & mine);
+            m.output("list_beat_data", data);
+            ready.push(known & mine & m.input("list_beat_ready", bit()));
+        }
         for (i, (name, mine)) in [("a", !for_b), ("b", for_b)].into_iter().enumerate() {
+            let mine = for_list.map_or(mine, |list| mine & !list);
             m.scope(name, || {
                 let depth = operands[i].1;
                 let queue = m.inst("beats", &Fifo { width: data_bits, depth });

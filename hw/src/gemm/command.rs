@@ -18,7 +18,19 @@ pub(super) struct CommandPorts<'m> {
     steps: [Sig<'m>; 4],
     /// Log2 of the bytes of an element of D, with an epilogue.
     d_size: Option<Sig<'m>>,
+    /// On cards with batches.
+    batch: Option<BatchPorts<'m>>,
     dim_bits: u32,
+}
+
+/// Ports of a command of many products.
+#[derive(Clone, Copy)]
+struct BatchPorts<'m> {
+    batch: Sig<'m>,
+    listed: Sig<'m>,
+    products: Sig<'m>,
+    next: [Sig<'m>; 3],
+    list: Sig<'m>,
 }
 
 impl<'m> CommandPorts<'m> {
@@ -38,6 +50,13 @@ impl<'m> CommandPorts<'m> {
             sizes: ["a_size", "b_size"].map(|x| m.input(x, uint(g.size_bits()))),
             steps: ["load_a", "load_b", "compute", "store"].map(|x| m.input(x, bit())),
             d_size: g.lane.map(|_| m.input("d_size", uint(2))),
+            batch: g.batch.then(|| BatchPorts {
+                batch: m.input("batch", bit()),
+                listed: m.input("batch_listed", bit()),
+                products: m.input("products", uint(32)),
+                next: each("next", uint(g.stride_bits())),
+                list: m.input("list", uint(g.addr_bits)),
+            }),
             dim_bits: g.dim_bits(),
         }
     }
@@ -76,7 +95,26 @@ pub(super) struct Command<'m> {
     pub(super) d_stride: Sig<'m>,
     /// Of [`CommandPorts::d_size`].
     pub(super) d_size: Option<Sig<'m>>,
+    /// On cards with batches.
+    pub(super) batch: Option<Batch<'m>>,
     too_long: [Sig<'m>; 3],
+}
+
+/// Many products as one command.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'m> {
+    /// The command is one of many products; otherwise of one.
+    pub(super) on: Sig<'m>,
+    /// Their addresses are in a list.
+    pub(super) listed: Sig<'m>,
+    /// How many, 1 for a command of one.
+    pub(super) products: Sig<'m>,
+    /// Bytes from one to the next, of the left and right operand and D.
+    pub(super) next: [Sig<'m>; 3],
+    /// Where the list is.
+    pub(super) list: Sig<'m>,
+    /// The left operand is B.
+    pub(super) swapped: Sig<'m>,
 }
 
 /// Why a command is refused before anything runs.
@@ -119,9 +157,26 @@ impl<'m> Command<'m> {
                 load: keep("load", swap.mux(swapped.load, normal.load)),
             })
         };
+        let batch = p.batch.map(|b| {
+            let [a, b_next, d] = b.next;
+            Batch {
+                on: keep("batch_q", b.batch),
+                listed: keep("listed_q", b.listed),
+                products: keep("products_q", b.batch.mux(b.products, b.products.lit(1))),
+                next: [
+                    keep("left_next", swap.mux(b_next, a)),
+                    keep("right_next", swap.mux(a, b_next)),
+                    keep("d_next_q", d),
+                ],
+                list: keep("list_q", b.list),
+                swapped: keep("swapped", swap),
+            }
+        });
         let k = dim(2);
         let empty_k = p.dims[2].is(0);
         let asks = any(&p.steps);
+        let mut nothing = vec![p.dims[0].is(0), p.dims[1].is(0), !asks];
+        nothing.extend(p.batch.map(|b| b.batch & b.products.is(0)));
         let too_long = [0, 1, 2].map(|i| {
             let high = p.dims[i].slice(31, p.dim_bits);
             keep(["m_too_long", "n_too_long", "k_too_long"][i], high.red_or())
@@ -131,12 +186,13 @@ impl<'m> Command<'m> {
             right: side("right", from_a, from_b),
             k_steps: keep("k_steps", empty_k.mux(k.lit(1), k)),
             empty_k: keep("empty_k", empty_k),
-            empty: keep("empty", p.dims[0].is(0) | p.dims[1].is(0) | !asks),
+            empty: keep("empty", any(&nothing)),
             compute: keep("compute_q", p.steps[2]),
             store: keep("store_q", p.steps[3]),
             d_base: keep("d_base", p.addrs[2]),
             d_stride: keep("d_stride_q", p.strides[2]),
             d_size: p.d_size.map(|size| keep("d_size_q", size)),
+            batch,
             too_long,
         }
     }
@@ -205,6 +261,7 @@ impl<'m> Command<'m> {
             d_base: keep("d_base", 0, of(&regs::D_LO), addr),
             d_stride: keep("d_stride_q", 0, of(&regs::D_STRIDE), stride),
             d_size: None,
+            batch: None,
             too_long,
         }
     }
@@ -219,7 +276,10 @@ impl<'m> Command<'m> {
         let unaligned = |x: Sig<'m>| past(x) & self.store & !self.empty;
         let [long_m, long_n, _] = self.too_long;
         let too_long = any(&self.too_long);
-        let (bad_base, bad_stride) = (unaligned(self.d_base), unaligned(self.d_stride));
+        let (bad_base, mut bad_stride) = (unaligned(self.d_base), unaligned(self.d_stride));
+        if let Some(batch) = self.batch {
+            bad_stride = bad_stride | (unaligned(batch.next[2]) & batch.on);
+        }
         let any = any(&[too_long, bad_base, bad_stride]).named("refused");
         let code = |c: ErrorCode| m.lit(bits(8), c as i128);
         // M, N and K are words 1 to 3 of the parameter block.

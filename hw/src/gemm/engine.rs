@@ -4,12 +4,12 @@ use super::bus::GemmBus;
 use super::command::{Command, CommandPorts};
 use super::geometry::Geometry;
 use super::load::{Loader, Operand};
-use super::{NearBus, Parameters, Plan, Results, Scratchpad, Sequencer, Store};
+use super::{Bases, NearBus, Parameters, Plan, Results, Scratchpad, Sequencer, Store};
 use mattock_spec::ErrorCode;
 use mattock_spec::regs::epilogue::STEPS;
 use mattock_spec::regs::{Field, Reg};
 use rtl_gen::bundle::expose;
-use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
+use rtl_gen::{Builder, Instance, Module, Sig, all, any, bit, bits, sint, uint};
 
 /// D = A * B on the array, operands and results in memory behind a bus master or kept on chip.
 ///
@@ -25,6 +25,7 @@ use rtl_gen::{Builder, Instance, Module, Sig, any, bit, bits, sint, uint};
 /// | `load_a`, `load_b`, `compute`, `store` | in | bit | which steps to run |
 /// | `epilogue_steps`, `epilogue_block` | in | bits(9), uint | as the registers `EPILOGUE.STEPS` and `BLOCK`; only with an epilogue |
 /// | `d_size`, `d_least`, `d_most` | in | uint(2), sint(32) | of D: log2 of an element's bytes, least and greatest number; only with an epilogue |
+/// | `batch`, `products`, `a_next`, `b_next`, `d_next`, `batch_listed`, `list` | in | bit, uint | as the registers of the block `BATCH`; only on cards built with it |
 /// | `tuple`, `rounding`, `saturate` | in | uint(8), uint(3), bit | types and rounding; only where the array is a [`TypedArray`](super::TypedArray) or a [`ChainArray`](super::ChainArray) |
 /// | `busy`, `done` | out | bit | a command is in hand; one cycle: it has ended |
 /// | `error`, `error_info` | out | bits(8), bits(32) | why it ended, 0 is success; an [`ErrorCode`] and its detail |
@@ -94,7 +95,12 @@ impl Module for GemmEngine {
         // What is to stay on chip between commands must fit.
         let left_over = !hold_a & !c.empty_k & (c.left.load.ne(c.compute));
         let right_over = !hold_b & !c.empty_k & (c.right.load.ne(c.compute));
-        let too_large = (planned & (left_over | right_over)).named("too_large");
+        let mut unfit = vec![left_over, right_over];
+        if let Some(batch) = c.batch {
+            let all_steps = all(&[c.left.load, c.right.load, c.compute, c.store]);
+            unfit.push(batch.on & !(get("one_block") & all_steps));
+        }
+        let too_large = (planned & any(&unfit)).named("too_large");
         let go = (planned & !too_large).named("go");
 
         // ---- operands ----
@@ -127,6 +133,43 @@ impl Module for GemmEngine {
             sequencer.set("go_ahead", parameters.get("loaded"));
             (parameters, steps, through)
         });
+        let store = m.inst("store_unit", &Store { geometry: g });
+        let many = c.batch.map(|batch| {
+            let bases = m.inst("bases", &Bases { geometry: g });
+            let [next_a, next_b, next_d] = batch.next;
+            bases
+                .set("start", go & batch.on)
+                .set("stop", stop)
+                .set("listed", batch.listed)
+                .set("products", batch.products)
+                .set("list", batch.list)
+                .set("swapped", batch.swapped)
+                .set("unread", c.empty_k)
+                .set("d_size", c.d_size.unwrap_or(m.lit(uint(2), 2)));
+            for (name, base, next) in
+                [("a", c.left.base, next_a), ("b", c.right.base, next_b), ("d", c.d_base, next_d)]
+            {
+                bases.set(&format!("base_{name}"), base).set(&format!("next_{name}"), next);
+            }
+            for port in ["cmd_valid", "cmd_addr", "cmd_beats", "beat_ready"] {
+                bus.set(&format!("list_{port}"), bases.get(port));
+            }
+            for port in ["cmd_ready", "beat_valid", "beat_data"] {
+                bases.set(port, bus.get(&format!("list_{port}")));
+            }
+            for name in ["a", "b"] {
+                let slot = get(&format!("slot_{name}"));
+                sequencer.set(&format!("{name}_slot"), slot);
+            }
+            sequencer.set("batch", batch.on).set("products", batch.products);
+            store
+                .set("batch", batch.on)
+                .set("products", batch.products)
+                .set("next_base", bases.get("d"))
+                .set("next_there", bases.get("d_there"));
+            bases.set("d_take", store.get("next_take"));
+            (batch, bases)
+        });
         let mut loading: Vec<Sig> = vec![];
         let mut pads: Vec<Instance> = vec![];
         for (operand, side, other) in
@@ -138,10 +181,20 @@ impl Module for GemmEngine {
                 Operand::A => ("m_block", "n_block", get("chunked") & !hold_a),
                 Operand::B => ("n_block", "m_block", !hold_b),
             };
+            let mut base = side.base;
+            if let Some((batch, bases)) = many {
+                base = batch.on.mux(bases.get(name), base);
+                loader
+                    .set("batch", batch.on)
+                    .set("products", batch.products)
+                    .set("base_there", bases.get(&format!("{name}_there")))
+                    .set("slot", get(&format!("slot_{name}")));
+                bases.set(&format!("{name}_take"), loader.get("take"));
+            }
             loader
                 .set("start", go & side.load & !c.empty_k)
                 .set("stop", stop)
-                .set("base", side.base)
+                .set("base", base)
                 .set("stride", side.stride)
                 .set("along_k", side.along_k)
                 .set("size", side.size)
@@ -215,10 +268,13 @@ impl Module for GemmEngine {
         for (port, value) in [("m", c.left.rows), ("n", c.right.rows), ("k", c.k_steps)] {
             sequencer.set(port, value);
         }
-        for port in ["m_block", "n_block", "k_block", "pitch", "chunked", "hold_a", "hold_b"] {
+        for port in ["m_block", "n_block", "k_block", "pitch", "chunked"] {
             sequencer.set(port, get(port));
         }
-        let store = m.inst("store_unit", &Store { geometry: g });
+        for (port, held) in [("hold_a", hold_a), ("hold_b", hold_b)] {
+            // Each product of a batch has operands of its own.
+            sequencer.set(port, c.batch.map_or(held, |batch| held & !batch.on));
+        }
         sequencer
             .set("start", go & c.compute)
             .set("stop", stop)
@@ -268,6 +324,9 @@ impl Module for GemmEngine {
                 epilogue.set("start", go & c.compute).set("stop", stop).set("drains", drains);
                 epilogue.set("m", c.left.rows).set("n", c.right.rows);
                 epilogue.set("m_block", get("m_block")).set("n_block", get("n_block"));
+                if let Some(batch) = c.batch {
+                    epilogue.set("products", batch.products);
+                }
                 epilogue
                     .set("sums", sums)
                     .set("by_column", flag(STEPS::COLUMNS))
@@ -362,6 +421,7 @@ impl Module for GemmEngine {
         let mut work = vec![go, loading[0], loading[1], !bus.get("idle")];
         work.extend([sequencer.get("active"), !settled, store.get("active")]);
         work.extend(parameters.map(|p| p.0.get("active")));
+        work.extend(many.map(|(_, bases)| bases.get("active")));
         let at_work = any(&work);
         let ended = (running.q() & !at_work).named("ended");
         let refused_now = (checking.q() & refused.any).named("refused_now");
@@ -390,13 +450,20 @@ impl Module for GemmEngine {
         let error = m.state("error_q", bits(8), 0);
         let info = m.state("error_info_q", bits(32), 0);
         let nothing_known = m.lit(bits(32), 0);
-        let causes = [
+        let bad_entry = many.map(|(_, bases)| {
+            let bad = running.q() & bases.get("bad");
+            (bad, number(ErrorCode::BadEntry), bases.get("bad_index"))
+        });
+        let mut causes = vec![
             (refused_now, refused.code, refused.field),
             (too_large | no_room, number(ErrorCode::TooLarge), nothing_known),
+        ];
+        causes.extend(bad_entry);
+        causes.extend([
             read_fault,
             write_fault,
             (aborted, number(ErrorCode::Aborted), nothing_known),
-        ];
+        ]);
         let good = error.q().is(0);
         let mut error_rules = vec![(start, number(ErrorCode::None))];
         let mut info_rules = vec![(start, nothing_known)];
@@ -406,8 +473,10 @@ impl Module for GemmEngine {
         }
         error.update(&error_rules);
         info.update(&info_rules);
-        let stop_now = any(&[no_room, read_fault.0, write_fault.0, aborted]);
-        stopping.drive(!start & (stopping.q() | stop_now));
+        let mut stops = vec![no_room];
+        stops.extend(bad_entry.map(|(bad, ..)| bad));
+        stops.extend([read_fault.0, write_fault.0, aborted]);
+        stopping.drive(!start & (stopping.q() | any(&stops)));
 
         // ---- counters ----
         let count_ty = uint(g.count_bits());

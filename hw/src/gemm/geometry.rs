@@ -48,6 +48,8 @@ pub struct Geometry {
     pub tuples: TupleList,
     /// What each column does to integer sums on their way to memory, if anything.
     pub lane: Option<EpilogueLane>,
+    /// Whether a command may be many products.
+    pub batch: bool,
 }
 
 impl Geometry {
@@ -73,6 +75,7 @@ impl Geometry {
             k_split: 1,
             tuples,
             lane: None,
+            batch: false,
         }
     }
 
@@ -107,6 +110,7 @@ impl Geometry {
                 let has = |step| config.epilogue.contains(&step);
                 EpilogueLane { leaky: has(EpilogueStep::Leaky), table: has(EpilogueStep::Table) }
             }),
+            batch: config.batch,
         })
     }
 
@@ -221,8 +225,9 @@ impl Geometry {
             (None, true) => "_near".into(),
             (None, false) => String::new(),
         };
+        let batch = if self.batch { "_batch" } else { "" };
         format!(
-            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{near}{split}{epilogue}"
+            "{rows}x{cols}{kind}_{pe}_a{a_bytes}_b{b_bytes}_r{result_bytes}_w{bus_bytes}_x{addr_bits}{near}{split}{epilogue}{batch}"
         )
     }
 
@@ -420,6 +425,9 @@ impl Geometry {
         }
         if !(16..=64).contains(&self.addr_bits) {
             return Err(format!("addresses have {} bits; 16 to 64 are built", self.addr_bits));
+        }
+        if self.batch && (self.near.is_some() || self.bus_bytes < 8) {
+            return Err("gemm.batch is true; it takes an AXI4 bus of at least 8 bytes".into());
         }
         for (key, side, bytes) in [
             ("gemm.a_kib", self.a_side(), self.a_bytes),

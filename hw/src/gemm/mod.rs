@@ -19,6 +19,7 @@
 //! | [`ChainArray`] | multiply-adds in binary32, each on several rows in turn, for cards with floats of 16 and 32 bits |
 //! | [`EpilogueLane`] | what can happen to a sum on its way out: bias, requantisation, activation, residual, cast; not in a card yet |
 //! | [`Results`], [`Store`] | ring of result tiles, written to memory with byte strobes |
+//! | [`Bases`], [`List`], [`ProductReads`] | many small products as one command, on cards built with `batch` |
 //! | [`GemmBus`] | both loaders and the store unit on one AXI4 master |
 //! | [`NearBus`] | the same at block RAM on the card, without AXI |
 //!
@@ -49,6 +50,7 @@
 //! cycle (R or C rounded up to a power of two), as fast as the array reads them.
 
 mod array;
+mod batch;
 #[cfg(test)]
 mod bench;
 mod bus;
@@ -71,6 +73,7 @@ mod walk;
 mod window;
 
 pub use array::Array;
+pub use batch::{Bases, JoinBeats, List, ProductReads};
 pub use bus::GemmBus;
 pub use chain::ChainArray;
 pub use engine::GemmEngine;

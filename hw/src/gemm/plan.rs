@@ -21,6 +21,8 @@ use rtl_gen::{Builder, Module, Sig, all, bit, case, uint};
 /// | `m_block`, `n_block` | out | uint | rows of A and columns of B in a block |
 /// | `chunked` | out | bit | K is cut |
 /// | `hold_a`, `hold_b` | out | bit | the whole operand fits: at most two blocks, a half each |
+/// | `one_block` | out | bit | both operands are one block; only on cards with batches |
+/// | `slot_a`, `slot_b` | out | uint | steps that hold that block, a power of two; only there |
 /// | `split` | out | uint | log2 of the groups of rows with steps of k of their own; only with `k_split` > 1 |
 ///
 /// Takes a cycle per window of rows in a block; chunked, at most a cycle per [`chunk_step`](Geometry::chunk_step)
@@ -56,8 +58,10 @@ impl Module for Plan {
 
         let busy = m.state("busy", bit(), 0);
         let shared = Shared { begin, busy: busy.q(), chunked, pitch };
-        let (m_block, m_done) = m.scope("m", || block_rows(m, g.a_side(), rows, width, shared));
-        let (n_block, n_done) = m.scope("n", || block_rows(m, g.b_side(), cols, width, shared));
+        let (m_block, m_steps, m_done) =
+            m.scope("m", || block_rows(m, g.a_side(), rows, width, shared));
+        let (n_block, n_steps, n_done) =
+            m.scope("n", || block_rows(m, g.b_side(), cols, width, shared));
         let finished = all(&[busy.q(), m_done, n_done, cut]).named("finished");
         busy.drive((begin | busy.q()) & !finished);
 
@@ -79,6 +83,18 @@ impl Module for Plan {
         let streamed = case(m.input("b_size", uint(g.size_bits())), &sizes[1..], sizes[0].1);
         let short = fits_b | at_most(n_block, streamed);
         m.output("n_block", m.reg("n_block_q", short.mux(n_block, streamed)));
+        if g.batch {
+            let whole = all(&[!chunked, at_most(rows, m_block), at_most(cols, n_block)]);
+            m.output("one_block", m.reg("one_block_q", whole));
+            for (name, side, steps) in [("a", g.a_side(), m_steps), ("b", g.b_side(), n_steps)] {
+                let sizes = g.pitch_step().ilog2()..=side.half_steps().ilog2();
+                let size = |log: u32| m.lit(uint(width), 1 << log);
+                let slot = sizes.rev().fold(size(side.half_steps().ilog2()), |slot, log| {
+                    at_most(steps, size(log)).mux(size(log), slot)
+                });
+                m.output(&format!("slot_{name}"), m.reg(&format!("slot_{name}_q"), slot));
+            }
+        }
         if g.k_split > 1 {
             // The most groups that leave each as many rows as the product has.
             let fits: Vec<Sig> = (1..=g.k_split.ilog2())
@@ -134,14 +150,14 @@ fn chunk_steps<'m>(
     (steps.q(), !begin & !shorter)
 }
 
-/// Adds windows until all rows are in or half the scratchpad is full: rows of a block, and whether it stands.
+/// Adds windows until all rows are in or half the scratchpad is full: rows of a block, the steps they take, and whether it stands.
 fn block_rows<'m>(
     m: &'m Builder,
     side: Side,
     total: Sig<'m>,
     width: u32,
     shared: Shared<'m>,
-) -> (Sig<'m>, Sig<'m>) {
+) -> (Sig<'m>, Sig<'m>, Sig<'m>) {
     let constant = |value: u32| m.lit(uint(width), value.into());
     let (window, panel, half) =
         (constant(side.window), constant(side.panel), constant(side.half_steps()));
@@ -159,5 +175,5 @@ fn block_rows<'m>(
     rows.update(&[(shared.begin, window), (step & fits, more_rows.trunc(width))]);
     room.update(&[(shared.begin, panel), (step & !fits, plus(room.q(), panel))]);
     used.update(&[(shared.begin, shared.pitch), (step & !fits, more_used.trunc(width))]);
-    (rows.q(), done)
+    (rows.q(), used.q(), done)
 }

@@ -1,9 +1,9 @@
 //! Which step enters the array in every cycle.
 
 use super::Scratchpad;
-use super::geometry::{Geometry, min, plus};
+use super::geometry::{Geometry, Side, min, plus};
 use super::walk::{Walk, WalkInputs, walk};
-use super::window::{Block, Loads, Moves, Pace, window};
+use super::window::{Block, Loads, Moves, Pace, Slots, window};
 use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 
 /// Streams the tiles of a command from the scratchpads into the array, one step per cycle.
@@ -25,6 +25,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, cat, uint};
 /// | `filled_a`, `filled_b` | in | bit | that block is readable |
 /// | `free_a`, `free_b` | out | bit | a half of the scratchpad may be loaded again |
 /// | `free_soon_a`, `free_soon_b` | out | bit | one will be, and nothing more has to be loaded for that |
+/// | `products`, `batch`, `a_slot`, `b_slot` | in | | only on cards with batches: how many follow one another, and in which slots they lie |
 /// | `go_ahead` | in | bit | parameters are there; only with an epilogue |
 /// | `array_ready` | in | bit | the array takes steps; only where their pace depends on the data |
 /// | `turn` | out | bit | at the array: a step may be there; only where one takes several cycles |
@@ -81,10 +82,19 @@ impl Module for Sequencer {
         let cols = Moves { start, begins, next: next_cols, wrap: w.last_col_tile };
         let step = m.forward("step", bit());
         let pace = Pace { step: step.sig(), split };
+        let batch = g.batch.then(|| flag("batch"));
+        let slots = |name: &str, side: Side| {
+            batch.map(|batch| Slots {
+                batch,
+                size: m.input(name, block_ty),
+                most: 2 * side.half_steps() / g.pitch_step(),
+            })
+        };
         let a = m.scope("a", || {
             let (along_k, on_chip) = (along_k_a, ready_a);
             let loads = Loads { along_k, on_chip, line: line_a, block: filled_a, hold: hold_a };
-            Block::new(m, g.a_side(), rows, loads, pace, cuts_k | end_of_rows, m.low())
+            let (side, last_use) = (g.a_side(), cuts_k | end_of_rows);
+            Block::new(m, side, rows, loads, pace, last_use, m.low(), slots("slot", side))
         });
         let b = m.scope("b", || {
             let (along_k, on_chip) = (along_k_b, ready_b);
@@ -97,6 +107,7 @@ impl Module for Sequencer {
                 pace,
                 cuts_k | end_of_block,
                 w.last_cols & w.last_k,
+                slots("slot", g.b_side()),
             )
         });
 
@@ -172,8 +183,8 @@ impl Module for Sequencer {
         let drains = m.reg_reset("first_drains", (takes_slot & pending.q()) | flush, 0);
 
         // ---- scratchpad addresses ----
-        m.scope("a", || window(m, g.a_side(), pitch, a.half, rows, pace));
-        m.scope("b", || window(m, g.b_side(), pitch, b.half, cols, pace));
+        m.scope("a", || window(m, g.a_side(), pitch, a.place, rows, pace));
+        m.scope("b", || window(m, g.b_side(), pitch, b.place, cols, pace));
 
         // ---- outputs ----
         let to_array = |name: &str, flag| {

@@ -1,5 +1,6 @@
 //! Storing results: rows of the result buffer to strided rows of memory.
 
+use super::JoinBeats;
 use super::geometry::{Geometry, at_most, min, plus};
 use super::rotate::rotate_up;
 use super::walk::{WalkInputs, walk};
@@ -13,6 +14,7 @@ use rtl_gen::{Builder, Module, Sig, all, any, bit, bits, case, cat, uint};
 /// | `start`, `stop` | in | bit | begin; stop after the row in hand |
 /// | `m`, `n`, `m_block`, `n_block` | in | uint | the command and its [`Plan`](super::Plan) |
 /// | `base`, `stride` | in | uint | bytes, multiples of an element: first element, distance of rows |
+/// | `products`, `batch`, `next_base`, `next_there`, `next_take` | | | only on cards with batches: how many products follow one another, and D's address of each, of [`Bases`](super::Bases) |
 /// | `size` | in | uint(2) | only with an epilogue: log2 of the bytes of an element, 0 to 2; otherwise there are 4 |
 /// | `all_done` | in | bit | the tiles are in the buffer already |
 /// | `tile_done`, `rd_*` | | | of [`Results`](super::Results) |
@@ -56,12 +58,25 @@ impl Module for Store {
         let w = walk(m, g, inputs, next_tile.sig());
         let tiles = m.state("tiles_ready", uint(g.result_slots().ilog2() + 1), 0);
         let next = next_tile.sig();
+        // The address of a product's D is taken with its first tile, or when it is known.
+        let batch = g.batch.then(|| m.input("batch", bit()));
+        let next_base = batch.zip(w.to_product).map(|(batch, to_product)| {
+            let (base, there) =
+                (m.input("next_base", uint(g.addr_bits)), m.input("next_there", bit()));
+            let waits = m.state("waits_for_base", bit(), 0);
+            let wants = (waits.q() | (next & to_product)).named("wants_base");
+            let take = (wants & there).named("take_base");
+            waits.update(&[(start, batch), (m.high(), wants & !there)]);
+            m.output("next_take", take);
+            (base, take, waits.q())
+        });
         tiles.update(&[
             (start, tiles.q().lit(0)),
             (tile_done & !next, tiles.q().inc()),
             (next & !tile_done & !all_done, tiles.q().dec()),
         ]);
         let tile_there = w.active & (all_done | !tiles.q().is(0));
+        let tile_there = next_base.map_or(tile_there, |(.., waits)| tile_there & !waits);
 
         // ---- addresses: tile row offset runs down the block, column offset along the row ----
         let address = uint(g.addr_bits);
@@ -79,12 +94,15 @@ impl Module for Store {
             None => m.lit(address, (g.cols * 4).into()),
             Some(size) => m.reg("tile_bytes", m.lit(address, g.cols.into()).shl(size)),
         };
-        at_tile.update(&[
-            (start, base),
-            (next & (!w.last_row_tile | end_of_cols), down),
-            (next, at_block.q()),
-        ]);
-        at_block.update(&[(start, base), (next & end_of_cols, down)]);
+        let mut tile_moves: Vec<_> =
+            next_base.iter().map(|(base, take, _)| (*take, *base)).collect();
+        tile_moves.push((start, base));
+        let mut block_moves = tile_moves.clone();
+        tile_moves.push((next & (!w.last_row_tile | end_of_cols), down));
+        tile_moves.push((next, at_block.q()));
+        at_tile.update(&tile_moves);
+        block_moves.push((next & end_of_cols, down));
+        at_block.update(&block_moves);
         at_col.update(&[
             (start | (next & end_of_cols), at_col.q().lit(0)),
             (next & w.last_row_tile, plus(at_col.q(), tile_bytes)),
@@ -189,38 +207,66 @@ impl Module for Store {
         let low = lane_bits + byte_bits;
         let row_beat = address_2.slice(g.addr_bits - 1, low);
         let zeros = m.lit(bits(low), 0);
-        let (out, may_send, queued) = match g.near {
+        let (out, ready, queued) = match g.near {
             // A beat with its address.
             Some(_) => {
                 let out = m.inst("beat_stage", &Stage { width: beat_bits + g.addr_bits });
                 let at = plus(row_beat.as_u(), beat.q());
+                out.set("in_valid", send.sig());
                 out.set("in_data", cat(&[at.as_bits(), zeros, packed]));
                 let at = out.get("out_data").slice(beat_bits + g.addr_bits - 1, beat_bits);
                 m.output("data_addr", at.as_u());
-                (out, m.high(), m.low())
+                (out, out.get("in_ready"), m.low())
             }
             // A command for each row, and its beats.
             None => {
-                let out = m.inst("beat_stage", &Skid { width: beat_bits });
-                out.set("in_data", packed);
+                let out = match batch {
+                    None => m.inst("beat_stage", &Skid { width: beat_bits }),
+                    // Bursts of a beat each: their data waits until the bus has their addresses.
+                    Some(_) => m.inst("beat_stage", &Fifo { width: beat_bits, depth: 8 }),
+                };
                 let cmd_bits = g.addr_bits + g.beats_bits();
                 let commands = m.inst("commands", &Fifo { width: cmd_bits, depth: 4 });
                 let command = cat(&[row_beat, zeros, beats.resize(g.beats_bits()).as_bits()]);
+                let (mut burst, mut beats) =
+                    ((send.sig() & first_beat, command), (send.sig(), packed));
+                let mut ready = out.get("in_ready") & (!first_beat | commands.get("in_ready"));
+                let mut queued = commands.get("out_valid");
+                if let Some(batch) = batch {
+                    let addr_bits = g.addr_bits - low;
+                    let join = m.inst("join_beats", &JoinBeats { bytes: g.bus_bytes, addr_bits });
+                    let room = out.get("in_ready") & commands.get("in_ready");
+                    join.set("in_valid", held_valid & batch)
+                        .set("in_beat", plus(row_beat.as_u(), beat.q()))
+                        .set("in_data", cat(&data))
+                        .set("in_strobes", cat(&strobes))
+                        .set("finish", !any(&[w.active, read_valid.q(), held_valid]))
+                        .set("out_ready", room);
+                    let gone = join.get("out_valid") & room;
+                    let one = m.lit(bits(g.beats_bits()), 1);
+                    let command = cat(&[join.get("out_beat").as_bits(), zeros, one]);
+                    let packed = cat(&[join.get("out_strobes"), join.get("out_data")]);
+                    burst = (batch.mux(gone, burst.0), batch.mux(command, burst.1));
+                    beats = (batch.mux(gone, beats.0), batch.mux(packed, beats.1));
+                    ready = batch.mux(join.get("in_ready"), ready);
+                    queued = queued | join.get("active");
+                }
+                out.set("in_valid", beats.0).set("in_data", beats.1);
                 commands
-                    .set("in_valid", send.sig() & first_beat)
-                    .set("in_data", command)
+                    .set("in_valid", burst.0)
+                    .set("in_data", burst.1)
                     .set("out_ready", m.input("cmd_ready", bit()));
                 let command = commands.get("out_data");
                 m.output("cmd_valid", commands.get("out_valid"));
                 m.output("cmd_addr", command.slice(cmd_bits - 1, g.beats_bits()).as_u());
                 m.output("cmd_beats", command.slice(g.beats_bits() - 1, 0).as_u());
-                (out, !first_beat | commands.get("in_ready"), commands.get("out_valid"))
+                (out, ready, queued)
             }
         };
-        send.assign(all(&[held_valid, out.get("in_ready"), may_send]));
+        send.assign(held_valid & ready);
         cut.assign(send.sig() & last_beat);
         beat.drive_when(send.sig(), last_beat.mux(beat.q().lit(0), beat.q().inc()));
-        out.set("in_valid", send.sig()).set("out_ready", data_ready);
+        out.set("out_ready", data_ready);
 
         let sent = out.get("out_data");
         m.output("data_valid", out.get("out_valid"));

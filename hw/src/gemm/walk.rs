@@ -25,6 +25,8 @@ pub(super) struct Walk<'m> {
     pub(super) last_col_tile: Sig<'m>,
     /// No further columns (of use with `last_col_tile`).
     pub(super) last_cols: Sig<'m>,
+    /// With `next`: the next tile is the first of another product, where there can be several.
+    pub(super) to_product: Option<Sig<'m>>,
 }
 
 /// What the walk needs to know of a command.
@@ -38,6 +40,8 @@ pub(super) struct WalkInputs<'m> {
     pub(super) n_block: Sig<'m>,
     /// `k` and `k_block`; without them every tile is one chunk.
     pub(super) chunks: Option<(Sig<'m>, Sig<'m>)>,
+    /// Products of the command, one after the other; without it there is one.
+    pub(super) products: Option<Sig<'m>>,
 }
 
 impl<'m> WalkInputs<'m> {
@@ -54,6 +58,7 @@ impl<'m> WalkInputs<'m> {
             m_block: block("m_block"),
             n_block: block("n_block"),
             chunks: with_chunks.then(|| (dim("k"), block("k_block"))),
+            products: g.batch.then(|| m.input("products", uint(32))),
         }
     }
 }
@@ -92,21 +97,31 @@ pub(super) fn walk<'m>(m: &'m Builder, g: &Geometry, i: WalkInputs<'m>, next: Si
     let block_done = (tile_done & last_row_tile & last_col_tile).named("block_done");
     let next_col_block = (block_done & !last_cols).named("next_col_block");
     let next_row_block = (block_done & last_cols & !last_rows).named("next_row_block");
-    let finished = (block_done & last_cols & last_rows).named("finished");
+    let product_done = (block_done & last_cols & last_rows).named("product_done");
+    let (finished, to_product) = match i.products {
+        None => (product_done, None),
+        Some(products) => {
+            let left = m.reg_decl("products_left", uint(32));
+            left.update(&[(i.start, products), (product_done, left.q().dec())]);
+            let last = left.q().is(1).named("last_product");
+            (product_done & last, Some((product_done & !last).named("to_product")))
+        }
+    };
+    let begin = to_product.map_or(i.start, |to_product| i.start | to_product);
 
     let m_more = minus(m_left.q(), rows);
     m_left.update(&[
-        (i.start, i.m),
+        (begin, i.m),
         (next_row_tile | next_row_block, m_more),
         (next_col_tile | next_col_block, m_left_block.q()),
     ]);
-    m_left_block.update(&[(i.start, i.m), (next_row_block, m_more)]);
+    m_left_block.update(&[(begin, i.m), (next_row_block, m_more)]);
     m_room.update(&[
         (i.start | next_col_tile | block_done, i.m_block),
         (next_row_tile, minus(m_room.q(), rows)),
     ]);
     n_left.update(&[
-        (i.start | next_row_block, i.n),
+        (begin | next_row_block, i.n),
         (next_col_tile | next_col_block, minus(n_left.q(), cols)),
     ]);
     n_room.update(&[(i.start | block_done, i.n_block), (next_col_tile, minus(n_room.q(), cols))]);
@@ -121,5 +136,6 @@ pub(super) fn walk<'m>(m: &'m Builder, g: &Geometry, i: WalkInputs<'m>, next: Si
         last_row_tile,
         last_col_tile,
         last_cols,
+        to_product,
     }
 }

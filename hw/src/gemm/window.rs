@@ -1,8 +1,8 @@
 //! The sequencer's view of one operand: which block, is it loaded, which rows of it come next.
 
 use super::Scratchpad;
-use super::geometry::{Side, minus, plus};
-use rtl_gen::{Builder, Sig, any, bit, cat, uint};
+use super::geometry::{Side, bits_for, minus, plus};
+use rtl_gen::{Builder, Sig, any, bit, bits, cat, uint};
 
 /// When the window of one operand moves.
 #[derive(Clone, Copy)]
@@ -40,6 +40,26 @@ pub(super) struct Loads<'m> {
     pub(super) hold: Sig<'m>,
 }
 
+/// Where a block lies in its scratchpad.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'m> {
+    /// In one of two halves: which.
+    Half(Sig<'m>),
+    /// In a slot: the step at which it begins.
+    Slot(Sig<'m>),
+}
+
+/// The slots of a scratchpad, in a command of many products; otherwise it has two halves.
+#[derive(Clone, Copy)]
+pub(super) struct Slots<'m> {
+    /// The command has many products.
+    pub(super) batch: Sig<'m>,
+    /// Steps of a slot, a power of two.
+    pub(super) size: Sig<'m>,
+    /// Most of them.
+    pub(super) most: u32,
+}
+
 /// The block of an operand that the next chunk uses.
 pub(super) struct Block<'m> {
     /// The chunk can begin: its rows are loaded, or its first step.
@@ -48,14 +68,18 @@ pub(super) struct Block<'m> {
     pub(super) step_ready: Sig<'m>,
     /// All of the chunk being streamed is loaded.
     pub(super) complete: Sig<'m>,
-    /// In which half it lies.
-    pub(super) half: Sig<'m>,
+    /// Where it lies.
+    pub(super) place: Place<'m>,
     /// The chunk being streamed is the last to use its half.
     pub(super) releases: Sig<'m>,
 }
 
 impl<'m> Block<'m> {
     /// `restart`: a held operand begins again with its first block.
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of a sequencer that an operand depends on"
+    )]
     pub(super) fn new(
         m: &'m Builder,
         side: Side,
@@ -64,14 +88,30 @@ impl<'m> Block<'m> {
         pace: Pace<'m>,
         last_use: Sig<'m>,
         restart: Sig<'m>,
+        slots: Option<Slots<'m>>,
     ) -> Self {
         let hold = loads.hold;
         let half = m.state("half", bit(), 0);
         let leaves = e.begins & last_use;
-        half.update(&[(e.start, m.low()), (leaves, !half.q() & !(hold & restart))]);
+        let other_half = !half.q() & !(hold & restart);
+        half.update(&[(e.start, m.low()), (leaves, other_half)]);
+        let in_half = |half: Sig<'m>| cat(&[half, m.lit(bits(side.step_bits() - 1), 0)]).as_u();
+        let place = match slots {
+            None => Place::Half(half.q()),
+            Some(Slots { batch, size, .. }) => {
+                let at = m.reg_decl("slot_at", uint(side.step_bits()));
+                let next = plus(at.q(), size);
+                at.update(&[
+                    (e.start, at.q().lit(0)),
+                    (leaves, batch.mux(next, in_half(other_half))),
+                ]);
+                Place::Slot(at.q())
+            }
+        };
         // Blocks loaded and, unless held, not yet begun for the last time. A block whose last use begins
         // before it is complete is owed: it will not be counted.
-        let count = m.state("blocks", uint(2), 0);
+        let most = slots.map_or(2, |slots| slots.most.max(2));
+        let count = m.state("blocks", uint(bits_for(most)), 0);
         let owed = m.state("owed", bit(), 0);
         let used = leaves & !hold;
         let early = (used & count.q().is(0) & !loads.block).named("used_early");
@@ -112,8 +152,8 @@ impl<'m> Block<'m> {
         let releases = m.state("releases", bit(), 0);
         releases.update(&[(e.start, m.low()), (e.begins, last_use & !hold)]);
         let ready = any(&[whole, part.named("part_of_block"), loads.on_chip]);
-        let (half, releases) = (half.q(), releases.q());
-        Block { ready, step_ready, complete: !partial.q(), half, releases }
+        let releases = releases.q();
+        Block { ready, step_ready, complete: !partial.q(), place, releases }
     }
 }
 
@@ -122,7 +162,7 @@ pub(super) fn window<'m>(
     m: &'m Builder,
     side: Side,
     pitch: Sig<'m>,
-    half: Sig<'m>,
+    place: Place<'m>,
     e: Moves<'m>,
     pace: Pace<'m>,
 ) {
@@ -131,14 +171,18 @@ pub(super) fn window<'m>(
     let group = m.reg_decl("group", word_ty);
     let next_group = group.q().add_wrap(pitch);
     let back = e.start | (e.next & e.wrap);
-    let in_half = |word: Sig<'m>| cat(&[half, word.as_bits()]).as_u();
+    let in_block = |word: Sig<'m>| match place {
+        Place::Half(half) => cat(&[half, word.as_bits()]).as_u(),
+        // A block's steps are fewer than those of its slot, which begins at a multiple of them.
+        Place::Slot(at) => at | word.zext(at.width()),
+    };
     let advance = |name: &str, begin: Sig<'m>| {
         let word = m.reg_decl(name, uint(side.step_bits()));
         let next = match pace.split {
             None => word.q().inc(),
             Some(split) => plus(word.q(), m.lit(uint(1), 1).zext(word.q().width()).shl(split)),
         };
-        word.update(&[(e.begins, in_half(begin)), (pace.step, next)]);
+        word.update(&[(e.begins, in_block(begin)), (pace.step, next)]);
         word.q()
     };
     let word0 = advance("word0_q", group.q());

@@ -30,7 +30,7 @@ pub struct EngineSlot {
     /// Its registers.
     pub map: RegMap,
     /// Further registers of its commands.
-    pub more: Option<RegMap>,
+    pub more: Vec<RegMap>,
     /// The engine.
     pub module: Rc<dyn Module>,
     /// Bytes of a data beat of its bus.
@@ -147,7 +147,7 @@ impl EngineSlot {
             _ => busy,
         };
         csr.set(&format!("{block}_locked"), locked | reset);
-        if let Some(more) = &self.more {
+        for more in &self.more {
             for value in values(more, 64) {
                 let port = format!("{}_{}", more.name, value.name);
                 feed(m, engine, &value, csr.get(&port), launch, more.name);

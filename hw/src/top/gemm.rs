@@ -3,7 +3,7 @@
 use super::EngineSlot;
 use crate::gemm::{GemmEngine, Geometry};
 use mattock_spec::format::Tuple;
-use mattock_spec::regs::{epilogue, gemm};
+use mattock_spec::regs::{batch, epilogue, gemm};
 use mattock_spec::{CardConfig, Format};
 use rtl_gen::bundle::expose;
 use rtl_gen::{Builder, Instance, Module, Sig, Type, bit, bits, case, cat, sint, uint};
@@ -32,7 +32,9 @@ pub(super) fn slot(card: &CardConfig) -> Result<Option<EngineSlot>, Tuple> {
     let sizes = config.tuples.iter().map(|t| [size(t.a), size(t.b)]).collect();
     let results = config.tuples.iter().map(|t| t.d).collect();
     let module = DenseSlot { geometry, sizes, results };
-    let more = geometry.lane.map(|_| epilogue::MAP);
+    let mut more = vec![];
+    more.extend(geometry.lane.map(|_| epilogue::MAP));
+    more.extend(geometry.batch.then_some(batch::MAP));
     let (direct, words) = (geometry.near.is_some(), geometry.takes_words());
     let module = Rc::new(module);
     Ok(Some(EngineSlot { map: gemm::MAP, more, module, bus_bytes, masters: 1, direct, words }))
@@ -62,6 +64,15 @@ impl Module for DenseSlot {
         }
         if self.geometry.lane.is_some() {
             self.epilogue(m, engine, tuple);
+        }
+        if self.geometry.batch {
+            let (g, flag) = (&self.geometry, |name: &str| m.input(name, bit()));
+            engine.set("batch", flag("many_enable")).set("batch_listed", flag("many_listed"));
+            engine.set("products", m.input("products", uint(32)));
+            for name in ["a_next", "b_next", "d_next"] {
+                engine.set(name, m.input(name, uint(g.stride_bits())));
+            }
+            engine.set("list", m.input("list", uint(g.addr_bits)));
         }
         if !self.geometry.is_plain() {
             engine.set("tuple", tuple.as_u());

@@ -15,7 +15,7 @@ pub(super) fn slot(card: &CardConfig) -> Option<EngineSlot> {
         1 => Rc::new(cluster),
         count => Rc::new(Clusters { cluster: Cluster { parted: true, ..cluster }, count }),
     };
-    let more = (!joins.is_empty()).then_some(join::MAP);
+    let more = (!joins.is_empty()).then_some(join::MAP).into_iter().collect();
     let bus_bytes = card.memory.bus_bytes;
     let masters = masters as usize;
     Some(EngineSlot {

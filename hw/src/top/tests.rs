@@ -70,7 +70,7 @@ fn copier() -> EngineSlot {
     let module = Rc::new(Copier);
     EngineSlot {
         map: gemm::MAP,
-        more: None,
+        more: vec![],
         module,
         bus_bytes: BUS,
         masters: 1,

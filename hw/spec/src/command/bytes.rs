@@ -61,6 +61,11 @@ pub trait Source {
         false
     }
 
+    /// Whether a command may be many dense products. The program of a card's own processor has no room for them.
+    fn may_be_batch(&self) -> bool {
+        false
+    }
+
     /// Whether more matrices may join a sparse product. The program of a card's own processor has no room for them.
     fn may_be_joined(&self) -> bool {
         false
@@ -100,6 +105,10 @@ impl Source for [u8] {
     }
 
     fn may_be_ordered(&self) -> bool {
+        true
+    }
+
+    fn may_be_batch(&self) -> bool {
         true
     }
 }

@@ -171,6 +171,17 @@ impl<'a, S: Source + ?Sized> GemmBlock<'a, S> {
     #[inline(always)]
     pub fn check(source: &'a S) -> Result<Self, Rejected> {
         let block = Block::<S, { GemmCommand::BYTES }>::new(source)?;
+        Self::fields(source, &block)
+    }
+
+    /// As [`check`](Self::check), of the first bytes of a [`GemmBatch`](super::GemmBatch).
+    pub(super) fn check_fields(source: &'a S) -> Result<Self, Rejected> {
+        let block = Block::<S, { super::GemmBatch::BYTES }>::new(source)?;
+        Self::fields(source, &block)
+    }
+
+    #[inline(always)]
+    fn fields<const N: usize>(source: &'a S, block: &Block<'a, S, N>) -> Result<Self, Rejected> {
         block.reserved_bits(1, 0x7f)?;
         block.reserved_bits(2, 0x0f)?;
         block.reserved(3, 4)?;

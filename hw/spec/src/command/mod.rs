@@ -1,17 +1,19 @@
 //! Commands byte for byte: ring entries, parameter blocks, completion records.
 //!
 //! A driver writes a 64-byte [`Descriptor`] into the submission ring; it points to a parameter block
-//! ([`GemmCommand`], [`SpgemmCommand`] or [`JoinedProduct`]) of at most [`MAX_PARAMETER_BYTES`], 64-byte aligned. The
+//! ([`GemmCommand`], [`GemmBatch`], [`SpgemmCommand`] or [`JoinedProduct`]) of at most [`MAX_PARAMETER_BYTES`], 64-byte aligned. The
 //! card owns both from the doorbell until it has written the [`Completion`]. All numbers are
 //! little-endian. Decoding refuses wrong lengths, unknown opcodes and any reserved bit that is set,
 //! so that the bits can get a meaning later.
 
+mod batch;
 mod bytes;
 mod completion;
 mod descriptor;
 mod gemm;
 mod spgemm;
 
+pub use batch::{BatchBlock, BatchEntry, BatchPlace, GemmBatch};
 pub use bytes::{Rejected, Source};
 pub use completion::{Completion, Counters};
 pub use descriptor::{Descriptor, Opcode};
@@ -34,6 +36,8 @@ pub enum Command {
     Nop,
     /// A dense product.
     Gemm(GemmCommand),
+    /// Many dense products.
+    Batch(GemmBatch),
     /// A sparse product.
     Spgemm(SpgemmCommand),
     /// A sparse product that more matrices join.
@@ -45,7 +49,7 @@ impl Command {
     pub fn opcode(&self) -> Opcode {
         match self {
             Command::Nop => Opcode::Nop,
-            Command::Gemm(_) => Opcode::Gemm,
+            Command::Gemm(_) | Command::Batch(_) => Opcode::Gemm,
             Command::Spgemm(_) | Command::Joined(_) => Opcode::Spgemm,
         }
     }
@@ -58,6 +62,9 @@ impl Command {
         match opcode {
             Opcode::Nop if block.is_empty() => Ok(Command::Nop),
             Opcode::Nop => Err(Rejected::length(block.len())),
+            Opcode::Gemm if block.len() == GemmBatch::BYTES => {
+                GemmBatch::decode(block).map(Command::Batch)
+            }
             Opcode::Gemm => GemmCommand::decode(block).map(Command::Gemm),
             Opcode::Spgemm if block.len() == JoinedProduct::BYTES => {
                 JoinedProduct::decode(block).map(Command::Joined)

@@ -189,6 +189,21 @@ impl CardConfig {
         if epilogue && self.control == Control::Riscv {
             return later("gemm.epilogue", "an epilogue".into(), "none with `control = \"riscv\"`");
         }
+        if self.gemm.iter().any(|g| g.batch) && self.control == Control::Riscv {
+            return later(
+                "gemm.batch",
+                "true".into(),
+                "false with `control = \"riscv\"`: the program of the card's processor has no room for such commands",
+            );
+        }
+        let beside_ram = self.memory.kib > 0 && self.sdram.is_none();
+        if self.gemm.iter().any(|g| g.batch) && beside_ram {
+            return later(
+                "gemm.batch",
+                "true".into(),
+                "false with `memory.kib` in block RAM, which the engine reads without the bus that batches need: leave it out, or give the card an `[sdram]` chip",
+            );
+        }
         let joins = self.spgemm.iter().flat_map(|s| &s.joins).next();
         if let (Some(step), Control::Riscv) = (joins, self.control) {
             let asked = format!("\"{}\"", step.name());
@@ -340,6 +355,7 @@ impl CardConfig {
         let wide = [
             ("`[spgemm]`", self.spgemm.is_some()),
             ("`gemm.epilogue`", epilogue),
+            ("`gemm.batch`", self.gemm.iter().any(|gemm| gemm.batch)),
             ("`control = \"riscv\"`", self.control == Control::Riscv),
         ];
         match wide.into_iter().find(|(_, there)| *there) {

@@ -33,6 +33,8 @@ pub struct GemmConfig {
     pub align: u32,
     /// What the card can do to integer sums on their way to memory.
     pub epilogue: Vec<EpilogueStep>,
+    /// A command may be many products of one shape.
+    pub batch: bool,
 }
 
 impl Default for GemmConfig {
@@ -50,6 +52,7 @@ impl Default for GemmConfig {
             result_kib: 16,
             align: 64,
             epilogue: Vec::new(),
+            batch: false,
         }
     }
 }
@@ -127,7 +130,8 @@ impl GemmConfig {
         let align = key("align", "Operand addresses and strides are multiples of this many bytes");
         v.number(align, Allowed::PowerOfTwo(1, 64), &mut self.align)?;
         let epilogue = key("epilogue", "What can be done to integer sums on their way to memory");
-        optional_choices(v, epilogue, EpilogueStep::NAMES, &mut self.epilogue)
+        optional_choices(v, epilogue, EpilogueStep::NAMES, &mut self.epilogue)?;
+        v.flag(key("batch", "A command may be many products of one shape"), &mut self.batch)
     }
 
     fn visit_tuples(&mut self, v: &mut dyn Visitor) -> Checked {

@@ -57,11 +57,16 @@ impl fmt::Display for Allowed {
     }
 }
 
+/// What a flag may be.
+pub(super) const FLAG: &str = "true or false";
+
 pub(super) type Checked = Result<(), ConfigError>;
 
 /// What walks over the keys of a configuration. Slots hold the default or present value.
 pub(super) trait Visitor {
     fn number(&mut self, key: Key, allowed: Allowed, slot: &mut u32) -> Checked;
+    /// True or false; false may be left out, and is not written.
+    fn flag(&mut self, key: Key, slot: &mut bool) -> Checked;
     fn text(&mut self, key: Key, allowed: &str, slot: &mut String) -> Checked;
     fn list(&mut self, key: Key, allowed: &str, slot: &mut Vec<String>) -> Checked;
     /// A list that may be left out, and is not written then.
@@ -203,6 +208,10 @@ impl Visitor for Checker {
         ))
     }
 
+    fn flag(&mut self, _: Key, _: &mut bool) -> Checked {
+        Ok(())
+    }
+
     fn text(&mut self, _: Key, _: &str, _: &mut String) -> Checked {
         Ok(())
     }
@@ -255,6 +264,13 @@ impl Writer {
 impl Visitor for Writer {
     fn number(&mut self, key: Key, _: Allowed, slot: &mut u32) -> Checked {
         self.line(key, slot);
+        Ok(())
+    }
+
+    fn flag(&mut self, key: Key, slot: &mut bool) -> Checked {
+        if *slot {
+            self.line(key, true);
+        }
         Ok(())
     }
 
@@ -321,6 +337,11 @@ impl Page {
 impl Visitor for Page {
     fn number(&mut self, key: Key, allowed: Allowed, slot: &mut u32) -> Checked {
         self.row(key, allowed, slot);
+        Ok(())
+    }
+
+    fn flag(&mut self, key: Key, slot: &mut bool) -> Checked {
+        self.row(key, FLAG, slot);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Reads TOML into a configuration and remembers where each value stood.
 
 use super::ConfigError;
-use super::keys::{Allowed, Checked, Key, Visitor, nearest};
+use super::keys::{Allowed, Checked, FLAG, Key, Visitor, nearest};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::Spanned;
@@ -124,6 +124,15 @@ impl<'t> Reader<'t> {
 }
 
 impl Visitor for Reader<'_> {
+    fn flag(&mut self, key: Key, slot: &mut bool) -> Checked {
+        let Some(value) = self.take(key, FLAG)? else { return Ok(()) };
+        let DeValue::Boolean(flag) = value.get_ref() else {
+            return Err(self.wrong_type(key, &value, FLAG));
+        };
+        *slot = *flag;
+        Ok(())
+    }
+
     fn number(&mut self, key: Key, allowed: Allowed, slot: &mut u32) -> Checked {
         let Some(value) = self.take(key, &allowed.to_string())? else { return Ok(()) };
         let DeValue::Integer(integer) = value.get_ref() else {

@@ -56,6 +56,7 @@ error_codes! {
     TooLarge = 7 "TOO_LARGE" "bytes needed" "An operand or result that must stay on chip does not fit its buffer."
     Busy = 8 "BUSY" "0" "The engine was still running another command."
     Aborted = 9 "ABORTED" "0" "A soft reset or a deadline ended the command."
+    BadEntry = 10 "BAD_ENTRY" "the product" "An entry of a batch's list has an address past the end of the address space, a D that is not aligned to its elements, or reserved bytes that are set."
     ReadSlaveError = 16 "READ_SLVERR" "bits 31:0 of the burst's address" "The bus answered a read with SLVERR."
     ReadDecodeError = 17 "READ_DECERR" "bits 31:0 of the burst's address" "The bus answered a read with DECERR."
     WriteSlaveError = 18 "WRITE_SLVERR" "bits 31:0 of the burst's address" "The bus answered a write with SLVERR."

@@ -1,6 +1,7 @@
 //! A bench for the whole engine: AXI memory with latency and stalls, operands in every layout.
 
 mod array;
+mod batch;
 mod chain;
 mod engine;
 mod operand;

@@ -90,6 +90,8 @@ fn geometries_that_cannot_be_built() {
         Geometry { cols: 257, ..good },
         Geometry { bus_bytes: 24, ..good },
         Geometry { addr_bits: 15, ..good },
+        Geometry { batch: true, near: Some(65536), ..good },
+        Geometry { batch: true, bus_bytes: 4, ..good },
         Geometry { a_bytes: 3000, ..good },
         Geometry { b_bytes: 64, ..good },
         Geometry { result_bytes: 256, ..good },

@@ -11,7 +11,7 @@ use rtl_gen::{Builder, MemSpec, Module, Sig, bit, bits, cat, sint, uint};
 ///
 /// | port | dir | type | meaning |
 /// |---|---|---|---|
-/// | `start`, `stop`, `m`, `n`, `m_block`, `n_block` | in | | the command and its [`Plan`](crate::gemm::Plan) |
+/// | `start`, `stop`, `m`, `n`, `m_block`, `n_block`, `products` | in | | the command and its [`Plan`](crate::gemm::Plan) |
 /// | `drains`, `split` | in | | as of [`Results`](crate::gemm::Results) |
 /// | `sums` | in | bits(C * 32) | of the array |
 /// | `codes` | out | bits(C * 32) | [`latency`](Self::latency) cycles later |

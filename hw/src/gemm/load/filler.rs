@@ -17,6 +17,7 @@ use rtl_gen::{Builder, Module, Sig, all, bit, bits, case, cat, uint};
 /// | `wr_*` | out | | the write side of `Scratchpad` |
 /// | `row_filled` | out | bit | one cycle: the next row of the block is readable; without `along_k`, the next step of k |
 /// | `filled` | out | bit | one cycle: the block is readable |
+/// | `batch` | in | bit | blocks are asked for when there is room, so that their beats never wait; only on cards with batches |
 /// | `active` | out | bit | a run is in hand |
 ///
 /// One piece per cycle, no gap between beats or runs; a piece is `lanes` elements, or a beat's worth when
@@ -129,12 +130,18 @@ impl Module for Filler {
 
         // ---- one piece ----
         let halves = m.state("halves_free", uint(2), 2);
-        let go = all(&[run_valid, beat_valid, !halves.q().is(0) | stop]).named("go");
+        let has_half = !halves.q().is(0) | stop;
+        let has_room = if g.batch { has_half | m.input("batch", bit()) } else { has_half };
+        let go = all(&[run_valid, beat_valid, has_room]).named("go");
         let piece = by_size(size, &cuts, |cut| m.lit(left_ty, cut.piece.into()));
         let run_ends = left_now.le(piece).named("run_ends");
         let last_index =
             by_size(size, &cuts, |cut| m.lit(uint(index_bits), i128::from(cut.pieces) - 1));
-        let beat_ends = run_ends | index_now.eq(last_index);
+        let last_piece = index_now.eq(last_index);
+        let beat_ends = match run.keep {
+            None => run_ends | last_piece,
+            Some(keep) => run_ends.mux(!keep, last_piece),
+        };
         let run_done = (go & run_ends).named("run_done");
         let block_done = (run_done & run.last).named("block_done");
         // What was asked for last must have been read before it is written over.

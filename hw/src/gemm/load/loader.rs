@@ -2,6 +2,7 @@
 
 use super::{Filler, Operand, Planner, RunLayout};
 use crate::cells::{Fifo, Skid, Stage};
+use crate::gemm::ProductReads;
 use crate::gemm::geometry::Geometry;
 use rtl_gen::bundle::connect;
 use rtl_gen::{Builder, Module, bit, bits, uint};
@@ -11,7 +12,8 @@ use rtl_gen::{Builder, Module, bit, bits, uint};
 /// Ports are those of [`Planner`] and [`Filler`], without the notes between them: bus commands leave by
 /// `cmd_valid`, `cmd_addr`, `cmd_beats`, `cmd_ready`, beats come back by `beat_*`, the scratchpad is written by
 /// `wr_*`. As many runs are in flight as bursts. `free_soon` tells once that a half will be `free`, so that its next
-/// block can be asked for.
+/// block can be asked for. On cards with batches the inputs `batch`, `products`, `base_there` and `slot` and the output `take` are
+/// those of [`ProductReads`], which takes the planner's place in a command of many products.
 #[derive(Clone, Copy, Debug)]
 pub struct Loader {
     /// The engine's sizes.
@@ -32,17 +34,37 @@ impl Module for Loader {
         let filler = m.inst("filler", &Filler { geometry, operand });
         let width = RunLayout::new(&geometry, operand).width();
 
-        for name in ["start", "stop"] {
-            let input = m.input(name, bit());
-            planner.set(name, input);
-            filler.set(name, input);
-        }
+        let (start, stop) = (m.input("start", bit()), m.input("stop", bit()));
+        let free = m.input("free", bit());
+        let base = m.input("base", uint(geometry.addr_bits));
+        let stride = m.input("stride", uint(geometry.stride_bits()));
+        let many = geometry.batch.then(|| {
+            let reads = m.inst("product_reads", &ProductReads { geometry, operand });
+            let batch = m.input("batch", bit());
+            filler.set("batch", batch);
+            reads
+                .set("start", start & batch)
+                .set("stop", stop)
+                .set("base", base)
+                .set("stride", stride)
+                .set("free", free)
+                .set("products", m.input("products", uint(32)))
+                .set("there", m.input("base_there", bit()))
+                .set("slot", m.input("slot", uint(geometry.block_bits())));
+            m.output("take", reads.get("take"));
+            (batch, reads)
+        });
+        planner.set("start", many.map_or(start, |(batch, _)| start & !batch)).set("stop", stop);
+        filler.set("start", start).set("stop", stop);
         planner.set("again", m.input("again", bit())).set("free", m.input("free_soon", bit()));
-        filler.set("free", m.input("free", bit()));
-        planner.set("base", m.input("base", uint(geometry.addr_bits)));
-        planner.set("stride", m.input("stride", uint(geometry.stride_bits())));
+        filler.set("free", free);
+        planner.set("base", base).set("stride", stride);
         for name in ["rows", "other", "k"] {
-            planner.set(name, m.input(name, uint(geometry.dim_bits())));
+            let size = m.input(name, uint(geometry.dim_bits()));
+            planner.set(name, size);
+            if let Some((_, reads)) = many.filter(|_| name != "other") {
+                reads.set(name, size);
+            }
         }
         for name in ["block", "other_block", "k_block"] {
             planner.set(name, m.input(name, uint(geometry.block_bits())));
@@ -72,14 +94,25 @@ impl Module for Loader {
             }
         };
 
-        // A run goes to both queues in one cycle.
+        // A run goes to both queues in one cycle; a line that came with the one before needs no read.
         let cmd_ready = m.input("cmd_ready", bit());
-        let run = planner.get("run_valid");
-        planner.set("run_ready", notes.get("in_ready") & cmd_ready);
-        m.output("cmd_valid", run & notes.get("in_ready"));
-        m.output("cmd_addr", planner.get("run_addr"));
-        m.output("cmd_beats", planner.get("run_beats"));
-        notes.set("in_valid", run & cmd_ready).set("in_data", planner.get("run_note"));
+        let of_run = |name: &str| match many {
+            None => planner.get(name),
+            Some((batch, reads)) => batch.mux(reads.get(name), planner.get(name)),
+        };
+        let run = of_run("run_valid");
+        let reads = many.map(|(batch, reads)| !batch | reads.get("run_reads"));
+        let taken = reads.map_or(cmd_ready, |reads| cmd_ready | !reads);
+        planner.set("run_ready", notes.get("in_ready") & taken);
+        let asks = run & notes.get("in_ready");
+        m.output("cmd_valid", reads.map_or(asks, |reads| asks & reads));
+        m.output("cmd_addr", of_run("run_addr"));
+        m.output("cmd_beats", of_run("run_beats"));
+        notes.set("in_valid", run & taken).set("in_data", of_run("run_note"));
+        if let Some((_, reads)) = many {
+            reads.set("run_ready", notes.get("in_ready") & taken);
+            reads.set("pitch", pitch).set("along_k", along_k).set("size", size);
+        }
         filler.set("run_valid", next.get("out_valid")).set("run_note", next.get("out_data"));
         next.set("out_ready", filler.get("run_ready"));
 
@@ -100,6 +133,7 @@ impl Module for Loader {
             m.output(name, filler.get(name));
         }
         let under_way = notes.get("out_valid") | filler.get("active");
-        m.output("active", planner.get("active") | under_way);
+        let planning = planner.get("active") | under_way;
+        m.output("active", many.map_or(planning, |(_, reads)| planning | reads.get("active")));
     }
 }

@@ -50,13 +50,15 @@ impl Operand {
 }
 
 /// Widths of a run's note: first element in its first beat, elements, position in the other
-/// dimension mod lanes, scratchpad line, last of its block.
+/// dimension mod lanes, scratchpad line, last of its block; with batches, whether its last beat is kept for the next.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RunLayout {
     pub(super) head: u32,
     pub(super) count: u32,
     pub(super) cross: u32,
     pub(super) line: u32,
+    /// Whether a run may leave its last beat to the next one: on cards with batches.
+    pub(super) shares: bool,
 }
 
 /// The note as signals.
@@ -67,6 +69,8 @@ pub(super) struct Run<'m> {
     pub(super) cross: Sig<'m>,
     pub(super) line: Sig<'m>,
     pub(super) last: Sig<'m>,
+    /// The last beat is also the next run's first.
+    pub(super) keep: Option<Sig<'m>>,
 }
 
 impl RunLayout {
@@ -75,16 +79,19 @@ impl RunLayout {
         // Counted in the smallest elements.
         let head = g.units(g.bus_bytes);
         let (cross, line) = (side.lane_bits(), side.line_bits());
-        RunLayout { head, count: g.block_bits(), cross, line }
+        RunLayout { head, count: g.block_bits(), cross, line, shares: g.batch }
     }
 
     /// Bits of the packed note.
     pub(super) fn width(self) -> u32 {
-        self.head + self.count + self.cross + self.line + 1
+        self.head + self.count + self.cross + self.line + 1 + u32::from(self.shares)
     }
 
     pub(super) fn pack<'m>(self, run: Run<'m>) -> Sig<'m> {
-        cat(&[run.head, run.count, run.cross, run.line, run.last])
+        let mut fields: Vec<Sig> = run.keep.filter(|_| self.shares).into_iter().collect();
+        fields.extend([run.head.as_bits(), run.count.as_bits(), run.cross.as_bits()]);
+        fields.extend([run.line.as_bits(), run.last]);
+        cat(&fields)
     }
 
     pub(super) fn unpack<'m>(self, note: Sig<'m>) -> Run<'m> {
@@ -98,6 +105,7 @@ impl RunLayout {
         let cross = field(self.cross).as_u();
         let count = field(self.count).as_u();
         let head = field(self.head).as_u();
-        Run { head, count, cross, line, last }
+        let keep = self.shares.then(|| field(1));
+        Run { head, count, cross, line, last, keep }
     }
 }

@@ -166,6 +166,7 @@ impl Module for Planner {
             cross: cross.q(),
             line: line.q(),
             last: one_line,
+            keep: g.batch.then(|| m.low()),
         });
         let beat = line_at.q().slice(unit.width() - 1, layout.head);
         m.output("run_valid", running.q());

@@ -40,6 +40,8 @@ pub struct Capabilities {
     pub gemm: Option<GemmCaps>,
     /// The sparse engine.
     pub spgemm: Option<SpgemmCaps>,
+    /// Whether a command of the dense engine may be many products.
+    pub batch: bool,
     /// The epilogue of the dense engine.
     pub epilogue: Option<EpilogueCaps>,
     /// Rings and the processor that serves them; without, the host starts the engines itself.

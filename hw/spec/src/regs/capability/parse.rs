@@ -37,6 +37,7 @@ impl Capabilities {
             address_bits: 0,
             gemm: None,
             spgemm: None,
+            batch: false,
             epilogue: None,
             controller: None,
         };
@@ -80,6 +81,9 @@ impl Capabilities {
             let steps = words::STEPS.get(word(read, 1)?);
             let columns = in_range(words::RECORDS, word(read, 2)?, 1, 1 << 24)?;
             self.epilogue = Some(EpilogueCaps { steps, columns });
+        } else if entry.id == CapabilityId::Batch as u32 {
+            self.batch =
+                words::STRIDED.get(word(read, 1)?) & words::LISTED.get(word(read, 1)?) == 1;
         } else if entry.id == CapabilityId::Controller as u32 {
             let w = word(read, 1)?;
             self.controller = Some(ControllerCaps {

@@ -39,6 +39,9 @@ pub fn capability_rom(card: &CardConfig) -> Vec<u32> {
             let body = vec![words::STEPS.put(caps.steps), words::RECORDS.put(caps.columns)];
             entries.push((CapabilityId::Epilogue, body));
         }
+        if g.batch {
+            entries.push((CapabilityId::Batch, vec![words::STRIDED.put(1) | words::LISTED.put(1)]));
+        }
     }
     if let Some(s) = &card.spgemm {
         let values = s.values.iter().fold(0, |mask, v| mask | 1 << *v as u32);

@@ -81,6 +81,14 @@ pub(crate) const STEPS: Field =
 pub(crate) const RECORDS: Field =
     field("COLUMNS", 0, 32, "Most columns with parameters of their own.");
 
+pub(crate) const STRIDED: Field = field(
+    "STRIDED",
+    0,
+    1,
+    "Products at equal distances are built in; the BATCH registers are there.",
+);
+pub(crate) const LISTED: Field = field("LISTED", 1, 1, "Lists of products are built in.");
+
 pub(crate) const MEMORY_KIB: Field = field("MEMORY_KIB", 0, 8, "Memory of the processor in KiB.");
 pub(crate) const TARGET: Field =
     field("TARGET", 8, 8, "Instructions of the processor: 1 is RV32IMC.");
@@ -103,12 +111,14 @@ pub enum CapabilityId {
     Controller = 5,
     /// Epilogue of the dense engine.
     Epilogue = 6,
+    /// Batches of the dense engine.
+    Batch = 7,
 }
 
 impl CapabilityId {
     /// Upper-case name and the entry's words after the header.
     #[cfg(feature = "std")]
-    pub(crate) const TABLE: [(CapabilityId, &'static str, &'static [&'static [Field]]); 6] = [
+    pub(crate) const TABLE: [(CapabilityId, &'static str, &'static [&'static [Field]]); 7] = [
         (CapabilityId::Clock, "CLOCK", &[&[CLOCK_KHZ]]),
         (CapabilityId::Memory, "MEMORY", &[&[BUS_BYTES, ADDRESS_BITS]]),
         (
@@ -135,5 +145,6 @@ impl CapabilityId {
         ),
         (CapabilityId::Controller, "CONTROLLER", &[&[MEMORY_KIB, TARGET, LOG2_RING]]),
         (CapabilityId::Epilogue, "EPILOGUE", &[&[STEPS], &[RECORDS]]),
+        (CapabilityId::Batch, "BATCH", &[&[STRIDED, LISTED]]),
     ];
 }
