@@ -171,6 +171,11 @@
 #define MATTOCK_MASK_BY_VALUE 2
 
 /**
+ * Entries of `mattock_spgemm_onto`'s result that are zero are left out.
+ */
+#define MATTOCK_PRUNE 4
+
+/**
  * Memory that the card reaches: operands and results that stay there from call to call.
  */
 typedef struct MattockBuffer MattockBuffer;
@@ -901,6 +906,24 @@ int32_t mattock_spgemm_masked(const struct MattockContext *context,
                               const struct MattockCsr *mask,
                               int32_t flags,
                               struct MattockProduct **product);
+
+/**
+ * `C + A * B` over the options' semiring, of which only the entries are kept that `mask` wants. `mask` and `c` have the shape of
+ * the product and may be null. Where C has an entry it is one more value of its sum, the first when sums are ordered; its values
+ * have the type of the product's: `MATTOCK_VALUES_I32` when those of A and B are integers, else `MATTOCK_VALUES_F32`.
+ * `flags` are `MATTOCK_PRUNE` and, when there is a mask, those of `mattock_spgemm_masked`.
+ *
+ * The caller sees to it:
+ * As `mattock_spgemm`, for the mask and C too.
+ */
+int32_t mattock_spgemm_onto(const struct MattockContext *context,
+                            const struct MattockSpgemmOptions *how,
+                            const struct MattockCsr *a,
+                            const struct MattockCsr *b,
+                            const struct MattockCsr *mask,
+                            int32_t flags,
+                            const struct MattockCsr *c,
+                            struct MattockProduct **product);
 
 /**
  * Reads a file that `mattock quantize` has written and copies the weights into card memory, in the order that suits products with `rows`

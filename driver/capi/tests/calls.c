@@ -240,6 +240,30 @@ static void sparse(MattockContext *card) {
         EXPECT(masked.nnz == expected[flags]);
         mattock_product_free(product);
     }
+    /* Onto a matrix: (0,1) is its own, (0,0) becomes 1 - 1, which goes where zeros do; then only (0,0) and (2,2). */
+    uint64_t onto_ptr[] = {0, 2, 2, 2};
+    uint32_t onto_cols[] = {0, 1};
+    int32_t onto_values[] = {-1, 7};
+    MattockCsr O = {sizeof O, MATTOCK_VALUES_I32, 3, 3, 2, onto_ptr, onto_cols, onto_values};
+    struct { const MattockCsr *mask, *c; int32_t flags; int64_t nnz; int32_t first; } wanted[] = {
+        {NULL, NULL, 0, 3, 1}, {NULL, &O, 0, 4, 0}, {NULL, &O, MATTOCK_PRUNE, 3, 7}, {&M, &O, 0, 1, 0},
+        {&M, &O, MATTOCK_MASK_COMPLEMENT, 3, 7}, {&M, NULL, MATTOCK_PRUNE, 1, 1},
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        MattockProduct *product;
+        MattockCsr D = {sizeof D};
+        OK(mattock_spgemm_onto(card, NULL, &A, &A, wanted[i].mask, wanted[i].flags, wanted[i].c, &product));
+        OK(mattock_product_csr(product, &D, NULL));
+        EXPECT(D.nnz == wanted[i].nnz && *(const int32_t *)D.values == wanted[i].first);
+        mattock_product_free(product);
+    }
+    MattockProduct *nothing;
+    said("onto flags", mattock_spgemm_onto(card, NULL, &A, &A, &M, 8, &O, &nothing));
+    said("onto no mask", mattock_spgemm_onto(card, NULL, &A, &A, NULL, MATTOCK_MASK_COMPLEMENT, &O, &nothing));
+    O.value_type = MATTOCK_VALUES_F32;
+    said("onto values", mattock_spgemm_onto(card, NULL, &A, &A, NULL, 0, &O, &nothing));
+    O.value_type = MATTOCK_VALUES_I32, O.rows = 2;
+    said("onto shape", mattock_spgemm_onto(card, NULL, &A, &A, NULL, 0, &O, &nothing));
     char name[20];
     EXPECT(mattock_semiring_name(1, name, sizeof name) == 9 && !strcmp(name, "min-plus"));
     EXPECT(mattock_semiring_name(-1, name, sizeof name) == 0 && mattock_semiring_name(9, NULL, 0) == 0);

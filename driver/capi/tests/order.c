@@ -29,6 +29,19 @@ int main(int argc, char **argv) {
         EXPECT(C.nnz == 1 && cost.products == N && (ordered ? sum == 0 && cost.hazard_stalls > N : sum > 0 && !cost.hazard_stalls));
         mattock_product_free(product);
     }
+    /* The first 2^24 from a matrix that the product is added to: the ones are lost as before. */
+    uint64_t onto_ptr[] = {0, 1};
+    float onto_value = values[0];
+    MattockCsr O = {sizeof O, MATTOCK_VALUES_F32, 1, 1, 1, onto_ptr, zeros, &onto_value};
+    MattockSpgemmOptions options = {sizeof options, .ordered = 1};
+    values[0] = 1;
+    for (int flags = 0; flags <= MATTOCK_PRUNE; flags += MATTOCK_PRUNE) {
+        MattockProduct *product;
+        MattockCsr C = {sizeof C};
+        EXPECT(!mattock_spgemm_onto(card, &options, &A, &B, NULL, flags, &O, &product) && !mattock_product_csr(product, &C, NULL));
+        EXPECT(flags ? C.nnz == 0 : C.nnz == 1 && *(const float *)C.values == 0);
+        mattock_product_free(product);
+    }
     printf("in order\n");
     mattock_close(card);
     return 0;

@@ -335,7 +335,7 @@ class Card:
         return out if isinstance(out, Event) else out[:, 0]
 
     def spgemm(self, a, b=None, *, chunked=True, semiring="plus_times", ordered=False, memory_budget=0, mask=None,
-               complement=False, by_value=False, values=None):  # fmt: skip
+               complement=False, by_value=False, onto=None, prune=False, values=None):  # fmt: skip
         """``a @ b`` of scipy.sparse matrices with values of ``float32``, ``int32``, ``int16`` or ``int8``, ``a @ a`` without ``b``;
         a ``csr_array`` of ``float32`` or ``int32`` whose values and columns lie where the library has put them.
 
@@ -346,7 +346,10 @@ class Card:
         matrices of; ``"bf16"`` needs ml_dtypes.
 
         With ``mask``, a matrix of the product's shape, only entries where it has one; with ``by_value`` one that is not zero, and
-        with ``complement`` where it has none."""
+        with ``complement`` where it has none.
+
+        The products are added to ``onto``, a matrix of the product's shape with values of its type, ``int32`` or ``float32``; with
+        ``ordered`` each sum begins with it. ``prune`` leaves out entries that are zero."""
         left = _csr("a", a, values)
         right = left if b is None else _csr("b", b, values)
         options = native.SpgemmOptions(
@@ -354,14 +357,13 @@ class Card:
             memory_budget=memory_budget,
         )  # fmt: skip
         pair = byref(options), byref(left.matrix), byref(right.matrix)
-        if mask is None:
-            if complement or by_value:
-                raise ValueError("complement and by_value are about a mask, and there is none")
-            made = native.handle(lib.mattock_spgemm, self._handle, *pair)
-        else:
-            wanted = _csr("mask", mask)
-            flags = complement * native.MASK_COMPLEMENT | by_value * native.MASK_BY_VALUE
-            made = native.handle(lib.mattock_spgemm_masked, self._handle, *pair, byref(wanted.matrix), flags)
+        if mask is None and (complement or by_value):
+            raise ValueError("complement and by_value are about a mask, and there is none")
+        wanted = None if mask is None else _csr("mask", mask)
+        start = None if onto is None else _csr("onto", onto)
+        flags = complement * native.MASK_COMPLEMENT | by_value * native.MASK_BY_VALUE | prune * native.PRUNE
+        joined = [None if matrix is None else byref(matrix.matrix) for matrix in (wanted, start)]
+        made = native.handle(lib.mattock_spgemm_onto, self._handle, *pair, joined[0], flags, joined[1])
         product = _Product(made)
         self.last_stats = product.stats
         return product.csr()

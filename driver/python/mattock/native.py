@@ -9,7 +9,7 @@ from . import errors
 
 ROW_MAJOR, COL_MAJOR = 101, 102
 NO_TRANS, TRANS = 111, 112
-MASK_COMPLEMENT, MASK_BY_VALUE = 1, 2
+MASK_COMPLEMENT, MASK_BY_VALUE, PRUNE = 1, 2, 4
 ABI_VERSION = 1
 
 
@@ -155,6 +155,8 @@ _CALLS = {
     "mattock_spgemm": [c_void_p, POINTER(SpgemmOptions), POINTER(Csr), POINTER(Csr), _handle],
     "mattock_spgemm_masked": [c_void_p, POINTER(SpgemmOptions), POINTER(Csr), POINTER(Csr), POINTER(Csr), c_int32,
                               _handle],
+    "mattock_spgemm_onto": [c_void_p, POINTER(SpgemmOptions), POINTER(Csr), POINTER(Csr), POINTER(Csr), c_int32,
+                            POINTER(Csr), _handle],
     "mattock_product_csr": [c_void_p, POINTER(Csr), POINTER(SpgemmStats)],
     "mattock_spmm": [c_void_p, POINTER(SpgemmOptions), c_void_p, POINTER(Csr), POINTER(Matrix), c_void_p,
                      POINTER(Matrix), POINTER(SpgemmStats)],

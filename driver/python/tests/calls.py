@@ -206,6 +206,15 @@ def sparse(card):
             for typed in (mask, mask.astype(np.float32)):
                 found = card.spgemm(whole, mask=typed, by_value=by_value, complement=complement)
                 assert np.array_equal(found.toarray(), full.toarray() * (where != complement))
+    # Onto a matrix, and without zeros.
+    start = scipy.sparse.csr_array(np.eye(5, dtype=np.int32) * -full.toarray()[0, 0])
+    summed = (full + start).toarray()
+    assert np.array_equal(card.spgemm(whole, onto=start).toarray(), summed)
+    pruned = card.spgemm(whole, onto=start, prune=True)
+    assert np.array_equal(pruned.toarray(), summed) and pruned.nnz == np.count_nonzero(summed) < full.nnz
+    found = card.spgemm(whole, onto=start, mask=mask, complement=True)
+    assert np.array_equal(found.toarray(), summed * ~np.array([[True, False, True, False, False]] * 5))
+    print(refused(mattock.ArgumentError, card.spgemm, whole, onto=start.astype(np.float32)))
     print(refused(mattock.ArgumentError, card.spgemm, whole, mask=mask[:3]))
     print(refused(ValueError, card.spgemm, whole, complement=True))
     empty = card.spgemm(scipy.sparse.csr_array((3, 4), dtype=np.int32), scipy.sparse.csr_array((4, 5), dtype=np.int32))

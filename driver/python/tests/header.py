@@ -30,7 +30,7 @@ def main(path):
         ours = [(field, kind) for field, kind in structure._fields_]
         assert ours == found[name], f"{name}: {ours}, the header has {found[name]}"
     constants = dict(re.findall(r"#define (MATTOCK_\w+) (\d+)", header))
-    for name in ("ROW_MAJOR", "COL_MAJOR", "NO_TRANS", "TRANS", "MASK_COMPLEMENT", "MASK_BY_VALUE", "ABI_VERSION"):
+    for name in ("ROW_MAJOR", "COL_MAJOR", "NO_TRANS", "TRANS", "MASK_COMPLEMENT", "MASK_BY_VALUE", "PRUNE", "ABI_VERSION"):
         assert getattr(native, name) == int(constants[f"MATTOCK_{name}"]), name
     values = {name: int(constants[f"MATTOCK_VALUES_{name.upper()}"]) for name in card._VALUES}
     assert list(values.values()) == list(range(len(values))), values

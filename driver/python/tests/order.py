@@ -16,9 +16,9 @@ def draw(rows, cols):
     return values
 
 
-def loop(a, b):
+def loop(a, b, onto=0):
     """A row after the other, k rising, a rounding for each product and each sum."""
-    c = np.zeros((a.shape[0], b.shape[1]), np.float32)
+    c = np.zeros((a.shape[0], b.shape[1]), np.float32) + onto
     for row in range(a.shape[0]):
         for at in range(a.indptr[row], a.indptr[row + 1]):
             k = a.indices[at]
@@ -33,3 +33,7 @@ with mattock.open(sys.argv[1]) as card:
     assert np.array_equal(card.spgemm(a, b, ordered=True).toarray(), expected)
     print(card.last_stats["hazard_stalls"] > 0, "stalls")
     print((card.spgemm(a, b).toarray() != expected).sum() > 0, "fast sums differ")
+    start = draw(30, 50)
+    expected = loop(a, b, start.toarray())
+    assert np.array_equal(card.spgemm(a, b, onto=start, ordered=True).toarray(), expected)
+    print((loop(a, b) + start.toarray() != expected).sum() > 0, "begins with onto")
