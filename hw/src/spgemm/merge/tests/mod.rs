@@ -6,3 +6,4 @@ mod correct;
 mod front;
 mod joins;
 mod speed;
+mod tags;
